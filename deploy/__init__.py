@@ -1,0 +1,1 @@
+"""Start, supervise and check the whole portal on one machine."""

@@ -1,0 +1,53 @@
+"""The launcher's error tree: one clear sentence each, and what to do."""
+
+from __future__ import annotations
+
+
+class DeployError(Exception):
+    """Something keeps the portal from starting or stopping.
+
+    The message says what is wrong and what to do, in one or two sentences; ``code`` is stable
+    and documented in ``docs/errors.d/deploy.md``. The command line prints both and exits with 1.
+    """
+
+    code = "deploy_failed"
+
+
+class HomeNotWritable(DeployError):
+    code = "home_not_writable"
+
+
+class DiskFull(DeployError):
+    code = "disk_full"
+
+
+class PortInUse(DeployError):
+    code = "port_in_use"
+
+
+class AlreadyRunning(DeployError):
+    code = "already_running"
+
+
+class NotRunning(DeployError):
+    code = "not_running"
+
+
+class PlatformUnsupported(DeployError):
+    code = "platform_unsupported"
+
+
+class SystemUserMissing(DeployError):
+    code = "system_user_missing"
+
+
+class DatabaseFailed(DeployError):
+    code = "database_failed"
+
+
+class StepFailed(DeployError):
+    code = "step_failed"
+
+
+class NotReady(DeployError):
+    code = "not_ready"

@@ -1,0 +1,163 @@
+"""Where the portal keeps its state: one folder, and what lies where in it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.errors import DiskFull, HomeNotWritable
+
+FREE_BYTES_NEEDED = 1 << 30
+# sockaddr_un.sun_path holds 108 bytes with its NUL; supervisord adds ".<pid>" while it binds.
+SOCKET_PATH_LIMIT = 90
+
+
+@dataclass(frozen=True)
+class Home:
+    """The state folder (``HANOIIC_HOME``) and the paths below it."""
+
+    root: Path
+
+    @property
+    def demo(self) -> Path:
+        return self.root / "demo.json"
+
+    @property
+    def etc(self) -> Path:
+        return self.root / "etc"
+
+    @property
+    def secrets(self) -> Path:
+        return self.root / "secrets"
+
+    @property
+    def postgres(self) -> Path:
+        return self.root / "postgres"
+
+    @property
+    def valkey(self) -> Path:
+        return self.root / "valkey"
+
+    @property
+    def storage(self) -> Path:
+        return self.root / "storage"
+
+    @property
+    def lake(self) -> Path:
+        return self.root / "lake"
+
+    @property
+    def raw(self) -> Path:
+        return self.root / "raw"
+
+    @property
+    def spill(self) -> Path:
+        return self.root / "spill"
+
+    @property
+    def departments(self) -> Path:
+        return self.root / "departments"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def run(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def ckan_ini(self) -> Path:
+        return self.etc / "ckan.ini"
+
+    @property
+    def supervisord_conf(self) -> Path:
+        return self.etc / "supervisord.conf"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        """The control socket; a deep home gets one in a private folder with a shorter path."""
+        inside = self.run / "supervisor.sock"
+        if len(os.fsencode(inside)) <= SOCKET_PATH_LIMIT:
+            return inside
+        name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"hanoiic-{os.getuid()}-{name}" / "supervisor.sock"
+
+    def create(self) -> None:
+        """Make the folder and everything below it, private to the user who runs the portal.
+
+        Raises:
+            HomeNotWritable: the folder can't be made or written.
+            DiskFull: less than 1 GiB is free there.
+        """
+        folders = (
+            *(self.root, self.etc, self.secrets, self.valkey, self.storage, self.lake, self.raw),
+            *(self.spill, self.departments, self.logs, self.run, self.supervisor_socket.parent),
+        )
+        try:
+            for folder in folders:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # 0711: the database's own system user passes through, and lists nothing.
+            self.root.chmod(0o711)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise DiskFull(
+                    f"The disk of {self.root} is full; free some space or set HANOIIC_HOME to a "
+                    "folder on another disk."
+                ) from error
+            raise HomeNotWritable(
+                f"{self.root} can't be written ({error.strerror}); make it writable or set "
+                "HANOIIC_HOME to a folder that is."
+            ) from error
+        socket_folder = self.supervisor_socket.parent.stat()
+        if socket_folder.st_uid != os.getuid() or socket_folder.st_mode & 0o077:
+            raise HomeNotWritable(
+                f"{self.supervisor_socket.parent} must belong to you alone (mode 0700); remove it "
+                "and start again."
+            )
+        free = shutil.disk_usage(self.root).free
+        if free < FREE_BYTES_NEEDED:
+            raise DiskFull(
+                f"Only {free // (1 << 20)} MiB are free on the disk of {self.root} and the portal "
+                f"needs {FREE_BYTES_NEEDED // (1 << 20)} MiB; free some space or set HANOIIC_HOME "
+                "to a folder on another disk."
+            )
+
+    def secret(self, name: str, value: str | None = None) -> str:
+        """The secret called ``name``: kept in a file of mode 0600, made once.
+
+        With ``value`` the file is written (again) with it.
+        """
+        path = self.secret_file(name)
+        if value is None:
+            with contextlib.suppress(FileNotFoundError):
+                return path.read_text(encoding="utf-8").strip()
+            value = secrets.token_urlsafe(32)
+        write_private(path, value + "\n")
+        return value
+
+    def secret_file(self, name: str) -> Path:
+        return self.secrets / name
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file whole or not at all, readable by its owner only."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

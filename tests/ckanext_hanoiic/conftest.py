@@ -1,0 +1,10 @@
+"""Fixtures of the CKAN session: the plugins loaded and an empty portal for every test that asks for one."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def portal(with_plugins, clean_db, clean_index, clean_redis):
+    """CKAN with the portal's plugins, no data, an empty index and an empty Valkey."""

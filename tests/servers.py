@@ -1,0 +1,83 @@
+"""Real PostgreSQL and Valkey for tests: a folder and free ports of their own, gone afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from deploy.home import Home
+from deploy.postgres import EmbeddedPostgres
+from deploy.valkey import EmbeddedValkey
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not come within {timeout_s:.0f} s")
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def temporary_home(prefix: str = "hanoiic-test-") -> Iterator[Home]:
+    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
+        home = Home(Path(folder) / "home")
+        Path(folder).chmod(0o711)
+        home.create()
+        yield home
+
+
+@contextlib.contextmanager
+def running(command: list[str], log: Path, user: str | None = None) -> Iterator[subprocess.Popen]:
+    """A child process, stopped (then killed) at the end; its output lies in ``log``."""
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=output,
+            user=user,
+            group=user,
+            extra_groups=[] if user else None,
+            cwd="/",
+            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+        )
+    try:
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+@contextlib.contextmanager
+def postgres(home: Home) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres.at(home, free_port())
+    server.prepare(home)
+    with running(server.command, home.logs / "postgres.log", server.system_user):
+        wait_for(server.answers, "PostgreSQL")
+        server.ensure_roles(home.secret("database_portal"), home.secret("database_harvest"))
+        yield server
+
+
+@contextlib.contextmanager
+def valkey(home: Home) -> Iterator[EmbeddedValkey]:
+    server = EmbeddedValkey.at(home, free_port())
+    server.prepare()
+    with running(server.command, home.logs / "valkey.log"):
+        wait_for(server.answers, "Valkey")
+        yield server
