@@ -1,0 +1,41 @@
+# Two commands do everything: `make up` and `make test`. ARGS go to `hanoiic up` (ARGS=--detach).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: up down status logs reset doctor test test-fast test-ckan-plugins test-e2e lint clean
+
+up: $(VENV)/installed
+	@$(BIN)/hanoiic up $(ARGS)
+
+down status logs reset doctor: $(VENV)/installed
+	@$(BIN)/hanoiic $@ $(ARGS)
+
+# What the README calls the test command. Each part is a session of its own.
+test: lint test-fast test-ckan-plugins test-e2e
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-fast: $(VENV)/installed-dev
+	$(BIN)/pytest tests -m "not e2e" $(ARGS)
+
+test-ckan-plugins: $(VENV)/installed-dev
+	$(BIN)/python tests/ckanext_hanoiic/run.py $(ARGS)
+
+test-e2e: $(VENV)/installed-dev
+	$(BIN)/pytest tests/e2e -m e2e $(ARGS)
+
+$(VENV)/installed: setup.cfg pyproject.toml
+	@PYTHON="$(PYTHON)" sh deploy/install.sh $(VENV) .
+	@touch $@
+
+$(VENV)/installed-dev: setup.cfg pyproject.toml
+	@PYTHON="$(PYTHON)" sh deploy/install.sh $(VENV) ".[dev]"
+	@touch $(VENV)/installed $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info ckanext-hanoiic/*.egg-info

@@ -1,0 +1,236 @@
+"""``hanoiic``: start, stop and look after the portal on one machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from deploy import doctor, up
+from deploy.errors import DeployError, NotRunning
+from deploy.home import Home
+from deploy.settings import Settings
+from deploy.supervision import Supervisor
+from lake.errors import SettingsError
+from lake.settings import load
+
+EXAMPLES = """\
+examples:
+  hanoiic up                         start everything and stay in the foreground (Ctrl-C stops)
+  hanoiic up --detach                start everything and return when it is ready
+  HANOIIC_PORTAL_PORT=8080 hanoiic up
+  hanoiic status --json
+  hanoiic logs gateway --follow
+
+Settings are environment variables HANOIIC_*; docs/settings.md lists them.
+Exit codes: 0 done, 1 something is wrong (one sentence says what), 2 wrong usage or setting."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        settings = load(Settings, os.environ)
+        return int(options.run(settings, options) or 0)
+    except SettingsError as error:
+        print(f"hanoiic: {error} [{error.code}]", file=sys.stderr)
+        return 2
+    except DeployError as error:
+        print(f"hanoiic: {error} [{error.code}]", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("hanoiic: stopped", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="hanoiic",
+        description="Start, stop and look after the open-data portal on one machine.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(
+        name: str, run: Callable[[Settings, argparse.Namespace], int | None], text: str
+    ) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+        made.set_defaults(run=run)
+        return made
+
+    start = command("up", run_up, "prepare and start the portal")
+    start.add_argument(
+        "--detach", action="store_true", help="return when everything is ready, leave it running"
+    )
+    start.add_argument(
+        "--no-demo", action="store_true", help="without the demo departments, users and data"
+    )
+    command("down", run_down, "stop the portal and every process of it")
+    status = command("status", run_status, "show what runs, and where")
+    status.add_argument("--json", action="store_true", help="for scripts")
+    logs = command("logs", run_logs, "show the last lines of the logs")
+    logs.add_argument("program", nargs="?", help="one program's log only (see `hanoiic status`)")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
+    logs.add_argument("-n", "--lines", type=int, default=20, help="how many lines (default 20)")
+    reset = command("reset", run_reset, "stop the portal and delete all its data")
+    reset.add_argument("--yes", action="store_true", help="don't ask")
+    check = command("doctor", run_doctor, "check what the portal needs, and say what to do")
+    check.add_argument("--json", action="store_true", help="for scripts")
+    return top
+
+
+def run_up(settings: Settings, options: argparse.Namespace) -> None:
+    def interrupted(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupted)
+    print("Starting the open-data portal of the Hanoi Innovation Center …", flush=True)
+    started = up.start(settings, say, with_demo=not options.no_demo)
+    print(welcome(started), flush=True)
+    if options.detach:
+        return
+    print("Ctrl-C stops everything.", flush=True)
+    supervisor = Supervisor(started.plan.home)
+    try:
+        started.process.wait()
+    except KeyboardInterrupt:
+        print("\nStopping …", flush=True)
+        # A second Ctrl-C must not leave children behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        supervisor.stop()
+        started.process.wait()
+        print("Stopped; the data stays in", started.plan.home.root, flush=True)
+
+
+def run_down(settings: Settings, _options: argparse.Namespace) -> None:
+    Supervisor(Home(settings.home.resolve())).stop()
+    print("Stopped.")
+
+
+def run_status(settings: Settings, options: argparse.Namespace) -> int:
+    home = Home(settings.home.resolve())
+    programs = Supervisor(home).programs()
+    report = {
+        "home": str(home.root),
+        "portal_url": settings.public_portal_url,
+        "gateway_url": settings.public_gateway_url,
+        "programs": programs,
+    }
+    if home.demo.exists():
+        demo = json.loads(home.demo.read_text(encoding="utf-8"))
+        report.update({name: demo[name] for name in ("portal_url", "gateway_url")})
+    if options.json:
+        print(json.dumps(report, indent=2))
+    else:
+        print(f"portal   {report['portal_url']}\ngateway  {report['gateway_url']}")
+        for row in programs:
+            uptime = f"{row['uptime_s']:>7} s" if row["state"] == "running" else ""
+            print(f"{row['name']:<12} {row['state']:<9} {row['pid'] or '':>8} {uptime}")
+    return 0 if all(row["state"] == "running" for row in programs) else 1
+
+
+def run_logs(settings: Settings, options: argparse.Namespace) -> int:
+    home = Home(settings.home.resolve())
+    files = sorted(home.logs.glob("*.log"))
+    if options.program:
+        chosen = [file for file in files if file.stem == options.program]
+        if not chosen:
+            names = ", ".join(file.stem for file in files) or "none yet"
+            raise DeployError(f"There is no log called {options.program!r}; there are: {names}.")
+        files = chosen
+    if not files:
+        raise NotRunning(f"There are no logs in {home.logs} yet; `hanoiic up` starts the portal.")
+    follow = ["-F"] if options.follow else []
+    return subprocess.call(["tail", "-n", str(options.lines), *follow, *map(str, files)])
+
+
+def run_reset(settings: Settings, options: argparse.Namespace) -> int:
+    home = Home(settings.home.resolve())
+    if not home.root.exists():
+        print(f"There is nothing to delete: {home.root} does not exist.")
+        return 0
+    if not (home.etc / "ports.json").exists():
+        raise DeployError(f"{home.root} is not a portal's home; nothing was deleted.")
+    if not options.yes:
+        print(f"This deletes every dataset, user and setting of the portal in {home.root}.")
+        try:
+            answer = input("Type 'delete' to go on: ")
+        except EOFError:
+            answer = ""
+        if answer.strip() != "delete":
+            print("Nothing was deleted.")
+            return 1
+    supervisor = Supervisor(home)
+    if supervisor.is_running():
+        supervisor.stop()
+    linked = home.postgres.resolve() if home.postgres.is_symlink() else None
+    shutil.rmtree(home.root)
+    if linked and linked.exists():
+        shutil.rmtree(linked.parent)
+    print(f"Deleted {home.root}.")
+    return 0
+
+
+def run_doctor(settings: Settings, options: argparse.Namespace) -> int:
+    findings = doctor.examine(settings)
+    if options.json:
+        print(json.dumps([finding.as_dict() for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            print(f"{'✓' if finding.ok else '✗'} {finding.check}: {finding.text}")
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def welcome(started: up.Started) -> str:
+    settings, home = started.plan.settings, started.plan.home
+    lines = [
+        "",
+        f"Portal   {settings.public_portal_url}",
+        f"Gateway  {settings.public_gateway_url}",
+    ]
+    if started.demo is None:
+        password = home.secret_file("operator_password")
+        return "\n".join([*lines, f"Operator sign-in: operator, password in {password}", ""])
+    return "\n".join([*lines, *demo_lines(started.demo, home.demo), ""])
+
+
+def demo_lines(demo: dict[str, Any], file: Path) -> list[str]:
+    portal, gateway = demo["portal_url"], demo["gateway_url"]
+    users = [
+        f"  {role:<9} {user['name']:<13} {user['password']}" for role, user in demo["users"].items()
+    ]
+    table = next((row["name"] for row in demo["tables"] if row["tier"] == "open"), None)
+    commands = [f"  curl -s '{portal}/api/3/action/package_search?q=khong+khi'"]
+    if table:
+        query = f"q=SELECT * FROM {table} LIMIT 3"
+        commands += [
+            f"  curl -s -O '{gateway}/v1/tables/{table}/download.parquet'",
+            f"  curl -s -G '{gateway}/v1/sql' --data-urlencode '{query}'",
+        ]
+    return [
+        "",
+        "Demo users (role, name, password):",
+        *users,
+        "",
+        "Search, download, SQL:",
+        *commands,
+        "",
+        f"Everything for scripts: {file}",
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

