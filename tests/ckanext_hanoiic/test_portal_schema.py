@@ -1,0 +1,170 @@
+"""What a dataset, a resource, a department and a topic keep, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ckan.plugins import toolkit as tk
+from ckan.tests import factories, helpers
+
+pytestmark = pytest.mark.usefixtures("portal")
+
+COLUMNS = [
+    {"name": "Mã điểm", "ascii": "ma_diem", "type": "string", "title": "Mã điểm dừng"},
+    {"name": "kinh_do", "type": "float64", "unit": "độ", "description": "Kinh độ WGS84"},
+]
+QUALITY = {"completeness": 0.98, "validity": 1, "rejected_rows": 3}
+
+DATASET = {
+    "title_en": "Bus stops",
+    "notes_en": "Every stop of the city's buses.",
+    "update_frequency": "MONTHLY",
+    "temporal_start": "2025-01-01",
+    "temporal_end": "2025-12-31",
+    "contact_name": "Phòng Vận tải",
+    "contact_email": "vantai@example.org",
+    "license_id": "cc-by",
+    "access_tier": "open",
+    "data_quality": "Đã đối chiếu thực địa",
+    "is_simulated": "true",
+    "harvest_source": "transport-gtfs",
+    "harvest_identifier": "stops",
+}
+RESOURCE = {
+    "name": "Điểm dừng",
+    "url": "http://gateway.test:8000/v1/tables/transport_stops/download.csv",
+    "format": "CSV",
+    "lake_table": "transport_stops",
+    "lake_version": 0,
+    "lake_version_at": "2026-01-02T03:04:05.678901Z",
+    "row_count": 4412,
+    "byte_count": 90210,
+}
+
+
+def create(**fields):
+    organization = factories.Organization()
+    return helpers.call_action(
+        "package_create",
+        name="diem-dung",
+        title="Điểm dừng",
+        owner_org=organization["id"],
+        **fields,
+    )
+
+
+@pytest.mark.parametrize("encode", [json.dumps, lambda value: value], ids=["text", "parsed"])
+def test_every_field_comes_back_as_it_was_given(encode):
+    resource = {**RESOURCE, "columns": encode(COLUMNS), "quality": encode(QUALITY)}
+    made = create(**DATASET, spatial_wards=encode(["00004", "00097"]), resources=[resource])
+
+    for shown in (
+        helpers.call_action("package_show", id=made["id"]),
+        helpers.call_action("package_search", q="*:*")["results"][0],
+    ):
+        assert {name: shown[name] for name in DATASET} == DATASET
+        assert shown["spatial_wards"] == ["00004", "00097"]
+        kept = shown["resources"][0]
+        assert {name: kept[name] for name in RESOURCE} == RESOURCE
+        assert kept["columns"] == COLUMNS
+        assert kept["quality"] == QUALITY
+
+
+def test_a_dataset_written_back_as_shown_stays_the_same():
+    resource = {**RESOURCE, "columns": COLUMNS, "quality": QUALITY}
+    made = create(**DATASET, spatial_wards=["00004"], resources=[resource])
+    again = helpers.call_action("package_update", **made)
+    for name in ("metadata_modified", "organization"):
+        made.pop(name), again.pop(name)
+    made["resources"][0].pop("metadata_modified"), again["resources"][0].pop("metadata_modified")
+    assert again == made
+
+
+def test_access_not_stated_is_by_request():
+    made = create()
+    assert (made["access_tier"], made["update_frequency"], made["is_simulated"]) == (
+        "request",
+        "UNKNOWN",
+        "false",
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("access_tier", "free"),
+        ("update_frequency", "SOMETIMES"),
+        ("temporal_start", "tomorrow"),
+        ("temporal_end", "2024-12-31"),
+        ("spatial_wards", ["4"]),
+        ("spatial_wards", '{"a": 1}'),
+        ("spatial_wards", "[00004"),
+        ("contact_email", "not an address"),
+        ("is_simulated", "perhaps"),
+    ],
+)
+def test_a_wrong_value_of_a_dataset_is_refused(field, value):
+    with pytest.raises(tk.ValidationError) as refused:
+        create(**{"temporal_start": "2025-01-01", field: value})
+    assert field in refused.value.error_dict
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("lake_table", "../etc"),
+        ("lake_table", "Bus"),
+        ("lake_version", -1),
+        ("lake_version_at", "yesterday"),
+        ("row_count", "many"),
+        ("columns", {"name": "a"}),
+        ("columns", [{"name": "a"}]),
+        ("columns", "[{"),
+        ("quality", {"completeness": 1.2}),
+        ("quality", {"rejected_rows": -1}),
+        ("quality", [1]),
+    ],
+)
+def test_a_wrong_value_of_a_resource_is_refused(field, value):
+    with pytest.raises(tk.ValidationError) as refused:
+        create(resources=[{**RESOURCE, field: value}])
+    assert field in refused.value.error_dict["resources"][0]
+
+
+def test_a_time_with_a_zone_is_kept_in_utc():
+    made = create(resources=[{**RESOURCE, "lake_version_at": "2026-01-02T10:00:00+07:00"}])
+    assert made["resources"][0]["lake_version_at"] == "2026-01-02T03:00:00Z"
+
+
+def test_ward_codes_may_be_typed_with_commas():
+    assert create(spatial_wards="00004, 00097 00004")["spatial_wards"] == ["00004", "00097"]
+
+
+def test_a_company_publishes_nothing():
+    company = factories.Organization(org_kind="company", title_en="Startup")
+    assert (company["org_kind"], company["title_en"]) == ("company", "Startup")
+    with pytest.raises(tk.ValidationError) as refused:
+        helpers.call_action("package_create", name="x1", title="X", owner_org=company["id"])
+    assert "owner_org" in refused.value.error_dict
+
+
+def test_a_company_cannot_make_itself_a_department():
+    admin = factories.User()
+    company = factories.Organization(
+        org_kind="company", users=[{"name": admin["name"], "capacity": "admin"}]
+    )
+    context = {"user": admin["name"], "ignore_auth": False}
+    with pytest.raises(tk.ValidationError) as refused:
+        helpers.call_action(
+            "organization_patch", context=context, id=company["id"], org_kind="department"
+        )
+    assert "org_kind" in refused.value.error_dict
+    helpers.call_action("organization_patch", context=context, id=company["id"], title="Tên mới")
+    renamed = helpers.call_action("organization_show", id=company["id"])
+    assert (renamed["title"], renamed["org_kind"]) == ("Tên mới", "company")
+
+
+def test_a_topic_has_two_names():
+    topic = factories.Group(name="transport", title="Giao thông", title_en="Transport")
+    assert helpers.call_action("group_show", id=topic["id"])["title_en"] == "Transport"
