@@ -215,7 +215,7 @@ def demo_lines(demo: dict[str, Any], file: Path) -> list[str]:
     table = next((row["name"] for row in demo["tables"] if row["tier"] == "open"), None)
     commands = [f"  curl -s '{portal}/api/3/action/package_search?q=khong+khi'"]
     if table:
-        query = f"q=SELECT * FROM {table} LIMIT 3"
+        query = f"q=SELECT * FROM {table} LIMIT 3"  # noqa: S608 (printed, not run)
         commands += [
             f"  curl -s -O '{gateway}/v1/tables/{table}/download.parquet'",
             f"  curl -s -G '{gateway}/v1/sql' --data-urlencode '{query}'",

@@ -107,16 +107,6 @@ def _in_quotes(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"')
 
 
-class _Transport(SupervisorTransport):
-    """supervisor's transport, with a time limit on every call."""
-
-    def request(self, host: str, handler: str, request_body: str, verbose: bool = False) -> Any:  # type: ignore[override]
-        if self.connection is None:
-            self.connection = self._get_connection()
-            self.connection.timeout = START_TIMEOUT_S
-        return super().request(host, handler, request_body, verbose)
-
-
 @dataclass(frozen=True)
 class Supervisor:
     """The supervisor of one home, running or not."""
@@ -125,7 +115,7 @@ class Supervisor:
 
     def client(self) -> Any:
         socket = self.home.supervisor_socket
-        transport = _Transport(None, None, f"unix://{socket}")
+        transport = SupervisorTransport(None, None, f"unix://{socket}")
         return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
     def is_running(self) -> bool:

@@ -1,0 +1,123 @@
+"""What a person reads when something is wrong: one sentence, a code, and a non-zero exit."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy import home as home_module
+from deploy.errors import DiskFull
+from deploy.home import Home, write_private
+from deploy.ports import kept_ports
+
+
+def hanoiic(*arguments: str, input_text: str = "", **environment: str):
+    """Run the command as a person would, in a clean environment."""
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.cli", *arguments],
+        input=input_text,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment},
+    )
+
+
+def test_port_in_use_names_the_port_and_the_setting(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = hanoiic("up", HANOIIC_HOME=str(tmp_path / "h"), HANOIIC_PORTAL_PORT=str(port))
+    assert done.returncode == 1
+    assert f"Port {port} is in use" in done.stderr
+    assert "HANOIIC_PORTAL_PORT=" in done.stderr
+    assert "[port_in_use]" in done.stderr
+
+
+def test_unknown_setting_lists_the_valid_ones(tmp_path):
+    done = hanoiic("status", HANOIIC_HOME=str(tmp_path), HANOIIC_PORTAL_PROT="1")
+    assert done.returncode == 2
+    assert "HANOIIC_PORTAL_PROT" in done.stderr
+    assert "HANOIIC_PORTAL_PORT" in done.stderr
+
+
+def test_home_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = hanoiic("up", HANOIIC_HOME=str(tmp_path / "file" / "home"))
+    assert done.returncode == 1
+    assert "[home_not_writable]" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_little_disk_is_refused_before_anything_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr(home_module, "FREE_BYTES_NEEDED", 1 << 62)
+    with pytest.raises(DiskFull, match="MiB are free"):
+        Home(tmp_path / "home").create()
+
+
+@pytest.mark.parametrize("command", ["status", "down"])
+def test_commands_on_a_stopped_portal_say_so(tmp_path, command):
+    done = hanoiic(command, HANOIIC_HOME=str(tmp_path / "none"))
+    assert done.returncode == 1
+    assert "is not running" in done.stderr
+
+
+def test_reset_asks_and_deletes_only_a_portals_home(tmp_path):
+    home = Home(tmp_path / "home")
+    home.create()
+    (home.root / "precious").write_text("x")
+    refused = hanoiic("reset", "--yes", HANOIIC_HOME=str(home.root))
+    assert refused.returncode == 1
+    assert "not a portal's home" in refused.stderr
+    kept_ports(home.etc / "ports.json")
+    assert hanoiic("reset", HANOIIC_HOME=str(home.root), input_text="no\n").returncode == 1
+    assert (home.root / "precious").exists()
+    assert hanoiic("reset", HANOIIC_HOME=str(home.root), input_text="delete\n").returncode == 0
+    assert not home.root.exists()
+
+
+def test_secrets_are_made_once_and_private(tmp_path):
+    home = Home(tmp_path / "home")
+    home.create()
+    first = home.secret("ckan")
+    assert home.secret("ckan") == first
+    assert len(first) >= 32
+    assert stat.S_IMODE(home.secret_file("ckan").stat().st_mode) == 0o600
+    assert stat.S_IMODE(home.secrets.stat().st_mode) == 0o700
+
+
+def test_inner_ports_are_kept_while_free_and_replaced_when_taken(tmp_path):
+    first = kept_ports(tmp_path / "ports.json")
+    assert kept_ports(tmp_path / "ports.json") == first
+    with socket.create_server(("127.0.0.1", first["valkey"])):
+        second = kept_ports(tmp_path / "ports.json")
+    assert second["valkey"] != first["valkey"]
+    assert second["postgres"] == first["postgres"]
+
+
+def test_private_file_is_replaced_whole(tmp_path):
+    write_private(tmp_path / "f", "one")
+    write_private(tmp_path / "f", "two")
+    assert (tmp_path / "f").read_text() == "two"
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_deep_home_gets_a_short_socket(tmp_path):
+    deep = Home(Path("/") / ("x" * 120))
+    assert len(os.fsencode(deep.supervisor_socket)) < 100
+    assert Home(Path("/srv/portal")).supervisor_socket == Path("/srv/portal/run/supervisor.sock")
+
+
+def test_doctor_reports_every_check_and_what_to_do(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = hanoiic("doctor", HANOIIC_HOME=str(tmp_path / "h"), HANOIIC_GATEWAY_PORT=str(port))
+    assert done.returncode == 1
+    assert f"✗ gateway port: {port} is in use; set HANOIIC_GATEWAY_PORT" in done.stdout
+    for check in ("python", "packages", "disk", "home", "database"):
+        assert f"✓ {check}" in done.stdout

@@ -1,0 +1,95 @@
+"""The supervisor keeps real servers alive, and leaves no process behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from deploy.errors import NotRunning
+from deploy.home import Home
+from deploy.postgres import DATABASE, PORTAL_ROLE, EmbeddedPostgres
+from deploy.supervision import Program, Supervisor, configuration, process_lives
+from deploy.valkey import EmbeddedValkey
+from tests.servers import free_port, temporary_home, wait_for
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    with temporary_home() as made:
+        yield made
+
+
+@pytest.fixture
+def servers(home: Home) -> Iterator[tuple[Supervisor, EmbeddedPostgres, EmbeddedValkey]]:
+    postgres = EmbeddedPostgres.at(home, free_port())
+    valkey = EmbeddedValkey.at(home, free_port())
+    postgres.prepare(home)
+    valkey.prepare()
+    supervisor = Supervisor(home)
+    process = supervisor.start(
+        [
+            Program("postgres", postgres.command, user=postgres.system_user, stop_signal="INT"),
+            Program("valkey", valkey.command),
+        ]
+    )
+    for name, answers in (("postgres", postgres.answers), ("valkey", valkey.answers)):
+        supervisor.start_program(name)
+        wait_for(answers, name)
+    yield supervisor, postgres, valkey
+    if supervisor.is_running():
+        supervisor.stop()
+    process.wait(30)
+
+
+def pid_of(supervisor: Supervisor, name: str) -> int:
+    return next(row["pid"] for row in supervisor.programs() if row["name"] == name) or 0
+
+
+def test_killed_servers_are_back_within_seconds_and_lose_nothing(home, servers):
+    supervisor, postgres, valkey = servers
+    postgres.ensure_roles("portal-password", "harvest-password")
+    url = postgres.url(PORTAL_ROLE, "portal-password", DATABASE)
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")
+    for name, answers in (("postgres", postgres.answers), ("valkey", valkey.answers)):
+        before = pid_of(supervisor, name)
+        os.kill(before, signal.SIGKILL)
+        wait_for(lambda n=name, b=before: pid_of(supervisor, n) not in {0, b}, f"a new {name}")
+        wait_for(answers, name, timeout_s=15)
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (1000,)
+
+
+def test_stop_leaves_no_process(servers):
+    supervisor, _postgres, _valkey = servers
+    pids = [row["pid"] for row in supervisor.programs()]
+    assert all(process_lives(pid) for pid in pids)
+    supervisor.stop()
+    assert not any(process_lives(pid) for pid in pids)
+    assert not supervisor.is_running()
+
+
+def test_status_of_a_stopped_portal_clears_a_stale_pid_file(home):
+    (home.run / "supervisord.pid").write_text("4194999\n")
+    with pytest.raises(NotRunning, match=r"not running.*stale pid file of process 4194999"):
+        Supervisor(home).programs()
+    assert not (home.run / "supervisord.pid").exists()
+
+
+def test_configuration_keeps_percent_signs_quotes_and_spaces(home):
+    text = configuration(home, [Program("p", ["/bin/echo", "a b", "50%"], {"X": 'say "hi" 5%'})])
+    assert "command=/bin/echo 'a b' 50%%\n" in text
+    assert 'environment=X="say \\"hi\\" 5%%"\n' in text
+
+
+def test_roles_can_be_ensured_again_with_new_passwords(servers):
+    _supervisor, postgres, _valkey = servers
+    postgres.ensure_roles("first", "first")
+    postgres.ensure_roles("second", "second")
+    psycopg.connect(postgres.url(PORTAL_ROLE, "second")).close()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(postgres.url(PORTAL_ROLE, "first"))
