@@ -254,7 +254,12 @@ def copy_programs(programs: Path) -> Path:
     if not release.exists():
         SYSTEM_STATE.mkdir(parents=True, exist_ok=True, mode=0o755)
         staged = Path(tempfile.mkdtemp(dir=SYSTEM_STATE))
-        shutil.copytree(programs.parent, staged / "pginstall", symlinks=True)
+        package = programs.parents[1]
+        # The programs find their libraries by a path relative to their own.
+        for folder in (package / "pginstall", package.with_name(f"{package.name}.libs")):
+            if folder.exists():
+                copied = staged / folder.relative_to(package.parent)
+                shutil.copytree(folder, copied, symlinks=True)
         staged.chmod(0o755)
         staged.rename(release)
-    return release / "pginstall" / "bin"
+    return release / programs.relative_to(programs.parents[2])

@@ -1,0 +1,84 @@
+"""Every setting, error code, command and make target is documented, and nothing else is."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+from lake.settings import rows
+
+ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = {
+    "deploy": "deploy.settings:Settings",
+    "gateway": "api_gateway.settings:Settings",
+    "harvest": "harvesters.settings:Settings",
+}
+ERROR_TREES = {
+    "deploy": "deploy.errors:DeployError",
+    "gateway": "api_gateway.errors:GatewayError",
+    "harvest": "harvesters.errors:HarvestError",
+    "lake": "lake.errors:LakeError",
+}
+COMMANDS = {"hanoiic": "deploy.cli:parser", "hanoiic-harvest": "harvesters.cli:parser"}
+
+
+def load(path: str) -> object:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def first_column(file: Path) -> set[str]:
+    return set(re.findall(r"^\| `([^`]+)` \|", file.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def codes(tree: type[Exception]) -> set[str]:
+    found = {tree.code}  # type: ignore[attr-defined]
+    for child in tree.__subclasses__():
+        found |= codes(child)
+    return found
+
+
+@pytest.mark.parametrize("room", SETTINGS)
+def test_settings_table_is_the_settings_class(room):
+    documented = first_column(ROOT / f"docs/settings.d/{room}.md")
+    assert documented == {row.name for row in rows(load(SETTINGS[room]))}
+
+
+@pytest.mark.parametrize("room", ERROR_TREES)
+def test_every_error_code_has_a_row(room):
+    package = ERROR_TREES[room].split(".")[0]
+    for module in pkgutil.walk_packages([str(ROOT / package)], f"{package}."):
+        importlib.import_module(module.name)
+    documented = first_column(ROOT / f"docs/errors.d/{room}.md")
+    assert codes(load(ERROR_TREES[room])) <= documented
+
+
+@pytest.mark.parametrize("program", COMMANDS)
+def test_every_command_is_in_the_documentation(program):
+    text = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    parser = load(COMMANDS[program])()
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name in action.choices:
+                assert f"`{program} {name}" in text, f"{program} {name}"
+
+
+def test_make_targets_of_the_readme_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z][a-z -]*):", makefile, re.MULTILINE))
+    known = {name for target in targets for name in target.split()}
+    mentioned = set(re.findall(r"`make ([a-z-]+)", readme))
+    assert {"up", "test"} <= mentioned <= known
+
+
+def test_links_of_the_documentation_lead_somewhere():
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
