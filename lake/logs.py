@@ -40,7 +40,7 @@ def request_id() -> str | None:
 
 
 def accept_request_id(received: str | None) -> str:
-    """The received id when it is well-formed, else a new one: logs take no free text of a caller."""
+    """The received id when it is well-formed, else a new one: logs take no text of a caller."""
     return received if received and _REQUEST_ID.fullmatch(received) else uuid.uuid4().hex
 
 
@@ -56,7 +56,7 @@ def request(received: str | None = None) -> Iterator[str]:
 
 
 class JsonLines(logging.Formatter):
-    """A formatter for one room. Of an exception it writes type and places: its text may hold values."""
+    """A formatter for one room. Of an exception it writes type and places, never the text."""
 
     def __init__(self, room: str) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class JsonLines(logging.Formatter):
 
 
 def config(room: str, level: str = "INFO") -> dict[str, Any]:
-    """A `logging.config` dictionary (JSON lines on stderr), also for gunicorn's `logconfig_dict`."""
+    """A `logging.config` dictionary: JSON lines on stderr. gunicorn's `logconfig_dict` takes it."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

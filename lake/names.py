@@ -31,7 +31,7 @@ def check_key(key: str) -> str:
 
 
 def from_vietnamese(text: str, *, default: str = "x") -> str:
-    """A name `check` accepts, made of `text`: no diacritics (đ → d), lower case, words joined by `_`.
+    """A name `check` accepts, made of `text`: no diacritics (đ → d), words joined by `_`.
 
     >>> from_vietnamese("Trạm quan trắc"), from_vietnamese("PM2.5 (µg/m³)")
     ('tram_quan_trac', 'pm2_5_ug_m3')
