@@ -1,0 +1,79 @@
+"""Handing runs to harvest workers: what was asked for, what came due, what a lost worker left.
+
+Every claim is one transaction and skips rows that another claim holds, so that no two workers ever
+get the same run. A run that was handed out stays ``requested`` until its worker reports; with every
+report its lease is renewed. When the lease ends without a report the run is handed out again, and
+when that happened to a running one too often, it fails with ``worker_lost``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from ckan import model
+from ckan.plugins import toolkit as tk
+
+from . import schedule
+from .errors import WORKER_LOST
+from .model import Run, Source
+from .states import OPEN, REQUESTED, RUNNING
+
+# A run that kills its worker must not come back for ever.
+LOSSES_ALLOWED = 3
+
+
+def lease_end(now: datetime) -> datetime:
+    return now + timedelta(minutes=tk.config["hanoiic.run_lease_minutes"])
+
+
+def claim(worker: str, limit: int, now: datetime) -> list[Run]:
+    """At most ``limit`` runs for ``worker``, the longest waiting first. The caller commits."""
+    request_due(limit, now)
+    free = sa.or_(Run.lease_until.is_(None), Run.lease_until <= now)
+    query = (
+        model.Session.query(Run)
+        .filter(Run.state.in_(OPEN), free)
+        .order_by(Run.requested_at, Run.id)
+        .limit(limit)
+        .with_for_update(of=Run, skip_locked=True)
+    )
+    return [run for run in query.populate_existing().all() if hand_out(run, worker, now)]
+
+
+def hand_out(run: Run, worker: str, now: datetime) -> bool:
+    """Give a run to a worker, or end it when it was lost too often."""
+    run.losses += run.state == RUNNING
+    if run.losses > LOSSES_ALLOWED:
+        detail = f"The worker was lost {run.losses} times while it ran; it is not tried again."
+        run.finish("failed", {"code": WORKER_LOST, "detail": detail})
+        return False
+    run.worker = worker
+    run.lease_until = lease_end(now)
+    return True
+
+
+def request_due(limit: int, now: datetime) -> list[Run]:
+    """Make the runs of at most ``limit`` sources whose time has come.
+
+    Missed times collapse into one run, and the next time is counted from now. A source whose run is
+    not finished waits for that.
+    """
+    unfinished = sa.exists().where(Run.source_id == Source.id, Run.state.in_(OPEN))
+    query = (
+        model.Session.query(Source)
+        .filter(Source.state == "active", Source.next_due_at <= now, ~unfinished)
+        .order_by(Source.next_due_at)
+        .limit(limit)
+        .with_for_update(of=Source, skip_locked=True)
+    )
+    runs = []
+    for source in query.populate_existing().all():
+        # The row is ours now; a run may have been made between the search and the lock.
+        if not schedule.is_due(source.next_due_at, now) or source.open_run():
+            continue
+        runs.append(Run(source_id=source.id, state=REQUESTED, trigger="schedule", requested_at=now))
+        source.next_due_at = schedule.next_due(source.schedule, now)
+    model.Session.add_all(runs)
+    model.Session.flush()
+    return runs

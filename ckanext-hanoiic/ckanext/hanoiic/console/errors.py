@@ -1,0 +1,48 @@
+"""The console's errors; ``code`` is the stable name for programs."""
+
+from __future__ import annotations
+
+
+class ConsoleError(Exception):
+    """Something the console refuses; ``detail`` says what and why."""
+
+    code = "console_error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class RunFinished(ConsoleError):
+    """A report on a run that has already ended: ended runs never reopen."""
+
+    code = "run_finished"
+
+
+class RunStateConflict(ConsoleError):
+    """A change of state that the table of transitions does not have."""
+
+    code = "run_state_conflict"
+
+
+class RunOpen(ConsoleError):
+    """The source has a run that is not finished."""
+
+    code = "run_open"
+
+
+class ScheduleInvalid(ConsoleError):
+    """Not a cron expression of five fields that ever comes due."""
+
+    code = "schedule_invalid"
+
+
+class HarvesterMissing(ConsoleError):
+    """The user of the harvest worker does not exist, so a source would never be harvested."""
+
+    code = "harvester_missing"
+
+
+# Errors the console itself writes into a run.
+SOURCE_DELETED = "source_deleted"
+WORKER_LOST = "worker_lost"

@@ -1,0 +1,120 @@
+"""What a worker says of a run, made into what is kept: checked, merged and cut to a size.
+
+Merging is idempotent, so a report that is sent twice changes nothing. Pure functions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from ckan.plugins import toolkit as tk
+from ckan.plugins.toolkit import _
+
+from .states import STAGES
+
+REJECTED_KEPT = 100
+TABLES_KEPT = 2000
+MESSAGES_KEPT = 50
+COUNTS_KEPT = 100
+TEXT_LONGEST = 500
+VALUE_LONGEST = 300
+DETAIL_LONGEST = 4000
+
+STAGE_KEYS = ("stage", "state", "started_at", "duration_s", "counts", "messages")
+TABLE_KEYS = ("table", "dataset", "version", "changed", "row_count", "rejected_count")
+REJECTED_KEYS = ("table", "row", "column", "value", "reason_code", "reason")
+
+Entry = dict[str, Any]
+
+
+def cut(value: Any, longest: int = TEXT_LONGEST) -> Any:
+    """A text no longer than ``longest``, without NUL; other scalars as they are; else JSON text."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = text.replace("\x00", "�")
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def stage(entry: Entry) -> Entry:
+    if entry.get("stage") not in STAGES:
+        message = _("A stage is one of: {choices}").format(choices=", ".join(STAGES))
+        raise tk.Invalid(message)
+    kept = {key: cut(entry[key]) for key in STAGE_KEYS if key in entry}
+    if "counts" in kept:
+        counts = entry["counts"] if isinstance(entry["counts"], dict) else {}
+        kept["counts"] = {cut(key, 100): cut(counts[key]) for key in list(counts)[:COUNTS_KEPT]}
+    if "messages" in kept:
+        messages = entry["messages"] if isinstance(entry["messages"], list) else [entry["messages"]]
+        kept["messages"] = [cut(message) for message in messages[:MESSAGES_KEPT]]
+    return kept
+
+
+def table(entry: Entry) -> Entry:
+    if not isinstance(entry.get("table"), str):
+        raise tk.Invalid(_("A table needs its name"))
+    return {key: cut(entry[key]) for key in TABLE_KEYS if key in entry}
+
+
+def rejected(entry: Entry) -> Entry:
+    return {key: cut(entry.get(key), VALUE_LONGEST) for key in REJECTED_KEYS}
+
+
+def entries(value: Any, clean: Callable[[Entry], Entry]) -> list[Entry]:
+    """A list of cleaned objects; raises Invalid."""
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise tk.Invalid(_("Must be a list of objects"))
+    return [clean(entry) for entry in value]
+
+
+def merge_named(kept: list[Entry], said: list[Entry], key: str) -> list[Entry]:
+    """Entries known by ``key``: a known one takes what is said of it, a new one comes last."""
+    merged = {entry[key]: entry for entry in kept}
+    for entry in said:
+        merged[entry[key]] = {**merged.get(entry[key], {}), **entry}
+    return list(merged.values())
+
+
+def merge_stages(kept: list[Entry], said: Any) -> list[Entry]:
+    """Stages in the order of the pipeline, each once."""
+    merged = merge_named(kept, entries(said, stage), "stage")
+    return sorted(merged, key=lambda entry: STAGES.index(entry["stage"]))
+
+
+def merge_tables(kept: list[Entry], said: Any) -> list[Entry]:
+    return merge_named(kept, entries(said, table), "table")[:TABLES_KEPT]
+
+
+def merge_rejected(kept: list[Entry], said: Any) -> list[Entry]:
+    """The first rejected values, each once."""
+    merged = list(kept)
+    for entry in entries(said[:REJECTED_KEPT] if isinstance(said, list) else said, rejected):
+        if entry not in merged:
+            merged.append(entry)
+    return merged[:REJECTED_KEPT]
+
+
+def error(said: Any) -> dict[str, str] | None:
+    """``{"code", "detail"}`` or null."""
+    if said is None:
+        return None
+    if not isinstance(said, dict) or not isinstance(said.get("code"), str):
+        raise tk.Invalid(_("Must be null or an object with code and detail"))
+    return {
+        "code": cut(said["code"], 100),
+        "detail": cut(str(said.get("detail") or ""), DETAIL_LONGEST),
+    }
+
+
+def moment(said: Any) -> datetime | None:
+    """An ISO 8601 date-time; without a zone it is UTC."""
+    if said is None:
+        return None
+    try:
+        parsed = datetime.fromisoformat(said)
+    except (TypeError, ValueError) as problem:
+        raise tk.Invalid(_("Must be an ISO 8601 date-time")) from problem
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -1,0 +1,175 @@
+"""What a source is made of: its kinds, the options an officer pins, the dataset it registers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ckan import model
+from ckan.plugins import toolkit as tk
+from ckan.plugins.toolkit import _
+
+from . import checks
+from .checks import Check
+
+
+def N_(text: str) -> str:
+    """Marks a text for translation; it is translated where it is shown."""
+    return text
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of source: its title, what it is for, and the endings of URLs that suggest it."""
+
+    title: str
+    explanation: str
+    suffixes: tuple[str, ...] = ()
+
+
+KINDS: dict[str, Kind] = {
+    "csv": Kind(
+        N_("CSV or text table"),
+        N_(
+            "One table in a text file (.csv, .tsv, .txt); encoding, separator and header are found."
+        ),
+        (".csv", ".tsv", ".txt"),
+    ),
+    "excel": Kind(
+        N_("Excel or OpenDocument workbook"),
+        N_("A sheet of a workbook (.xlsx, .xls, .ods), old Vietnamese fonts included."),
+        (".xlsx", ".xls", ".xlsm", ".ods"),
+    ),
+    "geojson": Kind(
+        N_("GeoJSON map layer"),
+        N_("Points, lines or areas with their properties (.geojson, .json)."),
+        (".geojson", ".json"),
+    ),
+    "gtfs": Kind(
+        N_("GTFS public transport timetable"),
+        N_("A zip file of stops, routes and timetables; every file in it becomes a table."),
+        (".zip",),
+    ),
+    "ckan": Kind(
+        N_("Another CKAN catalogue"),
+        N_("The address of a CKAN portal; its datasets and their files are taken over."),
+    ),
+}
+
+ACCESS_TIERS: dict[str, str] = {
+    "open": N_("Open: anyone may use it"),
+    "click": N_("Terms: signed-in users accept the terms once"),
+    "request": N_("By request: an officer approves every organisation"),
+}
+FREQUENCIES: dict[str, str] = {
+    "CONT": N_("Continuous"),
+    "HOURLY": N_("Hourly"),
+    "DAILY": N_("Daily"),
+    "WEEKLY": N_("Weekly"),
+    "MONTHLY": N_("Monthly"),
+    "QUARTERLY": N_("Quarterly"),
+    "ANNUAL": N_("Yearly"),
+    "IRREG": N_("Irregular"),
+    "UNKNOWN": N_("Unknown"),
+}
+
+TABLE_NAME_LONGEST = 63
+TABLE_NAME = r"[a-z][a-z0-9_]{0,62}"
+TABLE_NAME_RULE = N_(
+    "Must start with a letter and have only a–z, 0–9 and _ (no diacritics, 63 characters at most)"
+)
+COLUMN_TYPE = (
+    r"(string|boolean|int64|float64|date|timestamp|time|binary|geometry"
+    r"|decimal\(\d{1,2},\s*\d{1,2}\)|list<[a-z0-9]+>)"
+)
+
+
+def known_group(value: Any) -> str:
+    """The name of a topic that exists."""
+    group = model.Group.get(value) if isinstance(value, str) else None
+    if group is None or group.is_organization or group.state != "active":
+        raise tk.Invalid(_("No such topic: {name}").format(name=value))
+    return group.name
+
+
+def known_license(value: Any) -> str:
+    """The id of a licence in CKAN's register; an empty one stays empty."""
+    register = model.Package.get_license_register()
+    if value and value not in register.keys():  # noqa: SIM118 -- no mapping: it lacks __contains__
+        raise tk.Invalid(_("No such licence: {id}").format(id=value))
+    return value
+
+
+def sheet(value: Any) -> str | int:
+    """A sheet's name, or its position from 0."""
+    if isinstance(value, str):
+        return checks.text(200)(value)
+    return checks.integer(0, 10_000)(value)
+
+
+COLUMN: dict[str, Check] = {
+    "type": checks.matching(
+        COLUMN_TYPE, N_("Not a column type; one is for example string, int64, decimal(10,2), date")
+    ),
+    "unit": checks.text(50),
+    "title": checks.text(300),
+    "title_en": checks.text(300),
+    "description": checks.text(2000),
+    "required": checks.boolean,
+    "unique": checks.boolean,
+    "minimum": checks.bound,
+    "maximum": checks.bound,
+    "pattern": checks.pattern,
+}
+OPTIONS: dict[str, Check] = {
+    "encoding": checks.matching(
+        r"[A-Za-z0-9_.:-]{1,40}", N_("Must be the name of an encoding, such as utf-8 or tcvn3")
+    ),
+    "delimiter": checks.matching(r"[^\r\n\"]", N_('Must be one character, such as , ; or "\\t"')),
+    "decimal": checks.one_of(".", ","),
+    "header_row": checks.integer(0, 10_000),
+    "sheet": sheet,
+    "columns": checks.mapping_of(checks.object_of(COLUMN), most=2000),
+    "max_rejected_share": checks.share,
+}
+DATASET: dict[str, Check] = {
+    "table": checks.matching(TABLE_NAME, TABLE_NAME_RULE),
+    "name": checks.matching(r"[a-z0-9_-]{2,100}", N_("Must be a–z, 0–9, - and _ only")),
+    "title": checks.text(300),
+    "title_en": checks.text(300),
+    "notes": checks.text(20_000),
+    "notes_en": checks.text(20_000),
+    "groups": checks.named(known_group, most=20),
+    "tags": checks.named(checks.text(100), most=50),
+    "update_frequency": checks.one_of(*FREQUENCIES),
+    "temporal_start": checks.iso_date,
+    "temporal_end": checks.iso_date,
+    "spatial_wards": checks.list_of(
+        checks.matching(r"\d{5}", N_("Must be ward codes of five digits")), most=1000
+    ),
+    "contact_name": checks.text(200),
+    "contact_email": checks.email,
+    "license_id": known_license,
+    "access_tier": checks.one_of(*ACCESS_TIERS),
+    "data_quality": checks.text(5000),
+    "is_simulated": checks.true_or_false,
+}
+
+
+def guess_kind(url: str) -> str:
+    """The kind that the ending of a URL's path suggests; ``csv`` when it suggests none."""
+    try:
+        path = urlsplit(url).path.lower()
+    except ValueError:
+        return "csv"
+    fitting = (name for name, kind in KINDS.items() if path.endswith(kind.suffixes or ("\x00",)))
+    return next(fitting, "csv")
+
+
+def table_name_for(organisation: str, source: str) -> str:
+    """A lake name made of two slugs, ``<department>_<dataset>``, no longer than the lake allows."""
+    slug = f"{organisation}_{source}".replace("-", "_")
+    if not slug[0].isalpha():
+        slug = f"t_{slug}"
+    return slug[:TABLE_NAME_LONGEST].rstrip("_")

@@ -1,0 +1,89 @@
+"""From what a caller says of a source to the values that are kept, or one complaint a field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from ckan import model
+from ckan.plugins import toolkit as tk
+from ckan.plugins.toolkit import _
+
+from .checks import check_object
+from .model import Source
+from .source_fields import DATASET, OPTIONS, table_name_for
+from .states import DELETED
+from .validators import source_schema
+
+# What `hanoiic_source_show` answers beside the fields of a source; said back, it is ignored.
+READ_ONLY = {"id", "created_by", "created_at", "updated_at", "next_due_at"}
+READ_ONLY |= {"last_run", "health", "organization"}
+
+
+def validated(data: dict[str, Any], source: Source | None = None) -> dict[str, Any]:
+    """The values of a source to create, or with ``source`` to change: what is not said stays.
+
+    Raises ValidationError; the keys of its ``error_dict`` are field names, inside the JSON objects
+    ``dataset.<key>`` and ``options.<key>``.
+    """
+    schema = source_schema()
+    kept = {key: getattr(source, key) for key in schema} if source else {}
+    said = {key: value for key, value in data.items() if key in schema}
+    values, errors = tk.navl_validate({**kept, **said}, schema)
+    errors = dict(errors)
+    unknown = sorted(set(data) - set(schema) - READ_ONLY)
+    if unknown:
+        message = _("Unknown: {unknown}. Known: {known}")
+        known = ", ".join(sorted(schema))
+        errors["message"] = [message.format(unknown=", ".join(unknown), known=known)]
+    for part, checks in (("options", OPTIONS), ("dataset", DATASET)):
+        if part not in errors:
+            values[part], complaints = check_object(values[part], checks)
+            for key, complaint in complaints.items():
+                errors[f"{part}.{key}" if key else part] = [complaint]
+    if not errors:
+        add_defaults(values)
+        errors = taken(values, source)
+    if errors:
+        raise tk.ValidationError(errors)
+    return {key: values[key] for key in schema}
+
+
+def add_defaults(values: dict[str, Any]) -> None:
+    """What can be told from the rest: the table's name and, for one dataset, its title."""
+    dataset = values["dataset"]
+    organisation = model.Group.get(values["owner_org"])
+    dataset.setdefault("table", table_name_for(organisation.name, values["name"]))
+    if values["kind"] != "ckan":
+        dataset["title"] = dataset.get("title") or values["title"]
+
+
+def taken(values: dict[str, Any], source: Source | None) -> dict[str, list[str]]:
+    """Complaints about a name or a table that another living source has."""
+    others = model.Session.query(Source).filter(Source.state != DELETED)
+    if source:
+        others = others.filter(Source.id != source.id)
+    table = values["dataset"]["table"]
+    errors = {}
+    if others.filter(Source.name == values["name"]).first():
+        errors["name"] = [_("Another source has this name")]
+    if others.filter(Source.dataset["table"].astext == table).first():
+        errors["dataset.table"] = [_("Another source fills this table")]
+    return errors
+
+
+def flush_unique() -> None:
+    """Write to the database; a name that somebody took a moment ago becomes a ValidationError."""
+    try:
+        model.Session.flush()
+    except sa.exc.IntegrityError as error:
+        model.Session.rollback()
+        fields = {
+            "hanoiic_source_name": ("name", _("Another source has this name")),
+            "hanoiic_source_table": ("dataset.table", _("Another source fills this table")),
+        }
+        constraint = getattr(error.orig.diag, "constraint_name", None)
+        if constraint not in fields:
+            raise
+        field, complaint = fields[constraint]
+        raise tk.ValidationError({field: [complaint]}) from error

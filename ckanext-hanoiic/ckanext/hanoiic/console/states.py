@@ -1,0 +1,50 @@
+"""States of a source and of a run, and the ways between them."""
+
+from __future__ import annotations
+
+from .errors import RunFinished, RunStateConflict
+
+SOURCE_STATES = ("active", "paused")
+DELETED = "deleted"
+
+TRIGGERS = ("manual", "schedule", "retry")
+STAGES = ("fetch", "decode", "normalise", "validate", "publish", "register")
+STAGE_STATES = ("pending", "running", "done", "skipped", "failed")
+
+REQUESTED, RUNNING = "requested", "running"
+OPEN = (REQUESTED, RUNNING)
+# A job may fail before it starts (its source was deleted); an ended run never reopens.
+TRANSITIONS: dict[str, frozenset[str]] = {
+    "requested": frozenset({"running", "failed"}),
+    "running": frozenset({"published", "unchanged", "refused", "failed"}),
+    "published": frozenset(),
+    "unchanged": frozenset(),
+    "refused": frozenset(),
+    "failed": frozenset(),
+}
+FINISHED = tuple(state for state, following in TRANSITIONS.items() if not following)
+
+# What the last run says of its source.
+HEALTH: dict[str | None, str] = {
+    None: "never_run",
+    "requested": "in_progress",
+    "running": "in_progress",
+    "published": "healthy",
+    "unchanged": "healthy",
+    "refused": "refused",
+    "failed": "failed",
+}
+
+
+def move(current: str, wanted: str) -> str:
+    """``wanted`` when a run may go there; asking for the state it has is no change.
+
+    Raises RunFinished when the run has ended in another state, RunStateConflict when the table has
+    no such way.
+    """
+    if wanted == current or wanted in TRANSITIONS[current]:
+        return wanted
+    if current in FINISHED:
+        raise RunFinished(f"The run has ended ({current}) and does not reopen.")
+    ways = ", ".join(sorted(TRANSITIONS[current]))
+    raise RunStateConflict(f"A run that is {current} cannot become {wanted}; it can become {ways}.")

@@ -1,0 +1,122 @@
+"""Validators of a source's own fields."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from ckan import model
+from ckan.plugins import toolkit as tk
+from ckan.plugins.toolkit import _
+
+from . import schedule
+from .errors import ScheduleInvalid
+from .source_fields import KINDS
+from .states import SOURCE_STATES
+
+URL_LONGEST = 2000
+
+
+def hanoiic_source_url(value: Any) -> str:
+    """An http or https address without credentials."""
+    url = value.strip() if isinstance(value, str) else ""
+    if len(url) > URL_LONGEST or any(ord(letter) <= 0x20 or letter == "\x7f" for letter in url):
+        raise tk.Invalid(_("The address has white space or is too long"))
+    try:
+        parts = urlsplit(url)
+        # Reading the port is what checks it.
+        _port = parts.port
+    except ValueError as error:
+        raise tk.Invalid(_("Not an address: check the host and the port")) from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise tk.Invalid(_("The address must begin with http:// or https:// and name a host"))
+    if "@" in parts.netloc:
+        raise tk.Invalid(
+            _(
+                "Remove the user name and the password from the address: it is shown in reports. "
+                "Ask the department for an address that needs none."
+            )
+        )
+    return url
+
+
+def hanoiic_source_kind(value: Any) -> str:
+    """A kind of the table of kinds."""
+    if value not in KINDS:
+        raise tk.Invalid(_("Must be one of: {choices}").format(choices=", ".join(KINDS)))
+    return value
+
+
+def hanoiic_source_state(value: Any) -> str:
+    """``active`` or ``paused``; deleting has its own action."""
+    if value not in SOURCE_STATES:
+        raise tk.Invalid(_("Must be one of: {choices}").format(choices=", ".join(SOURCE_STATES)))
+    return value
+
+
+def hanoiic_cron(value: Any) -> str:
+    """A cron expression of five fields in UTC, or empty."""
+    try:
+        return schedule.check(value or "")
+    except ScheduleInvalid as error:
+        raise tk.Invalid(f"{_('Not a schedule')}: {error.detail}") from error
+
+
+def hanoiic_json_object(value: Any) -> dict[str, Any]:
+    """A JSON object, or its text."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.strip() else {}
+        except ValueError as error:
+            raise tk.Invalid(_("Not JSON: {reason}").format(reason=error)) from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise tk.Invalid(_("Must be a JSON object"))
+    return value
+
+
+def hanoiic_publishing_org(value: Any) -> str:
+    """The id of an active organisation, given by id or name."""
+    organisation = model.Group.get(value) if isinstance(value, str) else None
+    if organisation is None or not organisation.is_organization or organisation.state != "active":
+        raise tk.Invalid(_("No such organisation"))
+    return organisation.id
+
+
+def source_schema() -> dict[str, list[Any]]:
+    """The navl schema of a whole source; ``options`` and ``dataset`` have their own tables."""
+    get = tk.get_validator
+    no_nul, text = get("hanoiic_no_nul"), get("unicode_safe")
+    return {
+        "name": [get("not_empty"), text, get("name_validator")],
+        "title": [get("not_empty"), text, no_nul],
+        "owner_org": [get("not_empty"), hanoiic_publishing_org],
+        "kind": [get("not_empty"), hanoiic_source_kind],
+        "url": [get("not_empty"), hanoiic_source_url],
+        "schedule": [get("default")(""), hanoiic_cron],
+        "state": [get("default")("active"), hanoiic_source_state],
+        "options": [get("default")("{}"), hanoiic_json_object],
+        "dataset": [get("default")("{}"), hanoiic_json_object],
+    }
+
+
+def hanoiic_no_nul(value: str) -> str:
+    """Text that PostgreSQL can store, of at most 300 characters."""
+    if "\x00" in value or len(value) > 300:
+        raise tk.Invalid(_("Must be text of at most 300 characters"))
+    return value.strip()
+
+
+VALIDATORS = {
+    validator.__name__: validator
+    for validator in (
+        hanoiic_source_url,
+        hanoiic_source_kind,
+        hanoiic_source_state,
+        hanoiic_cron,
+        hanoiic_json_object,
+        hanoiic_no_nul,
+    )
+}
