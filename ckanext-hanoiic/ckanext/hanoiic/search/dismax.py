@@ -1,0 +1,162 @@
+"""DisMax: what a reader types into a search box → tree.
+
+Every word is looked for in all of ``qf``'s fields and counts as its best field; ``mm`` says how
+many of the words must be found. Quotes make phrases, ``+`` and ``-`` require and exclude, AND, OR
+and NOT work as in Lucene, a star at a word's end finds its continuations; everything else is text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from . import vietnamese
+from .errors import QueryTooComplex, SyntaxRefused, ValueRefused
+from .lucene import LONGEST_QUERY, Reading, bool_of
+from .lucene import parse as parse_lucene
+from .tree import Best, Bool, Boost, Node, Nothing, Pattern, Phrase, Term, Wild
+
+MOST_WORDS = 64
+SHORTEST_PREFIX = 2
+
+_PIECES = re.compile(r'(?P<sign>[+-]?)(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))')
+_OPERATORS = frozenset({"AND", "OR", "NOT", "&&", "||"})
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Solr's ``qf`` (field → weight), ``tie`` and ``mm``."""
+
+    weights: dict[str, float]
+    tie: float = 0.0
+    mm: str = "100%"
+
+    @classmethod
+    def of(cls, qf: str, tie: str | float = 0.0, mm: str | int = "100%") -> Fields:
+        weights = {}
+        for piece in qf.replace(",", " ").split():
+            name, _, weight = piece.partition("^")
+            weights[name] = number(weight or "1", "qf")
+        return cls(weights, number(tie, "tie"), str(mm).strip())
+
+    def best(self, leaf: Term | Phrase | Pattern) -> Node:
+        """``leaf`` in every field, weighted."""
+        return Best(
+            tuple(
+                Boost(replace(leaf, field=name), weight) for name, weight in self.weights.items()
+            ),
+            self.tie,
+        )
+
+
+def number(text: str | float, name: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        raise ValueRefused(f"{name}={text!r} is no number") from None
+    if not 0 <= found < 1e9:
+        raise ValueRefused(f"{name}={text!r} is out of range")
+    return found
+
+
+def parse(query: str, fields: Fields) -> Node:
+    """The tree of a search box's text; it never fails on syntax."""
+    if len(query) > LONGEST_QUERY:
+        raise QueryTooComplex(f"more than {LONGEST_QUERY} characters")
+    if query.count('"') % 2:
+        query = query.replace('"', " ")
+    clauses: list[tuple[str, Node]] = []
+    operator = ""
+    for piece in _PIECES.finditer(query):
+        text = piece["word"]
+        if text in _OPERATORS and not piece["sign"]:
+            operator = {"&&": "AND", "||": "OR"}.get(text, text)
+            continue
+        leaf = Phrase("", piece["phrase"]) if text is None else _word(text)
+        if not _has_words(leaf):
+            continue
+        occurs = {"+": "must", "-": "must_not"}.get(piece["sign"], "should")
+        if operator == "AND" and occurs == "should":
+            occurs = "must"
+            if clauses and clauses[-1][0] == "should":
+                clauses[-1] = ("must", clauses[-1][1])
+        elif operator == "NOT":
+            occurs = "must_not"
+        operator = ""
+        clauses.append((occurs, fields.best(leaf)))
+    if len(clauses) > MOST_WORDS:
+        raise QueryTooComplex(f"more than {MOST_WORDS} words")
+    return _with_minimum(bool_of(clauses), fields, query)
+
+
+def parse_extended(query: str, fields: Fields, reading: Reading) -> Node:
+    """EDisMax: Lucene's syntax where it parses, DisMax where it doesn't."""
+    try:
+        found = parse_lucene(query, replace(reading, default_and=False, bare=fields.best))
+    except SyntaxRefused:
+        return parse(query, fields)
+    return _with_minimum(found, fields, query)
+
+
+def _word(text: str) -> Term | Pattern:
+    literal = text.rstrip("*")
+    if literal != text and len(literal) >= SHORTEST_PREFIX and literal[-1].isalnum():
+        return Pattern("", (literal, Wild.ANY))
+    return Term("", text)
+
+
+def _has_words(leaf: Term | Phrase | Pattern) -> bool:
+    return isinstance(leaf, Pattern) or any(True for _ in vietnamese.chunks(leaf.text))
+
+
+def _with_minimum(node: Node, fields: Fields, query: str) -> Node:
+    if isinstance(node, Nothing):
+        return node
+    if not isinstance(node, Bool):
+        node = Bool(should=(node,))
+    least = minimum_match(fields.mm, len(node.should))
+    if not node.must and node.should:
+        least = max(least, 1)
+    return replace(node, at_least=least, nearness=_nearness(query, fields))
+
+
+def _nearness(query: str, fields: Fields) -> tuple[Node, ...]:
+    """Neighbouring words of the query as phrases: a Vietnamese word is several syllables."""
+    written = [word for word in re.sub(r'["+*]', " ", query).split() if word not in _OPERATORS]
+    return tuple(
+        fields.best(Phrase("", f"{one} {two}"))
+        for one, two in pairwise(written[:MOST_WORDS])
+        if not (one.startswith("-") or two.startswith("-"))
+    )
+
+
+def minimum_match(rule: str, count: int) -> int:
+    """How many of ``count`` optional clauses must match.
+
+    ``rule``: Solr's ``mm``: ``3``, ``-1``, ``75%``, ``-25%``, or conditions ``2<-1 5<80%`` (with
+    more than 2 clauses all but one, with more than 5 clauses 80 %).
+    """
+    if "<" in rule:
+        # Solr allows spaces around the sign.
+        chosen = str(count)
+        for condition in re.sub(r"\s*<\s*", "<", rule).split():
+            above, _, value = condition.partition("<")
+            if count <= _whole(above):
+                break
+            chosen = value
+        return minimum_match(chosen, count)
+    if rule.endswith("%"):
+        part = count * abs(_whole(rule[:-1])) // 100
+        needed = count - part if rule.startswith("-") else part
+    else:
+        needed = _whole(rule)
+        needed = count + needed if needed < 0 else needed
+    return max(0, min(count, needed))
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueRefused(f"mm: {text!r} is no whole number") from None

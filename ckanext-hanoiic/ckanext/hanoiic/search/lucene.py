@@ -1,0 +1,265 @@
+"""Lucene's classic query syntax → tree.
+
+``luqum`` reads the syntax; what it reads differently from Lucene is rewritten before (``&&``,
+``||``, ``!``, a quote within a word), and Lucene's rules for AND, OR, + and - are applied after.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from luqum import tree as parsed
+from luqum.exceptions import ParseError
+from luqum.thread import parse as luqum_parse
+
+from .errors import FeatureUnsupported, QueryTooComplex, SyntaxRefused
+from .tree import (
+    Bool,
+    Boost,
+    Everything,
+    Exists,
+    Fuzzy,
+    Node,
+    Nothing,
+    Pattern,
+    Phrase,
+    Range,
+    Term,
+    Wild,
+)
+
+LONGEST_QUERY = 16_384  # characters
+MOST_CLAUSES = 1024  # Lucene's own limit
+DEEPEST_NESTING = 64
+MOST_EDITS = 2  # Lucene's own limit
+
+_PIECES = re.compile(
+    r"""(?P<escaped>\\.)
+    |   (?P<phrase>"(?:\\.|[^"\\])*")
+    |   (?P<range>[\[{](?:\\.|"(?:\\.|[^"\\])*"|[^\]}\\"])*[\]}])
+    |   (?P<and>&&)
+    |   (?P<or>\|\|)
+    |   (?P<not>!)
+    |   (?P<regex>/)
+    |   (?P<plain>['<>=])
+    |   (?P<open>\()
+    |   (?P<other>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_TERM_ENDERS = frozenset(' \t\r\n\u3000([{:+-!"^')
+_MAGIC = frozenset({"_query_", "_val_"})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How bare words are read: ``leaf`` makes the node of a word or phrase without a field."""
+
+    default_field: str = "text"
+    default_and: bool = False
+    bare: Callable[[Term | Phrase], Node] | None = None
+
+
+def parse(query: str, reading: Reading) -> Node:
+    """The tree of ``query``; raises SyntaxRefused, FeatureUnsupported or QueryTooComplex."""
+    if len(query) > LONGEST_QUERY:
+        raise QueryTooComplex(f"more than {LONGEST_QUERY} characters")
+    rewritten = _as_luqum_reads(query)
+    if not rewritten.strip():
+        return Nothing()
+    try:
+        found = luqum_parse(rewritten)
+    except (ParseError, ArithmeticError, ValueError) as error:
+        raise SyntaxRefused(f"{query!r}: {error}") from None
+    except RecursionError:
+        raise QueryTooComplex("nested too deeply") from None
+    return _Reader(reading).node(found, reading.default_field)
+
+
+def _as_luqum_reads(query: str) -> str:
+    """Rewrite what Lucene accepts and ``luqum`` reads in another way."""
+    written: list[str] = []
+    depth = 0
+    clauses = 0
+    for piece in _PIECES.finditer(query):
+        kind, text = piece.lastgroup, piece.group()
+        starts = not written or written[-1][-1] in _TERM_ENDERS
+        if kind in ("and", "or", "not"):
+            text = f" {kind.upper()} "
+        elif kind == "phrase":
+            text = text if starts else f" {text}"
+        elif kind == "regex" and starts:
+            raise FeatureUnsupported("regular expressions (write \\/ for a slash)")
+        elif kind == "plain" and starts:
+            text = f"\\{text}"
+        elif text == "\\":
+            raise SyntaxRefused(f"{query!r}: a backslash at the end")
+        elif text == '"':
+            raise SyntaxRefused(f"{query!r}: a quote is not closed")
+        elif kind == "open":
+            depth += 1
+        elif text == ")":
+            depth -= 1
+        if depth > DEEPEST_NESTING:
+            raise QueryTooComplex(f"nested deeper than {DEEPEST_NESTING}")
+        clauses += kind == "phrase" or (starts and kind in ("other", "escaped"))
+        written.append(text)
+    if clauses > 4 * MOST_CLAUSES:
+        raise QueryTooComplex(f"more than {MOST_CLAUSES} clauses")
+    return "".join(written)
+
+
+class _Reader:
+    """Turns ``luqum``'s nodes into ours."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.clauses = 0
+
+    def node(self, item: parsed.Item, field: str, depth: int = 0, named: bool = False) -> Node:
+        if depth > 4 * DEEPEST_NESTING:
+            raise QueryTooComplex(f"nested deeper than {DEEPEST_NESTING}")
+        if isinstance(item, parsed.BaseOperation | parsed.UnaryOperator):
+            return self._bool(item, field, depth, named)
+        if isinstance(item, parsed.BaseGroup):
+            return self.node(item.expr, field, depth + 1, named)
+        if isinstance(item, parsed.Boost):
+            return Boost(self.node(item.expr, field, depth + 1, named), float(item.force))
+        if isinstance(item, parsed.SearchField):
+            return self._field(item, depth, named)
+        self.clauses += 1
+        if self.clauses > MOST_CLAUSES:
+            raise QueryTooComplex(f"more than {MOST_CLAUSES} clauses")
+        leaf = _leaf(item, field)
+        if not named and self.reading.bare and isinstance(leaf, Term | Phrase):
+            return self.reading.bare(leaf)
+        return leaf
+
+    def _field(self, item: parsed.SearchField, depth: int, named: bool) -> Node:
+        if named and isinstance(item.expr, parsed.SearchField):
+            raise SyntaxRefused(f"field {item.name!r} within a field")
+        if isinstance(item.expr, parsed.SearchField | parsed.UnaryOperator):
+            raise SyntaxRefused(f"after field {item.name!r} comes a word, phrase, range or group")
+        name = _unescape(item.name)
+        if name in _MAGIC:
+            raise FeatureUnsupported(f"magic field {name}")
+        if item.name == "*":
+            if isinstance(item.expr, parsed.Word) and item.expr.value == "*":
+                return Everything()
+            raise SyntaxRefused("undefined field *")
+        return self.node(item.expr, name, depth + 1, named=True)
+
+    def _bool(self, item: parsed.Item, field: str, depth: int, named: bool) -> Node:
+        """Lucene's classic rules: an operator changes the clause before and the one after it.
+
+        Source: ``QueryParserBase.addClause`` of Lucene 9.
+        """
+        clauses: list[tuple[str, Node]] = []
+        for conjunction, operand in _clauses(item):
+            modifier, operand = _modifier(operand)
+            if clauses and clauses[-1][0] != "must_not":
+                if conjunction == "AND":
+                    clauses[-1] = ("must", clauses[-1][1])
+                elif conjunction == "OR" and self.reading.default_and:
+                    clauses[-1] = ("should", clauses[-1][1])
+            if modifier == "NOT":
+                occurs = "must_not"
+            elif self.reading.default_and:
+                occurs = "should" if conjunction == "OR" else "must"
+            else:
+                occurs = "must" if modifier == "+" or conjunction == "AND" else "should"
+            clauses.append((occurs, self.node(operand, field, depth + 1, named)))
+        return bool_of(clauses)
+
+
+def bool_of(clauses: list[tuple[str, Node]]) -> Node:
+    """A Bool of ``(occurs, node)`` pairs; clauses without a word are left out, as Lucene does."""
+    kept = [(occurs, node) for occurs, node in clauses if not isinstance(node, Nothing)]
+    if not kept:
+        return Nothing()
+    groups = {
+        name: tuple(node for occurs, node in kept if occurs == name)
+        for name in ("must", "should", "must_not")
+    }
+    found = Bool(**groups)
+    if not found.must and len(found.should) == 1 and not found.must_not:
+        return found.should[0]
+    return found if found.must or not found.should else replace(found, at_least=1)
+
+
+def _clauses(item: parsed.Item) -> Iterator[tuple[str | None, parsed.Item]]:
+    """The operands of one level in order, each with the operator before it."""
+    if not isinstance(item, parsed.BaseOperation):
+        yield None, item
+        return
+    operator = {parsed.AndOperation: "AND", parsed.OrOperation: "OR"}.get(type(item))
+    for place, operand in enumerate(item.operands):
+        for inner, (conjunction, clause) in enumerate(_clauses(operand)):
+            yield (operator if place and not inner else conjunction), clause
+
+
+def _modifier(item: parsed.Item) -> tuple[str | None, parsed.Item]:
+    modifier = None
+    while isinstance(item, parsed.UnaryOperator):
+        modifier = "+" if isinstance(item, parsed.Plus) else "NOT"
+        item = item.a
+    return modifier, item
+
+
+def _leaf(item: parsed.Item, field: str) -> Node:
+    if isinstance(item, parsed.Word):
+        return word(item.value, field)
+    if isinstance(item, parsed.Phrase):
+        return Phrase(field, _unescape(item.value[1:-1]))
+    if isinstance(item, parsed.Proximity):
+        return Phrase(field, _unescape(item.term.value[1:-1]), item.degree)
+    if isinstance(item, parsed.Fuzzy):
+        text = _unescape(item.term.value)
+        return Fuzzy(field, text, _edits(float(item.degree), len(text)))
+    if isinstance(item, parsed.Range):
+        return _range(item, field)
+    raise FeatureUnsupported(f"{type(item).__name__} in a query")
+
+
+def word(raw: str, field: str) -> Node:
+    """A bare word: a term, a pattern where it has unescaped ``*`` or ``?``, or ``field:*``."""
+    if raw == "*":
+        return Exists(field)
+    parts: list[str | Wild] = []
+    for part in re.split(r"(\\.|[*?])", raw):
+        if part in ("*", "?"):
+            parts.append(Wild(part))
+        elif parts and isinstance(parts[-1], str):
+            parts[-1] += _unescape(part)
+        elif part:
+            parts.append(_unescape(part))
+    if any(isinstance(part, Wild) for part in parts):
+        return Pattern(field, tuple(parts))
+    return Term(field, "".join(str(part) for part in parts))
+
+
+def _edits(degree: float, length: int) -> int:
+    """Lucene's edits: a whole number is edits, a fraction is the similarity of older releases."""
+    if degree >= 1:
+        return min(int(degree), MOST_EDITS)
+    return min(int((1 - degree) * length), MOST_EDITS)
+
+
+def _range(item: parsed.Range, field: str) -> Node:
+    low, high = _bound(item.low), _bound(item.high)
+    if low is None and high is None:
+        return Exists(field)
+    return Range(field, low, high, item.include_low, item.include_high)
+
+
+def _bound(item: parsed.Item) -> str | None:
+    if isinstance(item, parsed.Prohibit):
+        return f"-{_bound(item.a)}"
+    if isinstance(item, parsed.Phrase):
+        return _unescape(item.value[1:-1])
+    return None if item.value == "*" else _unescape(item.value)
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)

@@ -1,0 +1,105 @@
+"""Conditions over a row of the index, and how they combine.
+
+SQL texts are constant; every value and every field's name is a bound parameter. As much as
+possible stays one tsquery, which the index answers in one go.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+MOST_SPELLED_OUT = 150  # combinations of words that `mm` may become before it is counted instead
+
+
+@dataclass(frozen=True)
+class Sql:
+    """A piece of constant SQL with its bound parameters."""
+
+    text: str
+    parameters: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Words:
+    """A condition in PostgreSQL's tsquery syntax, every lexeme quoted."""
+
+    tsquery: str
+
+
+Match = Words | Sql | bool
+
+
+def sql_of(match: Match) -> Sql:
+    if isinstance(match, Words):
+        return Sql("e.lexemes @@ %s::tsquery", (match.tsquery,))
+    if isinstance(match, Sql):
+        return match
+    return Sql("TRUE" if match else "FALSE")
+
+
+def all_of(matches: Sequence[Match]) -> Match:
+    if any(match is False for match in matches):
+        return False
+    return _joined(matches, " & ", " AND ", True)
+
+
+def any_of(matches: Sequence[Match]) -> Match:
+    if any(match is True for match in matches):
+        return True
+    return _joined(matches, " | ", " OR ", False)
+
+
+def none_of(match: Match) -> Match:
+    if isinstance(match, bool):
+        return not match
+    if isinstance(match, Words):
+        return Words(f"!({match.tsquery})")
+    return Sql(f"NOT ({match.text})", match.parameters)
+
+
+def _joined(matches: Sequence[Match], operator: str, sql_operator: str, empty: bool) -> Match:
+    words = list(dict.fromkeys(match.tsquery for match in matches if isinstance(match, Words)))
+    others = [match for match in matches if isinstance(match, Sql)]
+    parts: list[Words | Sql] = []
+    if words:
+        parts.append(Words(words[0] if len(words) == 1 else f"({operator.join(words)})"))
+    parts.extend(others)
+    if not parts:
+        return empty
+    if len(parts) == 1:
+        return parts[0]
+    written = [sql_of(part) for part in parts]
+    return Sql(
+        "(" + sql_operator.join(part.text for part in written) + ")",
+        tuple(parameter for part in written for parameter in part.parameters),
+    )
+
+
+def at_least(least: int, matches: list[Match]) -> Match:
+    """``least`` of the matches: spelled out as one tsquery, or counted where that is too long."""
+    if least <= 0:
+        return True
+    if least == len(matches):
+        return all_of(matches)
+    if least == 1:
+        return any_of(matches)
+    if least > len(matches):
+        return False
+    if math.comb(len(matches), least) <= MOST_SPELLED_OUT:
+        return any_of([all_of(chosen) for chosen in combinations(matches, least)])
+    # If `least` of n match, at least one of any n - least + 1 does: that much the index answers.
+    some = sql_of(any_of(matches[: len(matches) - least + 1]))
+    written = [sql_of(match) for match in matches]
+    return Sql(
+        f"({some.text} AND {' + '.join(f'({part.text})::int' for part in written)} >= %s)",
+        (*some.parameters, *(p for part in written for p in part.parameters), least),
+    )
+
+
+def like(text: str) -> str:
+    """``text`` literally, within a LIKE pattern."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

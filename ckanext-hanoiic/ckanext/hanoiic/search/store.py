@@ -1,0 +1,223 @@
+"""The index's tables and its connections.
+
+The tables live in a schema of their own (``ckan db clean`` drops what is in ``public``) and make
+themselves at first use, under a lock, so that any number of workers may start at once and
+``ckan db init`` needs to know nothing. They hold derived data only: a new layout drops them, and
+CKAN's ``search-index rebuild`` fills them again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from psycopg import errors as postgres
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from .errors import IndexUnreachable, LayoutTooNew, QueryTooComplex, QueryTooSlow, SearchFailed
+
+log = logging.getLogger(__name__)
+
+SCHEMA = "hanoiic_search"
+LAYOUT = 1
+LAYOUT_LOCK = 0x48414E4F  # any number that nothing else in this database uses
+LONGEST_STATEMENT_S = 15
+MOST_EXPANSIONS = 2000  # words that one pattern may stand for
+
+TABLES = (
+    "CREATE TABLE hanoiic_search.entry ("
+    " number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+    " index_id text NOT NULL UNIQUE,"
+    " exact jsonb NOT NULL,"
+    " lexemes tsvector NOT NULL,"
+    " infix text NOT NULL)",
+    "CREATE INDEX entry_lexemes ON hanoiic_search.entry USING gin (lexemes)",
+    "CREATE TABLE hanoiic_search.body ("
+    " number bigint PRIMARY KEY REFERENCES hanoiic_search.entry ON DELETE CASCADE,"
+    " stored jsonb NOT NULL,"
+    " data_dict text,"
+    " validated_data_dict text)",
+    "CREATE TABLE hanoiic_search.vocabulary ("
+    ' field text COLLATE "C", word text COLLATE "C", PRIMARY KEY (field, word))',
+)
+# Faster patterns where the trigram extension is to be had; all works without.
+TRIGRAM_INDEXES = (
+    "CREATE INDEX entry_infix ON hanoiic_search.entry USING gin (infix {operators})",
+    "CREATE INDEX vocabulary_word ON hanoiic_search.vocabulary USING gin (word {operators})",
+)
+
+
+def session_settings(timeout_s: float) -> dict[str, str]:
+    """What every connection of the index is set to, and why."""
+    return {
+        "statement_timeout": f"{max(1, int(timeout_s * 1000))}ms",
+        "enable_seqscan": "off",  # the planner takes a common word's bitmap for dearer than it is
+        "synchronous_commit": "off",  # derived data: what a crash costs can be indexed again
+        "work_mem": "32MB",
+        "jit": "off",
+    }
+
+
+class Store:
+    """Connections to one database; made once per URL and process."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self.engine = sa.create_engine(
+            sa.make_url(url).set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            pool_size=4,
+            max_overflow=16,
+            connect_args={
+                "connect_timeout": 5,
+                "application_name": "ckan-search",
+                "prepare_threshold": None,
+            },
+        )
+        settings = session_settings(min(timeout_s, LONGEST_STATEMENT_S))
+
+        @sa.event.listens_for(self.engine, "connect")
+        def _set(connection: Any, _record: Any) -> None:
+            with connection.cursor() as cursor:
+                for name, value in settings.items():
+                    cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
+            connection.commit()
+
+        self._ready = False
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def transaction(self, isolation: str | None = None) -> Iterator[sa.Connection]:
+        """A transaction over the index's tables; database errors leave it as SearchFailed."""
+        try:
+            self._ensure_layout()
+            with self.engine.connect() as connection:
+                if isolation:
+                    connection = connection.execution_options(isolation_level=isolation)
+                with connection.begin():
+                    yield connection
+        except sa.exc.DBAPIError as error:
+            raise _as_search_error(error) from error
+
+    def _ensure_layout(self) -> None:
+        if self._ready:
+            return
+        with self._lock:
+            if not self._ready:
+                with self.engine.begin() as connection:
+                    ensure_layout(connection)
+                self._ready = True
+
+
+def _as_search_error(error: sa.exc.DBAPIError) -> SearchFailed:
+    cause = error.orig
+    if isinstance(cause, postgres.QueryCanceled):
+        return QueryTooSlow("it took longer than its time limit")
+    if isinstance(cause, postgres.ProgramLimitExceeded | postgres.StatementTooComplex):
+        return QueryTooComplex(str(cause).splitlines()[0])
+    if error.connection_invalidated or isinstance(error, sa.exc.OperationalError):
+        return IndexUnreachable(type(cause).__name__)
+    return SearchFailed(f"{type(cause).__name__}: {str(cause).splitlines()[0]}")
+
+
+def ensure_layout(connection: sa.Connection) -> None:
+    """Make the tables, or make them anew where they are of an older layout; idempotent."""
+    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (LAYOUT_LOCK,))
+    found = None
+    if connection.exec_driver_sql("SELECT to_regclass('hanoiic_search.layout')").scalar():
+        found = connection.exec_driver_sql("SELECT version FROM hanoiic_search.layout").scalar()
+    if found == LAYOUT:
+        return
+    if found is not None and found > LAYOUT:
+        raise LayoutTooNew(f"The index has layout {found}, this release knows {LAYOUT}.")
+    if found is not None:
+        log.warning(
+            "The search index has an old layout and starts empty: run `ckan search-index rebuild`"
+        )
+        connection.exec_driver_sql("DROP SCHEMA hanoiic_search CASCADE")
+    connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS hanoiic_search")
+    for statement in TABLES:
+        connection.exec_driver_sql(statement)
+    operators = _trigram_operators(connection)
+    for statement in TRIGRAM_INDEXES if operators else ():
+        connection.exec_driver_sql(statement.format(operators=operators))
+    connection.exec_driver_sql("CREATE TABLE hanoiic_search.layout (version integer NOT NULL)")
+    connection.exec_driver_sql("INSERT INTO hanoiic_search.layout VALUES (%s)", (LAYOUT,))
+
+
+def _trigram_operators(connection: sa.Connection) -> str | None:
+    """The trigram operator class with its schema, or None where the extension can't be had."""
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(
+                "CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA hanoiic_search"
+            )
+    except sa.exc.DBAPIError as error:
+        log.warning(
+            "PostgreSQL's pg_trgm is not available (%s): searching parts of words reads every row",
+            type(error.orig).__name__,
+        )
+        return None
+    schema = connection.exec_driver_sql(
+        "SELECT quote_ident(nspname) FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace"
+        " WHERE extname = 'pg_trgm'"
+    ).scalar_one()
+    return f"{schema}.gin_trgm_ops"
+
+
+class StoredVocabulary:
+    """The words in the index, for patterns and fuzzy searches (see ``match.Vocabulary``)."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+
+    def like(self, field: str, pattern: str) -> list[str]:
+        found = self.connection.exec_driver_sql(
+            "SELECT word FROM hanoiic_search.vocabulary WHERE field = %s AND word LIKE %s LIMIT %s",
+            (field, pattern, MOST_EXPANSIONS + 1),
+        ).scalars()
+        return _not_too_many(list(found))
+
+    def near(self, field: str, word: str, edits: int) -> list[str]:
+        found = self.connection.exec_driver_sql(
+            "SELECT word FROM hanoiic_search.vocabulary"
+            " WHERE field = %s AND length(word) BETWEEN %s AND %s",
+            (field, len(word) - edits, len(word) + edits),
+        ).scalars()
+        return within(word, list(found), edits)
+
+    def values_near(self, field: str, value: str, edits: int) -> list[str]:
+        found = self.connection.exec_driver_sql(
+            "SELECT DISTINCT v"
+            " FROM hanoiic_search.entry, jsonb_array_elements_text(exact -> %s::text) v"
+            " WHERE length(v) BETWEEN %s AND %s",
+            (field, len(value) - edits, len(value) + edits),
+        ).scalars()
+        return within(value, list(found), edits)
+
+
+def within(word: str, candidates: list[str], edits: int) -> list[str]:
+    """The candidates within ``edits`` insertions, deletions, changes or swaps of a letter."""
+    found = process.extract(word, candidates, scorer=OSA.distance, score_cutoff=edits, limit=None)
+    return _not_too_many([candidate for candidate, _, _ in found])
+
+
+def _not_too_many(found: list[str]) -> list[str]:
+    if len(found) > MOST_EXPANSIONS:
+        raise QueryTooComplex(f"a pattern matches more than {MOST_EXPANSIONS} words; add letters")
+    return found
+
+
+@functools.cache
+def store_for(url: str, timeout_s: float) -> Store:
+    return Store(url, timeout_s)
+
+
+# A child process must not talk over its parent's connections.
+os.register_at_fork(after_in_child=store_for.cache_clear)

@@ -1,0 +1,145 @@
+"""Words of Vietnamese and English text: how they are cut, folded, stemmed and put in order.
+
+The same functions run over documents and queries, in Python, so both sides always agree; the
+database needs no dictionary, no ICU and no ``unaccent``.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import snowballstemmer
+
+LONGEST_WORD = 128  # letters; the rest of a longer run is cut off on both sides
+MOST_JOINED_PARTS = 4
+
+# PostgreSQL's text holds no NUL, and UTF-8 no lone surrogate.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_COMBINING_MARKS = re.compile("[\u0300-\u036f]")
+_NO_DECOMPOSITION = str.maketrans("đĐðÐøØłŁ", "dDdDoOlL")
+_POSSESSIVE = re.compile(r"['’][sS]\b")
+_RUNS = re.compile(r"[^\W\d_]+|\d+")
+_CASE_CHANGE = re.compile(r"(?<=.)(?=[A-ZÀ-ÖØ-ÞĂĐĨŨƠƯẠ-Ỹ][^A-Z])")
+
+ALPHABET = "aăâbcdđeêfghijklmnoôơpqrstuưvwxyz"
+_TONES = {"\u0300": "1", "\u0309": "2", "\u0303": "3", "\u0301": "4", "\u0323": "5"}
+_PLACE = {letter: chr(ord("A") + place) for place, letter in enumerate(ALPHABET)}
+
+
+def storable(text: str) -> str:
+    """``text`` in Unicode's composed form (NFC), without what PostgreSQL can't hold."""
+    return unicodedata.normalize("NFC", _UNSTORABLE.sub("", text))
+
+
+def fold(text: str) -> str:
+    """Lower case without diacritics: ``Đống Đa`` → ``dong da``.
+
+    Compatibility forms are resolved too (``m³`` → ``m3``). Marks of other scripts stay: dropping
+    them would change the letter, not its accent.
+    """
+    decomposed = unicodedata.normalize("NFKD", _UNSTORABLE.sub("", text))
+    bare = _COMBINING_MARKS.sub("", decomposed).translate(_NO_DECOMPOSITION)
+    return unicodedata.normalize("NFC", bare.casefold())
+
+
+@functools.lru_cache(maxsize=65536)
+def stem(word: str) -> str:
+    """The English stem of a folded word (``floods`` → ``flood``).
+
+    Folding comes first: stemming ``thủy`` would leave it alone while ``thuy`` became ``thui``.
+    """
+    if len(word) < 4 or not word.isascii() or not word.isalpha():
+        return word
+    # A stemmer keeps its state in itself, so threads can't share one.
+    return snowballstemmer.stemmer("english").stemWord(word)
+
+
+def spelling(word: str) -> str:
+    """A word with its diacritics, wherever its tone mark is put: ``hòa`` and ``hoà`` are one."""
+    letters, tones = _letters_and_tones(word.lower())
+    return "".join(letters) + "".join(tone for tone in tones if tone != "0")
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a text: its place (from 1), its spelling with diacritics, and folded."""
+
+    place: int
+    spelling: str
+    folded: str
+
+    @property
+    def has_diacritics(self) -> bool:
+        return self.spelling != self.folded
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What stands between two spaces: its words, and several joined (``PM2.5`` → ``pm25``)."""
+
+    words: tuple[Word, ...]
+    joined: str | None
+
+
+def chunks(text: str, first_place: int = 1) -> Iterator[Chunk]:
+    """Cut ``text`` into chunks and words.
+
+    A word ends at a space, at punctuation, between letters and digits, and before a capital within
+    a word (``OpenData``); a capitalised or upper-case word is one word.
+    """
+    place = first_place
+    for piece in storable(text).split():
+        words = []
+        for run in _RUNS.findall(_POSSESSIVE.sub("", piece)):
+            for part in _parts(run):
+                folded = fold(part)[:LONGEST_WORD]
+                if folded:
+                    words.append(Word(place, spelling(part)[:LONGEST_WORD], folded))
+                    place += 1
+        if words:
+            several = 1 < len(words) <= MOST_JOINED_PARTS
+            joined = "".join(word.folded for word in words)[:LONGEST_WORD] if several else None
+            yield Chunk(tuple(words), joined)
+
+
+def _parts(run: str) -> list[str]:
+    if run.islower() or run.isupper() or run.istitle():
+        return [run]
+    return [part for part in _CASE_CHANGE.split(run) if part]
+
+
+def words(text: str) -> list[Word]:
+    return [word for chunk in chunks(text) for word in chunk.words]
+
+
+def sort_key(text: str) -> str:
+    """A key whose byte order is the Vietnamese alphabetical order.
+
+    Letters first (A Ă Â B C D Đ E Ê … O Ô Ơ … U Ư …), then tones in the order of Vietnamese
+    dictionaries (ngang, huyền, hỏi, ngã, sắc, nặng), then the text itself. Digits stand before
+    letters; other characters keep their own order behind them.
+    """
+    letters, tones = _letters_and_tones(storable(text).strip().lower())
+    places = "".join(_PLACE.get(letter, letter) for letter in letters)
+    return f"{places}\x01{''.join(tones)}\x01{text}"
+
+
+def _letters_and_tones(text: str) -> tuple[list[str], list[str]]:
+    """The letters of the Vietnamese alphabet and, for each, its tone as a digit (``0``: none)."""
+    letters: list[str] = []
+    tones: list[str] = []
+    for character in text:
+        tone = "0"
+        kept = ""
+        for mark in unicodedata.normalize("NFD", character):
+            if mark in _TONES:
+                tone = _TONES[mark]
+            else:
+                kept += mark
+        letters.append(unicodedata.normalize("NFC", kept))
+        tones.append(tone)
+    return letters, tones
