@@ -76,3 +76,24 @@ def _projected(
     for batch in batches:
         shown = batch if projection.where is None else batch.filter(projection.where)
         yield shown.select(list(projection.columns))
+
+
+def vacuum(lake: Lake, table: str) -> list[str]:
+    """Remove the editions of versions that are no longer kept, and what killed writers left.
+
+    Returns the removed paths. To be called after `Table.vacuum`.
+    """
+    kept = {f"{version.number}.parquet" for version in lake.table(table).versions()}
+    selector = pyarrow.fs.FileSelector(
+        f"editions/{names.check(table)}", allow_not_found=True, recursive=True
+    )
+    removed = []
+    for info in lake.fs.get_file_info(selector):
+        unfinished = info.base_name.endswith(staging.UNFINISHED)
+        outlived = not unfinished and info.base_name not in kept
+        if info.type == pyarrow.fs.FileType.File and (
+            outlived or (unfinished and staging.is_abandoned(info))
+        ):
+            lake.fs.delete_file(info.path)
+            removed.append(info.path)
+    return removed

@@ -61,8 +61,10 @@ def load(
 
     Raises UnknownSetting, BadSetting, MissingSetting. An empty value counts as not set.
     """
-    named = dict(read_env_file(home_file)) if home_file and home_file.exists() else {}
-    named |= {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    beneath = read_env_file(home_file) if home_file and home_file.exists() else {}
+    named = {
+        name: value for name, value in {**beneath, **environ}.items() if name.startswith(PREFIX)
+    }
     fields = _fields(settings_class)
     _refuse_unknown(set(named) - set(fields) - {HOME}, sorted(fields))
     values: dict[str, Any] = {}

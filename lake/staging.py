@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
@@ -21,6 +22,9 @@ from lake.content import ContentHash
 
 ROWS_PER_GROUP = 122_880  # DuckDB's own row group: one thread reads one group
 _COMPRESSION = "zstd"
+UNFINISHED = ".unfinished"
+# No writer takes longer than this for one file.
+_ABANDONED_AFTER = timedelta(days=1)
 
 Batches: TypeAlias = pa.RecordBatchReader | pa.Table | Iterable[pa.RecordBatch]
 
@@ -76,7 +80,7 @@ def replace(
     fs: pyarrow.fs.FileSystem, path: str, stored: pa.Schema, batches: Iterable[pa.RecordBatch]
 ) -> None:
     """Write one Parquet file that appears at `path` whole, in place of the one before."""
-    unfinished = f"{path}.{uuid.uuid4().hex}.unfinished"
+    unfinished = f"{path}.{uuid.uuid4().hex}{UNFINISHED}"
     write(fs, unfinished, stored, batches)
     fs.move(unfinished, path)
 
@@ -104,6 +108,11 @@ def stage(fs: pyarrow.fs.FileSystem, folder: str, rows: pa.RecordBatchReader) ->
         content_hash=content.hexdigest(),
         publish_id=publish_id,
     )
+
+
+def is_abandoned(info: pyarrow.fs.FileInfo) -> bool:
+    """Whether an unfinished file is so old that its writer is dead."""
+    return bool(info.mtime is not None and info.mtime < datetime.now(UTC) - _ABANDONED_AFTER)
 
 
 def discard(fs: pyarrow.fs.FileSystem, folder: str, staged: Staged) -> None:

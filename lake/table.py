@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset
@@ -15,6 +17,7 @@ import pyarrow.fs
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
+from pyarrow.fs import FileSelector
 
 from lake import names, staging
 from lake import schema as schemas
@@ -131,14 +134,20 @@ class Table:
         history = History(delta.history())
         kept = history.kept(datetime.now(UTC) - timedelta(days=keep_days), pinned)
         gone = {version.number for version in history.versions} - kept
-        return delta.vacuum(
-            retention_hours=keep_days * 24,
-            dry_run=False,
-            enforce_retention_duration=False,
-            full=True,
-            keep_versions=sorted(kept),
-            commit_properties=CommitProperties(custom_metadata=vacuum_metadata(gone)),
-        )
+        how: dict[str, Any] = {
+            "retention_hours": keep_days * 24,
+            "enforce_retention_duration": False,
+            "full": True,
+            "keep_versions": sorted(kept),
+            "commit_properties": CommitProperties(custom_metadata=vacuum_metadata(gone)),
+        }
+        # Delta names removed files again each time: without this look every vacuum would commit.
+        here = {info.base_name for info in self._fs.get_file_info(FileSelector(self._folder))}
+        removed = [PurePosixPath(path).name for path in delta.vacuum(dry_run=True, **how)]
+        removed = sorted(here.intersection(removed))
+        if removed:
+            delta.vacuum(dry_run=False, **how)
+        return removed
 
     def _open(self, version: int | None = None) -> DeltaTable | None:
         try:

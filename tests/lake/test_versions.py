@@ -1,0 +1,164 @@
+"""Versions: which one an `AS OF` means, and which ones vacuum keeps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lake.errors import (
+    InvalidName,
+    TableNotFound,
+    TimeWithoutZone,
+    VersionExpired,
+    VersionNotFound,
+)
+from lake.history import History, Provenance, publish_metadata, vacuum_metadata
+from lake.store import Lake
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+HANOI = timezone(timedelta(hours=7))
+
+
+def commits(hours: list[int], gone: list[int] | None = None) -> list[dict]:
+    """Delta's history (newest first): version 1, 2, … published so many hours after START."""
+    made = [{"version": 0}]
+    for number, hour in enumerate(hours, start=1):
+        facts = publish_metadata(
+            Provenance(),
+            published_at=START + timedelta(hours=hour),
+            row_count=1,
+            byte_count=1,
+            content_hash=str(number),
+            publish_id=str(number),
+        )
+        made.append({"version": number, **facts})
+    if gone is not None:
+        made.append({"version": len(made), **vacuum_metadata(gone)})
+    return made[::-1]
+
+
+def table_of(lake: Lake, versions: int):
+    table = lake.table("t")
+    for number in range(1, versions + 1):
+        table.publish(pa.table({"x": [number]}), Provenance())
+    return table
+
+
+@given(
+    st.lists(st.integers(0, 1000), min_size=1, max_size=12, unique=True).map(sorted),
+    st.integers(-5, 1005),
+)
+def test_as_of_a_time_is_the_version_current_then(hours, asked):
+    history = History(commits(hours))
+    moment = (START + timedelta(hours=asked)).astimezone(HANOI)
+    current = sum(hour <= asked for hour in hours)
+    if current:
+        assert history.resolve(moment).number == current
+    else:
+        with pytest.raises(VersionNotFound):
+            history.resolve(moment)
+
+
+@given(
+    st.lists(st.integers(0, 1000), min_size=1, max_size=12, unique=True).map(sorted),
+    st.integers(-5, 1005),
+    st.frozensets(st.integers(1, 12)),
+)
+def test_kept_are_the_versions_current_since_then_and_the_pinned(hours, cutoff, pinned):
+    kept = History(commits(hours)).kept(START + timedelta(hours=cutoff), pinned)
+    for number in range(1, len(hours) + 1):
+        latest = number == len(hours)
+        current_since = latest or hours[number] >= cutoff
+        assert (number in kept) == (current_since or number in pinned)
+
+
+def test_a_version_that_is_gone_is_not_replaced_by_an_older_one():
+    history = History(commits([0, 10, 20], gone=[2]))
+    assert [v.number for v in history.versions] == [3, 1]
+    for as_of in (2, START + timedelta(hours=15)):
+        with pytest.raises(VersionExpired) as refused:
+            history.resolve(as_of)
+        assert refused.value.facts["kept"] == [3, 1]
+    assert history.resolve(START + timedelta(hours=5)).number == 1
+
+
+def test_a_clock_that_went_back_does_not_reorder_versions():
+    history = History(commits([10]))
+    earlier = START
+    assert history.instant_after(earlier) > START + timedelta(hours=10)
+    assert history.instant_after(START + timedelta(hours=11)) == START + timedelta(hours=11)
+
+
+def test_as_of_answers_from_the_table(tmp_path):
+    table = table_of(Lake(tmp_path), 3)
+    assert table.resolve().number == table.resolve(None).number == 3
+    for version in table.versions():
+        assert table.resolve(version.number) == version
+        assert table.resolve(version.published_at.astimezone(HANOI)) == version
+        assert [b.to_pylist() for b in table.batches(version.number)] == [[{"x": version.number}]]
+    with pytest.raises(VersionNotFound):
+        table.resolve(table.versions()[-1].published_at - timedelta(microseconds=1))
+    for number in (0, 4, -1):
+        with pytest.raises(VersionNotFound):
+            table.files(number)
+    with pytest.raises(TimeWithoutZone):
+        table.resolve(datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+def test_vacuum_keeps_the_latest_and_the_pinned_versions(tmp_path):
+    table = table_of(Lake(tmp_path), 5)
+    removed = table.vacuum(keep_days=0, pinned=frozenset({2}))
+    assert len(removed) == 3
+    assert [v.number for v in table.versions()] == [5, 2]
+    for number in (2, 5):
+        assert [b.to_pylist() for b in table.batches(number)] == [[{"x": number}]]
+    with pytest.raises(VersionExpired):
+        table.batches(3).__next__()
+    # With nothing to remove it commits nothing: the next version's number follows.
+    assert table.vacuum(keep_days=0, pinned=frozenset({2})) == []
+    assert table.publish(pa.table({"x": [6]}), Provenance()).version == 5 + 2 + 1
+    # A pin that ended lets the version go; publishing goes on.
+    assert len(table.vacuum(keep_days=0)) == 2
+    done = table.publish(pa.table({"x": [7]}), Provenance())
+    assert [v.number for v in table.versions()] == [done.version, 8]
+
+
+def test_vacuum_keeps_thirty_days_by_default(tmp_path):
+    table = table_of(Lake(tmp_path), 3)
+    assert table.vacuum() == []
+    assert [v.number for v in table.versions()] == [3, 2, 1]
+
+
+def test_vacuum_removes_what_a_killed_publisher_left(tmp_path):
+    table = table_of(Lake(tmp_path), 1)
+    left = Path(table.uri) / "part-00000-left.zstd.parquet"
+    left.write_bytes(b"PAR1 cut short")
+    assert table.vacuum() == []
+    assert table.vacuum(keep_days=0) == [left.name]
+    assert not left.exists()
+    assert table.resolve(1).number == 1
+
+
+def test_versions_survive_many_commits_and_their_checkpoints(tmp_path):
+    table = table_of(Lake(tmp_path), 110)
+    assert list((Path(table.uri) / "_delta_log").glob("*.checkpoint.parquet"))
+    assert [v.number for v in table.versions()] == list(range(110, 0, -1))
+    assert [b.to_pylist() for b in table.batches(1)] == [[{"x": 1}]]
+
+
+def test_the_lake_lists_tables_with_a_version(tmp_path):
+    lake = Lake(tmp_path)
+    assert lake.tables() == []
+    table_of(lake, 1)
+    Path(tmp_path, "tables", "started").mkdir()
+    assert lake.tables() == ["t"]
+    with pytest.raises(TableNotFound):
+        lake.table("started").resolve()
+    assert lake.table("started").vacuum() == []
+    with pytest.raises(InvalidName):
+        lake.table("../t")
