@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import flask
 from ckan import plugins as p
 from ckan.common import CKANConfig
 from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
 
+from . import catalogue, licences, neighbours, request_log, wording
+from .preview import previews
+from .recipes import recipes, short_recipe
 from .validators import VALIDATORS
+from .views import portal
+
+# The facets of every list of datasets, in their order: the field, and its name for the reader.
+FACETS = ("organization", "groups", "access_tier", "res_format", "update_frequency")
+DCAT_PROFILES = {
+    "ckanext.dcat.rdf.profiles": "hanoiic_dcat",
+    "ckanext.dcat.structured_data.profiles": ["hanoiic_schemaorg"],
+}
+COLUMN_WORDS = ("name", "ascii", "title", "title_en", "description")
 
 
 @tk.blanket.config_declarations
@@ -18,11 +32,23 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
     p.implements(p.IConfigurer)
     p.implements(p.ITranslation)
     p.implements(p.IValidators)
+    p.implements(p.ITemplateHelpers)
+    p.implements(p.IFacets, inherit=True)
+    p.implements(p.IBlueprint)
+    p.implements(p.IMiddleware, inherit=True)
+    p.implements(p.IPackageController, inherit=True)
 
     def update_config(self, config: CKANConfig) -> None:
         tk.add_template_directory(config, "templates")
         tk.add_public_directory(config, "public")
         tk.add_resource("assets", "hanoiic-portal")
+        config.update(DCAT_PROFILES)
+
+    def make_middleware(self, app: Any, config: CKANConfig) -> Any:
+        return request_log.install(app)
+
+    def get_blueprint(self) -> list[flask.Blueprint]:
+        return [portal]
 
     def i18n_domain(self) -> str:
         return "ckanext-hanoiic-portal"
@@ -35,3 +61,72 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
 
     def get_validators(self) -> dict[str, Any]:
         return VALIDATORS
+
+    def get_helpers(self) -> dict[str, Any]:
+        return {
+            # CKAN's own two, so that its templates follow the reader's language too.
+            "get_translated": wording.in_language,
+            "dataset_display_name": wording.dataset_title,
+            "hanoiic_access_page": neighbours.access_page,
+            "hanoiic_console_page": neighbours.console_page,
+            "hanoiic_departments": catalogue.departments,
+            "hanoiic_example_table": catalogue.example_table,
+            "hanoiic_gateway_url": neighbours.gateway_url,
+            "hanoiic_entity_title": catalogue.entity_title,
+            "hanoiic_figures": catalogue.figures,
+            "hanoiic_newest": catalogue.newest,
+            "hanoiic_topics": catalogue.topics,
+            "hanoiic_topic_icon": catalogue.topic_icon,
+            "hanoiic_previews": previews,
+            "hanoiic_recipes": recipes,
+            "hanoiic_short_recipe": short_recipe,
+            "hanoiic_cell": wording.cell,
+            "hanoiic_day": wording.day,
+            "hanoiic_is_number": wording.is_number,
+            "hanoiic_label_of": wording.label_of,
+            "hanoiic_language": wording.language,
+            "hanoiic_licence": licences.licence,
+            "hanoiic_minute": wording.minute,
+            "hanoiic_number": wording.number,
+            "hanoiic_period": wording.period,
+            "hanoiic_page_in": wording.page_in,
+            "hanoiic_request_id": request_log.request_id,
+            "hanoiic_size": wording.size,
+            "hanoiic_value_label": wording.value_label,
+            "hanoiic_wards": wording.ward_names,
+        }
+
+    def dataset_facets(self, facets_dict: dict[str, Any], package_type: str) -> dict[str, Any]:
+        titles = (
+            tk._("Departments"), tk._("Topics"), tk._("Access"), tk._("Formats"),
+            tk._("Update frequency"),
+        )  # fmt: skip
+        facets_dict.clear()
+        facets_dict.update(zip(FACETS, titles, strict=True))
+        return facets_dict
+
+    def organization_facets(
+        self, facets_dict: dict[str, Any], organization_type: str, package_type: str | None
+    ) -> dict[str, Any]:
+        self.dataset_facets(facets_dict, package_type or "dataset").pop("organization")
+        return facets_dict
+
+    def group_facets(
+        self, facets_dict: dict[str, Any], group_type: str, package_type: str | None
+    ) -> dict[str, Any]:
+        self.dataset_facets(facets_dict, package_type or "dataset").pop("groups")
+        return facets_dict
+
+    def before_dataset_index(self, pkg_dict: dict[str, Any]) -> dict[str, Any]:
+        """Make the names and descriptions of columns findable."""
+        resources = json.loads(pkg_dict["validated_data_dict"]).get("resources", [])
+        words = [
+            column[key]
+            for resource in resources
+            for column in resource.get("columns") or []
+            for key in COLUMN_WORDS
+            if column.get(key)
+        ]
+        if words:
+            pkg_dict["extras_columns"] = " ".join(dict.fromkeys(words))
+        return pkg_dict

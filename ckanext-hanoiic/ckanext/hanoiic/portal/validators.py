@@ -1,4 +1,4 @@
-"""What the catalogue's own fields may hold. CKAN stores text; JSON fields are stored as JSON text."""
+"""What the fields of the catalogue may hold. CKAN keeps text: a JSON field is kept as JSON text."""
 
 from __future__ import annotations
 

@@ -1,0 +1,142 @@
+"""The catalogue as DCAT-AP 3: ckanext-dcat's European profile plus the fields of this portal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ckan.plugins import toolkit as tk
+from ckanext.dcat.profiles import SCHEMA, EuropeanDCATAP3Profile, SchemaOrgProfile
+from ckanext.dcat.utils import resource_uri
+from rdflib import BNode, Literal, Namespace, URIRef
+from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, RDFS, SKOS, XSD
+
+from .catalogue import entities
+from .wording import wards
+
+EU = "http://publications.europa.eu/resource/authority/"
+FREQUENCY = Namespace(EU + "frequency/")
+ACCESS_RIGHT = Namespace(EU + "access-right/")
+LANGUAGE = Namespace(EU + "language/")
+FILE_TYPE = Namespace(EU + "file-type/")
+
+ACCESS = {
+    "open": ACCESS_RIGHT.PUBLIC,
+    "click": ACCESS_RIGHT.RESTRICTED,
+    "request": ACCESS_RIGHT.RESTRICTED,
+}
+TEXTS = (("title", DCTERMS.title), ("notes", DCTERMS.description))
+
+
+class HanoiicProfile(EuropeanDCATAP3Profile):
+    """Vietnamese and English texts, frequency, wards, publisher, access and licence."""
+
+    def graph_from_dataset(self, dataset_dict: dict[str, Any], dataset_ref: URIRef) -> None:
+        super().graph_from_dataset(dataset_dict, dataset_ref)
+        self._texts(dataset_dict, dataset_ref)
+        self._frequency(dataset_dict, dataset_ref)
+        self._wards(dataset_dict, dataset_ref)
+        self._topics(dataset_dict, dataset_ref)
+        self._publisher(dataset_dict)
+        self._access(dataset_dict, dataset_ref)
+        for resource in dataset_dict.get("resources", []):
+            self._distribution(dataset_dict, resource)
+
+    def graph_from_catalog(self, catalog_dict: dict[str, Any] | None, catalog_ref: URIRef) -> None:
+        super().graph_from_catalog(catalog_dict, catalog_ref)
+        self.g.remove((catalog_ref, DCTERMS.language, None))
+        for code in ("VIE", "ENG"):
+            self.g.add((catalog_ref, DCTERMS.language, LANGUAGE[code]))
+
+    def _texts(self, dataset: dict[str, Any], ref: URIRef) -> None:
+        for field, predicate in TEXTS:
+            self._in_two_languages(
+                ref, predicate, dataset.get(field), dataset.get(f"{field}_en")
+            )
+
+    def _in_two_languages(
+        self, ref: URIRef, predicate: URIRef, vietnamese: str | None, english: str | None
+    ) -> None:
+        if vietnamese:
+            self.g.set((ref, predicate, Literal(vietnamese, lang="vi")))
+        if english:
+            self.g.add((ref, predicate, Literal(english, lang="en")))
+
+    def _frequency(self, dataset: dict[str, Any], ref: URIRef) -> None:
+        code = dataset.get("update_frequency")  # a code of this very vocabulary
+        if code:
+            self.g.set((ref, DCTERMS.accrualPeriodicity, FREQUENCY[code]))
+            self.g.add((FREQUENCY[code], RDF.type, DCTERMS.Frequency))
+
+    def _wards(self, dataset: dict[str, Any], ref: URIRef) -> None:
+        for code in dataset.get("spatial_wards") or []:
+            place = BNode()
+            self.g.add((ref, DCTERMS.spatial, place))
+            self.g.add((place, RDF.type, DCTERMS.Location))
+            self.g.add((place, DCTERMS.identifier, Literal(code)))
+            if name := wards().get(code):
+                self.g.add((place, SKOS.prefLabel, Literal(name, lang="vi")))
+
+    def _topics(self, dataset: dict[str, Any], ref: URIRef) -> None:
+        for group in dataset.get("groups", []):
+            topic = URIRef(tk.url_for("group.read", id=group["name"], _external=True))
+            known = entities().get(group["name"], {})
+            self.g.add((ref, DCAT.theme, topic))
+            self.g.add((topic, RDF.type, SKOS.Concept))
+            self._in_two_languages(
+                topic, SKOS.prefLabel, known.get("title"), known.get("title_en")
+            )
+
+    def _publisher(self, dataset: dict[str, Any]) -> None:
+        owner = entities().get((dataset.get("organization") or {}).get("name", ""))
+        if owner:
+            for publisher in set(self.g.subjects(RDF.type, FOAF.Agent)):
+                if (publisher, FOAF.name, Literal(owner["title"])) in self.g:
+                    self._in_two_languages(
+                        publisher, FOAF.name, owner["title"], owner["title_en"]
+                    )
+
+    def _access(self, dataset: dict[str, Any], ref: URIRef) -> None:
+        right = ACCESS.get(dataset.get("access_tier", ""), ACCESS_RIGHT.RESTRICTED)
+        self.g.set((ref, DCTERMS.accessRights, right))
+        self.g.add((right, RDF.type, DCTERMS.RightsStatement))
+
+    def _distribution(self, dataset: dict[str, Any], resource: dict[str, Any]) -> None:
+        ref = URIRef(resource_uri(resource))
+        licence = dataset.get("license_url")
+        if licence:
+            self.g.set((ref, DCTERMS.license, URIRef(licence)))
+            self.g.add((URIRef(licence), RDF.type, DCTERMS.LicenseDocument))
+            self.g.add((URIRef(licence), RDFS.label, Literal(dataset["license_title"])))
+        if resource.get("format"):
+            self.g.set((ref, DCTERMS["format"], FILE_TYPE[resource["format"].upper()]))
+        if resource.get("lake_table"):
+            self.g.add((ref, DCTERMS.identifier, Literal(resource["lake_table"])))
+            self.g.add((ref, DCAT.downloadURL, URIRef(resource["url"])))
+        if resource.get("lake_version") is not None:
+            self.g.add((ref, DCAT.version, Literal(str(resource["lake_version"]))))
+        if resource.get("byte_count") is not None:
+            size = Literal(resource["byte_count"], datatype=XSD.nonNegativeInteger)
+            self.g.set((ref, DCAT.byteSize, size))
+
+
+class HanoiicSchemaOrg(SchemaOrgProfile):
+    """schema:Dataset for search engines: two languages and the columns of every table."""
+
+    def additional_fields(self, dataset_ref: URIRef, dataset_dict: dict[str, Any]) -> None:
+        if dataset_dict.get("title_en"):
+            english = Literal(dataset_dict["title_en"], lang="en")
+            self.g.add((dataset_ref, SCHEMA.alternateName, english))
+        is_free = dataset_dict.get("access_tier") == "open"
+        self.g.add((dataset_ref, SCHEMA.isAccessibleForFree, Literal(is_free)))
+        for resource in dataset_dict.get("resources", []):
+            for column in resource.get("columns") or []:
+                self._column(dataset_ref, column)
+
+    def _column(self, dataset_ref: URIRef, column: dict[str, Any]) -> None:
+        variable = BNode()
+        self.g.add((dataset_ref, SCHEMA.variableMeasured, variable))
+        self.g.add((variable, RDF.type, SCHEMA.PropertyValue))
+        self.g.add((variable, SCHEMA.name, Literal(column["name"])))
+        for key, predicate in (("description", SCHEMA.description), ("unit", SCHEMA.unitText)):
+            if column.get(key):
+                self.g.add((variable, predicate, Literal(column[key])))

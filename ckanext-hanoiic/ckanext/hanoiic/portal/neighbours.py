@@ -1,0 +1,29 @@
+"""Addresses outside of this plugin: the gateway's, and pages of the portal's other plugins."""
+
+from __future__ import annotations
+
+import flask
+from ckan.plugins import toolkit as tk
+
+ACCESS_PAGE = "hanoiic_licensing.my_access"
+CONSOLE_PAGE = "hanoiic_console.index"
+
+
+def gateway_url() -> str:
+    """The gateway's public address, without a slash at its end."""
+    return tk.config["hanoiic.gateway_url"].rstrip("/")
+
+
+def access_page() -> str | None:
+    """Where a person sees their agreements and makes tokens."""
+    return _page(ACCESS_PAGE)
+
+
+def console_page() -> str | None:
+    """Where a department sees its sources and runs."""
+    return _page(CONSOLE_PAGE)
+
+
+def _page(endpoint: str) -> str | None:
+    """The address of ``endpoint``, or None where its plugin is not loaded."""
+    return tk.url_for(endpoint) if endpoint in flask.current_app.view_functions else None

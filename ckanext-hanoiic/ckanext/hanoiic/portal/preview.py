@@ -1,0 +1,192 @@
+"""The first rows and the versions of a dataset's tables, asked from the gateway for its page.
+
+The page never waits longer than ``DEADLINE_S`` for all its tables together, and shows a friendly
+note where an answer lacks. Rows of open tables are kept in Valkey under (table, version); rows
+that need a right are asked anew for every view, with a token of a minute for this user alone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from ckan.lib.redis import connect_to_redis
+from ckan.plugins import toolkit as tk
+from redis.exceptions import RedisError
+
+from .request_log import HEADER, request_id
+from .validators import TABLE_NAME
+
+DEADLINE_S = 3.0
+CONNECT_S = 1.0
+ROWS = 10
+KEPT_S = 24 * 3600
+RESTING_S = 15
+WORKERS = 4
+MAX_BYTES = 512 * 1024
+RESTING_KEY = "hanoiic:preview:resting"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a page can show of one table.
+
+    ``state`` is ``rows``, ``locked`` (this person has no right yet) or ``unavailable`` (no answer
+    in time). ``versions`` are the gateway's, newest first.
+    """
+
+    state: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    versions: list[dict[str, Any]] = field(default_factory=list)
+
+    def shown_columns(self, columns: list[dict[str, Any]]) -> list[str]:
+        """Names of the columns worth a place in a table: no binary ones."""
+        binary = {c["name"] for c in columns if c["type"] in ("binary", "geometry")}
+        return [name for name in (self.rows[0] if self.rows else {}) if name not in binary]
+
+
+UNAVAILABLE = Preview("unavailable")
+LOCKED = Preview("locked")
+
+
+class GatewayRefused(Exception):
+    """The gateway answered that this caller may not read the table."""
+
+    code = "preview_refused"
+
+
+def previews(dataset: Mapping[str, Any]) -> dict[str, Preview]:
+    """A preview for every resource of ``dataset`` with a lake table, by the resource's id."""
+    tables = {
+        resource["id"]: resource
+        for resource in dataset.get("resources", [])
+        if TABLE_NAME.fullmatch(resource.get("lake_table") or "")
+    }
+    is_open = dataset.get("access_tier") == "open" and not dataset.get("private")
+    found = {id_: kept for id_, r in tables.items() if is_open and (kept := _kept(r))}
+    wanted = {id_: resource for id_, resource in tables.items() if id_ not in found}
+    if not wanted:
+        return found
+    headers = {HEADER: request_id(), "Accept-Language": tk.h.lang()}
+    if not is_open:
+        token = _preview_token()
+        if token is None:
+            return dict.fromkeys(tables, LOCKED)
+        headers["Authorization"] = f"Bearer {token}"
+    asked = _ask_all(wanted, headers)
+    if is_open:
+        for id_, preview in asked.items():
+            _keep(wanted[id_], preview)
+    return found | asked
+
+
+def _ask_all(tables: Mapping[str, dict[str, Any]], headers: dict[str, str]) -> dict[str, Preview]:
+    if _resting():
+        return dict.fromkeys(tables, UNAVAILABLE)
+    base = tk.config["hanoiic.gateway_internal_url"].rstrip("/")
+    ends = time.monotonic() + DEADLINE_S
+    pool = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="preview")
+    futures = {
+        id_: pool.submit(_ask, base, resource["lake_table"], headers, ends)
+        for id_, resource in tables.items()
+    }
+    answers = {id_: _outcome(future, ends) for id_, future in futures.items()}
+    # A thread that still waits for the gateway must not hold the page.
+    pool.shutdown(wait=False, cancel_futures=True)
+    return answers
+
+
+def _outcome(future: Future[Preview], ends: float) -> Preview:
+    try:
+        return future.result(timeout=max(0.0, ends - time.monotonic()))
+    except GatewayRefused:
+        return LOCKED
+    except TimeoutError:
+        _rest()
+    except (requests.RequestException, ValueError, KeyError) as problem:
+        log.warning("No preview from the gateway: %s", type(problem).__name__)
+    return UNAVAILABLE
+
+
+def _ask(base: str, table: str, headers: dict[str, str], ends: float) -> Preview:
+    def get(path: str, read: Callable[[bytes], Any], **query: str) -> Any:
+        left = max(0.1, ends - time.monotonic())
+        with requests.get(
+            base + path,
+            params=query,
+            headers=headers,
+            timeout=(CONNECT_S, left),
+            stream=True,
+            allow_redirects=False,
+        ) as answer:
+            if answer.status_code in (401, 403, 404):
+                raise GatewayRefused
+            answer.raise_for_status()
+            body = answer.raw.read(MAX_BYTES + 1, decode_content=True)
+        if len(body) > MAX_BYTES:
+            raise ValueError("the gateway's answer is larger than a preview")
+        return read(body)
+
+    rows = get(
+        "/v1/sql",
+        lambda body: [json.loads(line) for line in body.splitlines() if line.strip()],
+        q=f'SELECT * FROM "{table}" LIMIT {ROWS}',  # noqa: S608 (a checked table name)
+        format="ndjson",
+    )
+    described = get(f"/v1/tables/{table}", json.loads)
+    return Preview("rows", rows, described.get("versions", []))
+
+
+def _preview_token() -> str | None:
+    """A token of a minute for the person who looks, or None for one who has not signed in."""
+    if not tk.current_user.is_authenticated:
+        return None
+    try:
+        return tk.get_action("hanoiic_preview_token")({"user": tk.current_user.name}, {})["token"]
+    except (KeyError, tk.NotAuthorized):
+        return None
+
+
+def _key(resource: Mapping[str, Any]) -> str:
+    return f"hanoiic:preview:{resource['lake_table']}:{resource.get('lake_version', '')}"
+
+
+def _kept(resource: Mapping[str, Any]) -> Preview | None:
+    try:
+        text = connect_to_redis().get(_key(resource))
+    except RedisError:
+        return None
+    return Preview(**json.loads(text)) if text else None
+
+
+def _keep(resource: Mapping[str, Any], preview: Preview) -> None:
+    if preview.state != "rows":
+        return
+    text = json.dumps(vars(preview), ensure_ascii=False)
+    try:
+        connect_to_redis().set(_key(resource), text, ex=KEPT_S)
+    except RedisError as problem:
+        log.warning("Preview not kept: %s", type(problem).__name__)
+
+
+def _resting() -> bool:
+    """Whether the gateway kept a page waiting a moment ago: then the next ones do not ask."""
+    try:
+        return bool(connect_to_redis().exists(RESTING_KEY))
+    except RedisError:
+        return False
+
+
+def _rest() -> None:
+    try:
+        connect_to_redis().set(RESTING_KEY, 1, ex=RESTING_S)
+    except RedisError as problem:
+        log.warning("The pause is not kept: %s", type(problem).__name__)

@@ -1,0 +1,115 @@
+"""Ready-made commands that read a table: what a person pastes into a shell, Python, R or Excel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ckan.plugins import toolkit as tk
+
+from .neighbours import gateway_url
+
+TOKEN = "HANOIIC_TOKEN"  # noqa: S105 (the name of a variable, not a secret)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """``text`` is written for ``title``; ``note`` says what a person must know before."""
+
+    key: str
+    title: str
+    text: str
+    note: str = ""
+
+
+CURL = """\
+# {query_note}
+curl -fsSG{header} "{gateway}/v1/sql" \\
+     --data-urlencode 'q=SELECT * FROM {table} LIMIT 10' -d format=csv
+
+# {download_note}
+curl -fSL{header} -o {table}.parquet "{gateway}/v1/tables/{table}/download.parquet"
+"""
+
+SHORT = """\
+curl -fsSG "{gateway}/v1/sql" \\
+     --data-urlencode 'q=SELECT * FROM {table} LIMIT 5' \\
+     -d format=csv
+"""
+
+PANDAS = """\
+import io
+{import_os}
+import pandas as pd
+import requests
+
+answer = requests.get(
+    "{gateway}/v1/sql",
+    params={{"q": "SELECT * FROM {table} LIMIT 1000", "format": "csv"}},{headers}
+    timeout=60,
+)
+answer.raise_for_status()
+frame = pd.read_csv(io.BytesIO(answer.content))
+print(frame.head())
+"""
+
+DUCKDB = """\
+{import_os}import duckdb
+
+{secret}table = duckdb.read_parquet("{gateway}/v1/tables/{table}/download.parquet")
+print(table.limit(10))
+"""
+
+DUCKDB_SECRET = """\
+duckdb.sql(f\"\"\"CREATE SECRET (TYPE http, EXTRA_HTTP_HEADERS MAP {{
+    'Authorization': 'Bearer {{os.environ["{token}"]}}'}})\"\"\")
+"""
+
+R_OPEN = """\
+frame <- read.csv("{gateway}/v1/tables/{table}/download.csv", fileEncoding = "UTF-8")
+head(frame)
+"""
+
+R_TOKEN = """\
+library(httr2)
+
+answer <- request("{gateway}/v1/tables/{table}/download.csv") |>
+  req_auth_bearer_token(Sys.getenv("{token}")) |>
+  req_perform()
+frame <- read.csv(text = resp_body_string(answer, encoding = "UTF-8"))
+head(frame)
+"""
+
+EXCEL = "{gateway}/v1/tables/{table}/download.csv"
+
+
+def short_recipe(table: str) -> str:
+    """Three lines that show how little it takes."""
+    return SHORT.format(gateway=gateway_url(), table=table)
+
+
+def recipes(table: str, tier: str) -> list[Recipe]:
+    """How to read ``table``: with a token unless everyone may read it (tier ``open``)."""
+    open_to_all = tier == "open"
+    words = {
+        "table": table,
+        "token": TOKEN,
+        "gateway": gateway_url(),
+        "query_note": tk._("Ask with SQL"),
+        "download_note": tk._("Download the whole table"),
+        "header": "" if open_to_all else f' -H "Authorization: Bearer ${TOKEN}"',
+        "import_os": "" if open_to_all else "import os\n",
+        "headers": ""
+        if open_to_all
+        else f'\n    headers={{"Authorization": f"Bearer {{os.environ[\'{TOKEN}\']}}"}},',
+        "secret": "" if open_to_all else DUCKDB_SECRET.format(token=TOKEN),
+    }
+    found = [
+        Recipe("curl", "curl", CURL.format(**words)),
+        Recipe("python", "Python · pandas", PANDAS.format(**words)),
+        Recipe("duckdb", "Python · DuckDB", DUCKDB.format(**words)),
+        Recipe("r", "R", (R_OPEN if open_to_all else R_TOKEN).format(**words)),
+    ]
+    if open_to_all:
+        note = tk._("In Excel: Data, From Web, paste this address. In LibreOffice: File, Open.")
+        found.append(Recipe("excel", "Excel", EXCEL.format(**words), note))
+    return found

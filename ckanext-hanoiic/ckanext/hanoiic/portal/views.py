@@ -1,0 +1,25 @@
+"""Pages of the portal's own."""
+
+from __future__ import annotations
+
+import flask
+from ckan.plugins import toolkit as tk
+
+from .neighbours import gateway_url
+from .recipes import recipes
+
+portal = flask.Blueprint("hanoiic_portal", __name__)
+
+EXAMPLE_TABLE = "ten_bang"
+
+
+@portal.route("/api-guide")
+def api_guide() -> str:
+    """How programs use the portal."""
+    return tk.render(
+        "hanoiic_portal/api_guide.html",
+        extra_vars={
+            "gateway": gateway_url(),
+            "recipes": recipes(EXAMPLE_TABLE, "click"),
+        },
+    )

@@ -1,0 +1,141 @@
+"""How values are written for a reader: language, labels, dates, numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import flask
+from babel.dates import format_datetime
+from babel.numbers import format_decimal
+from ckan.plugins import toolkit as tk
+
+from .catalogue import entity_title
+
+DAY = {"vi": "dd/MM/yyyy", "en": "d MMM yyyy"}
+MINUTE = {"vi": "dd/MM/yyyy HH:mm", "en": "d MMM yyyy HH:mm"}
+SHOWN_WARDS = 12
+LONGEST_CELL = 80
+
+
+def language() -> str:
+    """``vi`` or ``en``."""
+    return "en" if tk.h.lang() == "en" else "vi"
+
+
+def in_language(fields: Mapping[str, Any], name: str) -> Any:
+    """``fields[name]`` in the reader's language: ``…_en`` for English where it is filled in."""
+    translated = fields.get(f"{name}_en") if language() == "en" else None
+    return translated or fields.get(name) or ""
+
+
+def dataset_title(dataset: Any) -> str:
+    """A dataset's title in the reader's language, for dicts and for CKAN's own objects."""
+    if isinstance(dataset, Mapping):
+        return in_language(dataset, "title") or dataset["name"]
+    return (language() == "en" and dataset.extras.get("title_en")) or dataset.title or dataset.name
+
+
+def value_label(field: str, value: str) -> str:
+    """A facet's or field's value in words: a choice of the schema, a topic or an organisation."""
+    if field in ("organization", "groups"):
+        return entity_title(value)
+    schema = tk.h.scheming_get_dataset_schema("dataset") or {"dataset_fields": []}
+    described = tk.h.scheming_field_by_name(schema["dataset_fields"], field) or {}
+    for choice in described.get("choices", []):
+        if choice["value"] == value:
+            return tk.h.scheming_language_text(choice["label"])
+    return value
+
+
+def label_of(field: str) -> Callable[[Mapping[str, Any]], str]:
+    """A function for CKAN's facet list, from a facet's item to its label."""
+    return lambda item: value_label(field, item["name"])
+
+
+def number(value: float | str | None) -> str:
+    """``1.234.567`` in Vietnamese, ``1,234,567`` in English."""
+    return "" if value in (None, "") else format_decimal(value, locale=language())
+
+
+def size(value: int | str | None) -> str:
+    """Bytes in a handy unit."""
+    if value in (None, ""):
+        return ""
+    count, unit = float(value), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            break
+        count /= 1000
+    return f"{format_decimal(round(count, 1 if count < 10 else 0), locale=language())} {unit}"
+
+
+def day(value: Any) -> str:
+    return _moment(value, DAY)
+
+
+def minute(value: Any) -> str:
+    return _moment(value, MINUTE)
+
+
+def period(start: str | None, end: str | None) -> str:
+    """The days a dataset covers, open at the side where nothing is said."""
+    if start and end:
+        return f"{day(start)} – {day(end)}"
+    if start:
+        return tk._("from {day}").format(day=day(start))
+    return tk._("until {day}").format(day=day(end)) if end else ""
+
+
+def cell(value: Any) -> str:
+    """A value of a table, short enough for a preview."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else str(value)
+    return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
+
+
+def is_number(value: Any) -> bool:
+    """Whether a cell reads better at the right edge."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def page_in(other: str) -> str:
+    """The address of the very page in another language."""
+    here = flask.request.environ["CKAN_CURRENT_URL"]
+    locale = "default" if other == tk.config["ckan.locale_default"] else other
+    return tk.url_for(here, locale=locale)
+
+
+def ward_names(codes: list[str]) -> tuple[list[str], int]:
+    """The names of the first wards of ``codes``, and how many more there are."""
+    known = wards()
+    names = [known.get(code, code) for code in codes]
+    return names[:SHOWN_WARDS], max(0, len(names) - SHOWN_WARDS)
+
+
+@lru_cache(maxsize=1)
+def wards() -> dict[str, str]:
+    """Hanoi's wards by code, after the merger of 1 July 2025."""
+    from vietnamadminunits.database import query  # heavy: read on the first page that needs it
+
+    rows = query("SELECT DISTINCT wardCode, ward FROM admin_units WHERE provinceCode = '01'")
+    return {row["wardCode"]: row["ward"] for row in rows}
+
+
+def _moment(value: Any, patterns: Mapping[str, str]) -> str:
+    """Date or time in Hanoi's clock. A time without a zone is UTC, as CKAN stores it."""
+    if not value:
+        return ""
+    text = value if isinstance(value, str) else value.isoformat()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    if len(text) > len("2026-01-01"):
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = moment.astimezone(ZoneInfo(tk.config["ckan.display_timezone"]))
+    return format_datetime(moment, patterns[language()], locale=language())
