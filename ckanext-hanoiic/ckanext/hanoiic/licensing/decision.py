@@ -1,0 +1,77 @@
+"""The decision: a pure function of facts, written as one table of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known about one caller, speaking for one party, and one table.
+
+    ``agreement`` is the state of the party's newest agreement (``expired`` by the clock),
+    ``request`` of a request made after it. ``scope_ok``: the token carries the action's scope.
+    """
+
+    tier: str
+    public: bool = True
+    signed_in: bool = False
+    operator: bool = False
+    owner: bool = False
+    scope_ok: bool = True
+    agreement: str | None = None
+    request: str | None = None
+
+    @property
+    def needs_officer(self) -> bool:
+        """Whether only an officer can give access: by the tier, or because one took it away."""
+        return self.tier != "click" or self.agreement == "revoked"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """``permit``, ``deny`` or ``unknown``, with the reason's code (None for unknown)."""
+
+    decision: str
+    reason: str | None
+    rank: int
+
+    @property
+    def permits(self) -> bool:
+        return self.decision == "permit"
+
+
+Rule = tuple[Callable[[Facts], bool], str, str | None]
+
+# The first rule that holds decides. The last one always holds: what nothing permits is denied.
+RULES: tuple[Rule, ...] = (
+    (lambda f: not (f.public or f.owner or f.operator), "unknown", None),
+    (lambda f: f.tier == "open", "permit", "open"),
+    (lambda f: not f.signed_in, "deny", "sign_in_required"),
+    (lambda f: not f.scope_ok, "deny", "scope_missing"),
+    (lambda f: f.operator, "permit", "operator"),
+    (lambda f: f.owner, "permit", "owner"),
+    (lambda f: f.agreement == "active", "permit", "agreement"),
+    (lambda f: f.agreement == "suspended", "deny", "agreement_suspended"),
+    (lambda f: f.needs_officer and f.request == "submitted", "deny", "request_pending"),
+    (lambda f: f.needs_officer and f.request == "rejected", "deny", "request_rejected"),
+    (lambda f: f.agreement == "revoked", "deny", "agreement_revoked"),
+    (lambda f: f.agreement == "expired", "deny", "agreement_expired"),
+    (lambda f: f.tier == "click", "deny", "licence_not_accepted"),
+    (lambda f: True, "deny", "request_needed"),
+)
+REASONS = tuple(reason for _, verdict, reason in RULES if verdict == "deny")
+
+
+def decide(facts: Facts) -> Decision:
+    """Decide one table for one party."""
+    for rank, (holds, verdict, reason) in enumerate(RULES):
+        if holds(facts):
+            return Decision(verdict, reason, rank)
+    raise AssertionError("the last rule always holds")
+
+
+def best(decisions: Iterable[tuple[Decision, object]]) -> tuple[Decision, object]:
+    """Of several parties' decisions the one for the caller: a permit, else the nearest to it."""
+    return min(decisions, key=lambda one: (not one[0].permits, one[0].rank))

@@ -1,0 +1,76 @@
+"""What licensing refuses: one tree, told apart by ``code``. The actions tell it as CKAN's errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class LicensingError(Exception):
+    """A refusal. ``facts`` say what it is about; they hold no secret."""
+
+    code = "licensing_error"
+
+    def __init__(self, detail: str, **facts: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.facts = facts
+
+
+class NotAllowedNow(LicensingError):
+    """The state machine has no such transition from the present state."""
+
+    code = "transition_not_allowed"
+
+
+class OwnRequest(LicensingError):
+    """Nobody decides a request of their own, sysadmins included."""
+
+    code = "own_request"
+
+
+class WrongTier(LicensingError):
+    """The dataset's tier gives access in another way."""
+
+    code = "wrong_tier"
+
+
+class AgreementStands(LicensingError):
+    """A live agreement already gives, or by its suspension withholds, access."""
+
+    code = "agreement_stands"
+
+
+class OfficerNeeded(LicensingError):
+    """The party's agreement was revoked: only an officer can give access again."""
+
+    code = "officer_needed"
+
+
+class ChooseOrganization(LicensingError):
+    """The user belongs to several organisations and must say for which one."""
+
+    code = "choose_organization"
+
+
+class ReasonMissing(LicensingError):
+    """A refusal, suspension or revocation without a reason."""
+
+    code = "reason_missing"
+
+
+class TableTaken(LicensingError):
+    """Another dataset holds the lake table."""
+
+    code = "table_taken"
+
+
+class TableNotYours(LicensingError):
+    """Only the harvester and sysadmins put a lake table under a dataset."""
+
+    code = "table_not_yours"
+
+
+class LicenceChanged(LicensingError):
+    """A published licence text was edited: it needs a new version instead."""
+
+    code = "licence_changed"

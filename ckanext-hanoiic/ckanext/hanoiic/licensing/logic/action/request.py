@@ -1,0 +1,123 @@
+"""Actions about requests for access."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from ckan import model
+from ckan.plugins import toolkit as tk
+from ckanext.hanoiic.licensing import agreements, parties, states
+from ckanext.hanoiic.licensing.logic import dictize, schema, subject
+from ckanext.hanoiic.licensing.logic.refusal import refusing
+from ckanext.hanoiic.licensing.model import AccessRequest
+
+LISTED = 500
+
+
+@tk.validate_action_data(schema.request)
+@refusing
+def hanoiic_request_create(context: Any, data_dict: dict[str, Any]) -> dict[str, Any]:
+    """Ask for access to a dataset; a request already open is answered as it is.
+
+    :param dataset: id or name
+    :param purpose: what the data is wanted for
+    :param organization: for which of the user's organisations (optional when there is one)
+    """
+    tk.check_access("hanoiic_request_create", context, data_dict)
+    package, user = (
+        subject.visible_dataset(context, data_dict["dataset"]),
+        subject.user_of(context),
+    )
+    party = parties.speaking(user.id, data_dict.get("organization"))
+    request = agreements.submit(package, user, party, data_dict["purpose"])
+    subject.commit(context)
+    return dictize.request(request)
+
+
+@tk.side_effect_free
+@tk.validate_action_data(lambda: schema.listing(*states.REQUEST_STATES))
+def hanoiic_request_list(context: Any, data_dict: dict[str, Any]) -> list[dict[str, Any]]:
+    """Requests, newest first, at most 500.
+
+    :param box: ``mine`` (of the user and the user's organisations; default) or ``inbox`` (for
+        datasets the user decides about)
+    :param state: only those in this state
+    """
+    tk.check_access("hanoiic_request_list", context, data_dict)
+    return [dictize.request(row) for row in in_box(AccessRequest, context, data_dict)]
+
+
+def in_box(cls: type, context: Any, data_dict: dict[str, Any]) -> list[Any]:
+    """Rows of requests or agreements that concern the user, newest first."""
+    user = subject.user_of(context)
+    query = sa.select(cls).order_by(cls.created_at.desc()).limit(LISTED)
+    if data_dict.get("state"):
+        query = query.where(cls.state == data_dict["state"])
+    if data_dict["box"] == "mine":
+        held = [(party.kind, party.id) for party in parties.held_by(user.id)]
+        query = query.where(sa.tuple_(cls.party_kind, cls.party_id).in_(held))
+    else:
+        query = query.join(
+            model.Package,
+            sa.and_(model.Package.id == cls.dataset_id, model.Package.state == "active"),
+        )
+        if (offices := parties.offices(user)) is not None:
+            query = query.where(model.Package.owner_org.in_(offices))
+    return list(model.Session.scalars(query))
+
+
+@tk.side_effect_free
+@tk.validate_action_data(schema.by_id)
+def hanoiic_request_show(context: Any, data_dict: dict[str, Any]) -> dict[str, Any]:
+    """One request, for its party and the dataset's officers."""
+    tk.check_access("hanoiic_request_show", context, data_dict)
+    return dictize.request(subject.row(AccessRequest, data_dict["id"]))
+
+
+@tk.validate_action_data(schema.approve)
+@refusing
+def hanoiic_request_approve(context: Any, data_dict: dict[str, Any]) -> dict[str, Any]:
+    """Approve a request; answers the agreement that begins.
+
+    :param id: the request
+    :param reason: a word to the requester (optional)
+    :param valid_until: ISO date or date-time at which the agreement ends (optional)
+    """
+    tk.check_access("hanoiic_request_approve", context, data_dict)
+    agreement = agreements.approve(
+        subject.row(AccessRequest, data_dict["id"]),
+        subject.user_of(context),
+        data_dict.get("valid_until"),
+        data_dict.get("reason") or "",
+    )
+    subject.commit(context)
+    return dictize.agreement(agreement)
+
+
+@tk.validate_action_data(schema.decide_with_reason)
+@refusing
+def hanoiic_request_reject(context: Any, data_dict: dict[str, Any]) -> dict[str, Any]:
+    """Refuse a request.
+
+    :param id: the request
+    :param reason: why; the requester reads it
+    """
+    tk.check_access("hanoiic_request_reject", context, data_dict)
+    request = agreements.reject(
+        subject.row(AccessRequest, data_dict["id"]), subject.user_of(context), data_dict["reason"]
+    )
+    subject.commit(context)
+    return dictize.request(request)
+
+
+@tk.validate_action_data(schema.by_id)
+@refusing
+def hanoiic_request_withdraw(context: Any, data_dict: dict[str, Any]) -> dict[str, Any]:
+    """Take back an open request."""
+    tk.check_access("hanoiic_request_withdraw", context, data_dict)
+    request = agreements.withdraw(
+        subject.row(AccessRequest, data_dict["id"]), subject.user_of(context)
+    )
+    subject.commit(context)
+    return dictize.request(request)

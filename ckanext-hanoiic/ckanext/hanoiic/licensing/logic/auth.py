@@ -1,0 +1,96 @@
+"""Who may call which action. What isn't allowed here is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ckan.plugins import toolkit as tk
+from ckanext.hanoiic.licensing import parties
+from ckanext.hanoiic.licensing.logic import subject
+from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, Token
+
+Answer = dict[str, Any]
+
+
+def _allow_if(allowed: bool) -> Answer:
+    return {"success": True} if allowed else {"success": False, "msg": tk._("Not authorized")}
+
+
+@tk.auth_sysadmins_check
+def hanoiic_introspect(context: Any, data_dict: dict[str, Any]) -> Answer:
+    """The gateway's own user alone; not even a sysadmin."""
+    gateway = tk.config.get("hanoiic.gateway_user")
+    return _allow_if(bool(gateway) and context.get("user") == gateway)
+
+
+@tk.auth_allow_anonymous_access
+def _anyone(context: Any, data_dict: dict[str, Any]) -> Answer:
+    return {"success": True}
+
+
+def _signed_in(context: Any, data_dict: dict[str, Any]) -> Answer:
+    # CKAN refuses anonymous users before it asks.
+    return _allow_if(subject.user_of(context) is not None)
+
+
+def _is_officer(context: Any, row: Any) -> bool:
+    return parties.is_officer(subject.user_of(context), subject.owner_org(row.dataset_id))
+
+
+def _speaks_for(context: Any, row: Any) -> bool:
+    user = subject.user_of(context)
+    return user is not None and (
+        getattr(row, "user_id", None) == user.id or parties.of(row) in parties.held_by(user.id)
+    )
+
+
+def _decide(cls: type) -> Any:
+    def officer(context: Any, data_dict: dict[str, Any]) -> Answer:
+        return _allow_if(_is_officer(context, subject.row(cls, data_dict.get("id"))))
+
+    return officer
+
+
+def _see(cls: type) -> Any:
+    def party_or_officer(context: Any, data_dict: dict[str, Any]) -> Answer:
+        row = subject.row(cls, data_dict.get("id"))
+        return _allow_if(_speaks_for(context, row) or _is_officer(context, row))
+
+    return party_or_officer
+
+
+def hanoiic_request_withdraw(context: Any, data_dict: dict[str, Any]) -> Answer:
+    """Who asked, or anyone of the same party."""
+    return _allow_if(_speaks_for(context, subject.row(AccessRequest, data_dict.get("id"))))
+
+
+def hanoiic_token_revoke(context: Any, data_dict: dict[str, Any]) -> Answer:
+    """The token's user, or an admin of the organisation the token speaks for."""
+    token, user = subject.row(Token, data_dict.get("id")), subject.user_of(context)
+    if user is None:
+        return _allow_if(False)
+    role = parties.memberships(user.id).get(token.organization_id)
+    return _allow_if(token.user_id == user.id or role == "admin")
+
+
+AUTH = {
+    "hanoiic_introspect": hanoiic_introspect,
+    "hanoiic_access_show": _anyone,
+    "hanoiic_offer_show": _anyone,
+    "hanoiic_preview_token": _signed_in,
+    "hanoiic_agreement_accept": _signed_in,
+    "hanoiic_agreement_list": _signed_in,
+    "hanoiic_agreement_show": _see(Agreement),
+    "hanoiic_agreement_revoke": _decide(Agreement),
+    "hanoiic_agreement_suspend": _decide(Agreement),
+    "hanoiic_agreement_resume": _decide(Agreement),
+    "hanoiic_request_create": _signed_in,
+    "hanoiic_request_list": _signed_in,
+    "hanoiic_request_show": _see(AccessRequest),
+    "hanoiic_request_approve": _decide(AccessRequest),
+    "hanoiic_request_reject": _decide(AccessRequest),
+    "hanoiic_request_withdraw": hanoiic_request_withdraw,
+    "hanoiic_token_create": _signed_in,
+    "hanoiic_token_list": _signed_in,
+    "hanoiic_token_revoke": hanoiic_token_revoke,
+}

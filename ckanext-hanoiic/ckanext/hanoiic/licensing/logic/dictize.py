@@ -1,0 +1,105 @@
+"""Rows as the actions tell them. Moments are ISO 8601 in UTC; a token's hash is never told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ckan import model
+from ckanext.hanoiic.licensing import agreements, clock
+from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, Offer, Token
+
+
+def iso(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
+
+
+def dataset(dataset_id: str) -> dict[str, Any]:
+    package = model.Session.get(model.Package, dataset_id)
+    return {
+        "id": dataset_id,
+        "name": package.name if package else None,
+        "title": (package.title or package.name) if package else None,
+        "title_en": package.extras.get("title_en") if package else None,
+    }
+
+
+def party(kind: str, id_: str) -> dict[str, Any]:
+    entity = model.Session.get(model.Group if kind == "organization" else model.User, id_)
+    title = getattr(entity, "title", None) or getattr(entity, "fullname", None)
+    name = entity.name if entity else None
+    return {"kind": kind, "id": id_, "name": name, "title": title or name}
+
+
+def username(user_id: str | None) -> str | None:
+    user = model.Session.get(model.User, user_id) if user_id else None
+    return user.name if user else None
+
+
+def offer(row: Offer) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "dataset_id": row.dataset_id,
+        "number": row.number,
+        "tier": row.tier,
+        "licence": {"id": row.licence_id, "version": row.licence_version}
+        if row.licence_id
+        else None,
+        "created_at": iso(row.created_at),
+        "superseded_at": iso(row.superseded_at),
+    }
+
+
+def request(row: AccessRequest) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "dataset": dataset(row.dataset_id),
+        "party": party(row.party_kind, row.party_id),
+        "user": username(row.user_id),
+        "purpose": row.purpose,
+        "state": row.state,
+        "created_at": iso(row.created_at),
+        "decided_at": iso(row.decided_at),
+        "decided_by": username(row.decided_by),
+        "reason": row.reason,
+    }
+
+
+def agreement(row: Agreement) -> dict[str, Any]:
+    expired = agreements.is_expired(row, clock.now())
+    return {
+        "id": row.id,
+        "dataset": dataset(row.dataset_id),
+        "party": party(row.party_kind, row.party_id),
+        "accepted_by": username(row.accepted_by),
+        "licence": offer(row.offer)["licence"],
+        "tier": row.offer.tier,
+        "state": "expired" if expired else row.state,
+        "valid_until": iso(row.valid_until),
+        "reason": row.reason,
+        "request_id": row.request_id,
+        "created_at": iso(row.created_at),
+        "changed_at": iso(row.changed_at),
+        "changed_by": username(row.changed_by),
+    }
+
+
+def token(row: Token) -> dict[str, Any]:
+    state = "active"
+    if row.revoked_at:
+        state = "revoked"
+    elif row.expires_at <= clock.now():
+        state = "expired"
+    return {
+        "id": row.id,
+        "prefix": row.prefix,
+        "name": row.name,
+        "user": username(row.user_id),
+        "organization": party("organization", row.organization_id) if row.organization_id else None,
+        "scopes": list(row.scopes),
+        "state": state,
+        "created_at": iso(row.created_at),
+        "expires_at": iso(row.expires_at),
+        "revoked_at": iso(row.revoked_at),
+        "last_used_at": iso(row.last_used_at),
+    }

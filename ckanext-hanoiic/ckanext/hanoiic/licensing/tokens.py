@@ -1,0 +1,188 @@
+"""Gateway tokens: ``hic_`` + 32 random base62 characters + a checksum of 6.
+
+The prefix lets secret scanners find a leaked token, the checksum lets anyone drop a mistyped one
+without asking the database. Only the SHA-256 of a token is stored: its 190 random bits need no
+salt. The portal's own pages use ``hic_p_`` tokens, which are signed instead of stored and live
+for a minute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import string
+import zlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from ckan import model
+from ckan.plugins import toolkit as tk
+from ckanext.hanoiic.licensing import audit, clock, epoch, parties
+from ckanext.hanoiic.licensing.model import Token
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+
+PREFIX = "hic_"
+PREVIEW_PREFIX = "hic_p_"
+SCOPES = ("query", "download")
+PREVIEW_SCOPES = ("query",)
+PREVIEW_LIFETIME_S = 60
+RANDOM_LENGTH = 32
+CHECKSUM_LENGTH = 6
+SHOWN_LENGTH = 10
+LIFETIME_DAYS = 90
+LAST_USED_PRECISION = timedelta(minutes=1)
+BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """Who presents a token, as it is now.
+
+    ``parties`` are those the bearer speaks for: the token's organisation alone while the user
+    belongs to it, or everything the user is when the token names none.
+    """
+
+    user: model.User
+    organization_id: str | None
+    scopes: tuple[str, ...]
+    parties: tuple[parties.Party, ...]
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """A token that proves nothing: ``token_unknown``, ``token_expired`` or ``token_revoked``."""
+
+    token_error: str
+
+
+def make() -> str:
+    """A new token in plain text: the only moment it exists."""
+    random = "".join(secrets.choice(BASE62) for _ in range(RANDOM_LENGTH))
+    return PREFIX + random + checksum(PREFIX + random)
+
+
+def checksum(text: str) -> str:
+    """CRC-32 of ``text`` in six base62 digits, most significant first."""
+    number, digits = zlib.crc32(text.encode()), ""
+    for _ in range(CHECKSUM_LENGTH):
+        number, digit = divmod(number, len(BASE62))
+        digits = BASE62[digit] + digits
+    return digits
+
+
+def well_formed(token: str) -> bool:
+    body, check = token[:-CHECKSUM_LENGTH], token[-CHECKSUM_LENGTH:]
+    return (
+        token.isascii()
+        and len(token) == len(PREFIX) + RANDOM_LENGTH + CHECKSUM_LENGTH
+        and token.startswith(PREFIX)
+        and hmac.compare_digest(checksum(body), check)
+    )
+
+
+def digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def create(
+    user: model.User,
+    name: str,
+    scopes: list[str],
+    organization_id: str | None,
+    lifetime_days: int = LIFETIME_DAYS,
+) -> tuple[str, Token]:
+    """Store a new token of ``user``; returns the plain text, shown once, and its row."""
+    plain = make()
+    row = Token(
+        hash=digest(plain),
+        prefix=plain[:SHOWN_LENGTH],
+        user_id=user.id,
+        organization_id=organization_id,
+        name=name,
+        scopes=scopes,
+        expires_at=clock.now() + timedelta(days=lifetime_days),
+    )
+    model.Session.add(row)
+    model.Session.flush()
+    audit.record(
+        "token_created", user.id, subject_id=row.id, name=name, scopes=scopes,
+        expires_at=row.expires_at.isoformat(), organization=organization_id,
+    )  # fmt: skip
+    return plain, row
+
+
+def revoke(row: Token, actor_id: str | None) -> None:
+    """End a token now; again is harmless."""
+    if row.revoked_at is None:
+        row.revoked_at = clock.now()
+        audit.record("token_revoked", actor_id, subject_id=row.id, name=row.name)
+
+
+def bearer(token: str) -> Bearer | Invalid:
+    """Who presents ``token``, or why it proves nothing. Notes the use, to the minute."""
+    if token.startswith(PREVIEW_PREFIX):
+        return _preview_bearer(token)
+    if not well_formed(token):
+        return Invalid("token_unknown")
+    row = model.Session.scalars(sa.select(Token).where(Token.hash == digest(token))).first()
+    if row is None:
+        return Invalid("token_unknown")
+    if row.revoked_at is not None:
+        return Invalid("token_revoked")
+    if row.expires_at <= clock.now():
+        return Invalid("token_expired")
+    user = model.Session.get(model.User, row.user_id)
+    if user is None or user.state != "active":
+        return Invalid("token_revoked")
+    _note_use(row)
+    return Bearer(user, row.organization_id, tuple(row.scopes), _spoken_for(row), row.expires_at)
+
+
+def _spoken_for(row: Token) -> tuple[parties.Party, ...]:
+    held = parties.held_by(row.user_id)
+    if row.organization_id is None:
+        return held
+    return tuple(p for p in held if p == parties.Party("organization", row.organization_id))
+
+
+def _note_use(row: Token) -> None:
+    now = clock.now()
+    if row.last_used_at is None or now - row.last_used_at >= LAST_USED_PRECISION:
+        table = Token.__table__
+        model.Session.execute(
+            sa.update(table).where(table.c.id == row.id).values(last_used_at=now),
+            execution_options=epoch.QUIET,
+        )
+
+
+def preview(user: model.User) -> tuple[str, datetime]:
+    """A token of a minute for the portal's own page, to query as ``user``; nothing is stored."""
+    token = PREVIEW_PREFIX + _serializer().dumps(user.id)
+    return token, clock.now() + timedelta(seconds=PREVIEW_LIFETIME_S)
+
+
+def _preview_bearer(token: str) -> Bearer | Invalid:
+    try:
+        user_id, signed_at = _serializer().loads(
+            token.removeprefix(PREVIEW_PREFIX), max_age=PREVIEW_LIFETIME_S, return_timestamp=True
+        )
+    except SignatureExpired:
+        return Invalid("token_expired")
+    except BadSignature:
+        return Invalid("token_unknown")
+    user = model.Session.get(model.User, user_id)
+    if user is None or user.state != "active":
+        return Invalid("token_revoked")
+    expires_at = signed_at + timedelta(seconds=PREVIEW_LIFETIME_S)
+    return Bearer(user, None, PREVIEW_SCOPES, parties.held_by(user.id), expires_at)
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    # A key of its own, so that nothing else signed with CKAN's secret passes for a token.
+    key = hmac.new(tk.config["SECRET_KEY"].encode(), b"hanoiic preview token", "sha256").digest()
+    return URLSafeTimedSerializer(
+        key, salt="hanoiic-preview", signer_kwargs={"digest_method": hashlib.sha256}
+    )
