@@ -26,7 +26,7 @@ printf 'Installing the portal and what it needs (some minutes the first time) â€
 log=$venv/install.log
 if ! "$venv/bin/python" -m pip install -e "$requirement" >"$log" 2>&1; then
     reason=$(grep -E '^ *(ERROR|error)' "$log" | tail -n 1)
-    if grep -qE 'NewConnectionError|Temporary failure in name resolution|ConnectTimeout|Max retries' "$log"; then
+    if grep -qE 'NewConnectionError|name resolution|ConnectTimeout|Max retries|requirement setuptools' "$log"; then
         fail "the packages can't be downloaded: there is no network, or PyPI is not reached; connect and run it again (log: $log). [packages_unreachable]"
     elif grep -qE 'No space left on device' "$log"; then
         fail "the disk is full; free about 1.5 GB and run it again (log: $log). [disk_full]"
