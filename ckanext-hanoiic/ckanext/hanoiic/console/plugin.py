@@ -11,21 +11,26 @@ from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
 
 from .auth import AUTH_FUNCTIONS
+from .pages import HELPERS
 from .run_actions import RUN_ACTIONS
 from .source_actions import SOURCE_ACTIONS
 from .validators import VALIDATORS
+from .views import console
 
 
 @tk.blanket.config_declarations
 class ConsolePlugin(p.SingletonPlugin, DefaultTranslation):
     p.implements(p.IActions)
     p.implements(p.IAuthFunctions)
+    p.implements(p.IBlueprint)
     p.implements(p.IConfigurer)
+    p.implements(p.ITemplateHelpers)
     p.implements(p.ITranslation)
     p.implements(p.IValidators)
 
     def update_config(self, config: CKANConfig) -> None:
         tk.add_template_directory(config, "templates")
+        tk.add_resource("assets", "hanoiic-console")
 
     def i18n_domain(self) -> str:
         return "ckanext-hanoiic-console"
@@ -44,3 +49,9 @@ class ConsolePlugin(p.SingletonPlugin, DefaultTranslation):
 
     def get_validators(self) -> dict[str, Any]:
         return VALIDATORS
+
+    def get_blueprint(self) -> list[Any]:
+        return [console]
+
+    def get_helpers(self) -> dict[str, Any]:
+        return HELPERS

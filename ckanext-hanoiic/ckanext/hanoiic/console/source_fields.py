@@ -102,16 +102,17 @@ def known_license(value: Any) -> str:
 
 
 def sheet(value: Any) -> str | int:
-    """A sheet's name, or its position from 0."""
+    """A sheet's name, or its number counted from 1."""
     if isinstance(value, str):
         return checks.text(200)(value)
-    return checks.integer(0, 10_000)(value)
+    return checks.integer(1, 10_000)(value)
 
 
 COLUMN: dict[str, Check] = {
     "type": checks.matching(
         COLUMN_TYPE, N_("Not a column type; one is for example string, int64, decimal(10,2), date")
     ),
+    "format": checks.one_of("dmy", "mdy", "ymd"),
     "unit": checks.text(50),
     "title": checks.text(300),
     "title_en": checks.text(300),
@@ -129,6 +130,7 @@ OPTIONS: dict[str, Check] = {
     "delimiter": checks.matching(r"[^\r\n\"]", N_('Must be one character, such as , ; or "\\t"')),
     "decimal": checks.one_of(".", ","),
     "header_row": checks.integer(0, 10_000),
+    "skip_rows": checks.integer(0, 1_000_000),
     "sheet": sheet,
     "columns": checks.mapping_of(checks.object_of(COLUMN), most=2000),
     "max_rejected_share": checks.share,

@@ -54,6 +54,8 @@ def add_defaults(values: dict[str, Any]) -> None:
     dataset = values["dataset"]
     organisation = model.Group.get(values["owner_org"])
     dataset.setdefault("table", table_name_for(organisation.name, values["name"]))
+    # Nothing said means the most careful tier.
+    dataset.setdefault("access_tier", "request")
     if values["kind"] != "ckan":
         dataset["title"] = dataset.get("title") or values["title"]
 

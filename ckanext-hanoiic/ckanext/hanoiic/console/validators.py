@@ -60,7 +60,8 @@ def hanoiic_cron(value: Any) -> str:
     try:
         return schedule.check(value or "")
     except ScheduleInvalid as error:
-        raise tk.Invalid(f"{_('Not a schedule')}: {error.detail}") from error
+        message = _("Must be a cron expression of five fields that comes due, such as 0 19 * * *")
+        raise tk.Invalid(message) from error
 
 
 def hanoiic_json_object(value: Any) -> dict[str, Any]:

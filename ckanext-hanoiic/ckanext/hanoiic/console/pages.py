@@ -1,0 +1,68 @@
+"""Template helpers and the tables that the templates show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ckan import model
+from ckan.plugins import toolkit as tk
+from ckan.plugins.toolkit import _
+
+from . import wording
+from .auth import is_officer, officer_organisations
+from .source_fields import ACCESS_TIERS, FREQUENCIES, KINDS
+from .states import OPEN, STAGES
+
+
+def hanoiic_is_officer() -> bool:
+    """Whether the reader manages sources of some department."""
+    user = tk.current_user
+    return user.is_authenticated and is_officer(user.name)
+
+
+def stages(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every stage of the pipeline in order, those not reached as ``pending``."""
+    reported = {stage["stage"]: stage for stage in run["stages"]}
+    # Of an ended run the stages that were not reached never will be.
+    blank = "pending" if run["state"] in OPEN else "skipped"
+    return [{"state": blank, **reported.get(name, {}), "stage": name} for name in STAGES]
+
+
+def choices() -> dict[str, Any]:
+    """What the form offers: the officer's departments, topics, licences and the tables of words."""
+    user = tk.current_user.name
+    groups = model.Group.all(group_type="group", state=("active",))
+    departments = officer_organisations(user)
+    return {
+        "departments": sorted(departments, key=lambda one: one["title"]),
+        "topics": sorted(groups, key=lambda group: group.title),
+        "licenses": tk.h.license_options(),
+        "kinds": KINDS,
+        "tiers": ACCESS_TIERS,
+        "frequencies": FREQUENCIES,
+        "presets": wording.PRESETS,
+    }
+
+
+def words() -> dict[str, Any]:
+    """The tables and functions of ``wording``, for templates; texts are translated there."""
+    return {
+        "run_states": wording.RUN_STATES,
+        "run_explained": wording.RUN_EXPLAINED,
+        "triggers": wording.TRIGGERS,
+        "stage_names": wording.STAGES,
+        "stage_states": wording.STAGE_STATES,
+        "kinds": KINDS,
+        "tiers": ACCESS_TIERS,
+        "advice": wording.advice,
+        "schedule": wording.schedule_in_words,
+        "moment": wording.local_moment,
+        "duration": wording.duration,
+        "run_duration": wording.run_duration,
+        "number": wording.number,
+        "count": wording.count_in_words,
+        "translate": _,
+    }
+
+
+HELPERS = {"hanoiic_is_officer": hanoiic_is_officer}

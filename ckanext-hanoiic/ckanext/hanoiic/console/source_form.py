@@ -1,0 +1,106 @@
+"""The form of a source: from what was typed to what ``hanoiic_source_create`` takes, and back.
+
+A field's name in the page is its name in the errors: ``url``, ``dataset.title``. Only the schedule
+has two fields, a preset and a cron expression.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from werkzeug.datastructures import MultiDict
+
+from .schedule import FREQUENCY_OF_PRESET, PRESETS, preset_of
+from .slugs import slug
+from .source_fields import guess_kind
+
+OWN_TEXTS = ("title", "name", "owner_org", "url", "kind", "options", "schedule")
+DATASET_TEXTS = (
+    "table",
+    "title",
+    "title_en",
+    "notes",
+    "notes_en",
+    "license_id",
+    "access_tier",
+    "update_frequency",
+    "contact_name",
+    "contact_email",
+)
+CUSTOM = "custom"
+
+Form = dict[str, Any]
+
+
+def empty(organisation: str) -> Form:
+    """The form of a new source."""
+    return {
+        "owner_org": organisation,
+        "schedule_preset": "daily",
+        "dataset.access_tier": "open",
+        "dataset.groups": [],
+        "harvest_now": True,
+    }
+
+
+def typed(fields: MultiDict[str, str]) -> Form:
+    """What was typed, for reading and for showing again."""
+    texts = [*OWN_TEXTS, "schedule_preset", *(f"dataset.{key}" for key in DATASET_TEXTS)]
+    switches = ("dataset.is_simulated", "harvest_now", "paused")
+    return {
+        **{key: fields.get(key, "").strip() for key in texts},
+        **{key: key in fields for key in switches},
+        "dataset.groups": fields.getlist("dataset.groups"),
+    }
+
+
+def of_source(source: dict[str, Any]) -> Form:
+    """The form that shows a source as it is."""
+    dataset, options = source["dataset"], source["options"]
+    return {
+        **{key: source[key] for key in ("title", "name", "owner_org", "url", "kind", "schedule")},
+        "options": json.dumps(options, ensure_ascii=False, indent=2) if options else "",
+        "schedule_preset": preset_of(source["schedule"]),
+        "paused": source["state"] == "paused",
+        **{f"dataset.{key}": dataset.get(key, "") for key in DATASET_TEXTS},
+        "dataset.groups": [group["name"] for group in dataset.get("groups", [])],
+        "dataset.is_simulated": dataset.get("is_simulated") == "true",
+    }
+
+
+def source_data(form: Form, kept_dataset: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What to say to the action. ``kept_dataset``: what a source has beyond the form's fields."""
+    preset = form["schedule_preset"]
+    dataset = dict(kept_dataset or {})
+    for key in DATASET_TEXTS:
+        # An empty field takes a value away.
+        dataset.pop(key, None)
+        if form[f"dataset.{key}"]:
+            dataset[key] = form[f"dataset.{key}"]
+    dataset.setdefault("update_frequency", FREQUENCY_OF_PRESET.get(preset, "UNKNOWN"))
+    dataset["groups"] = [{"name": name} for name in form["dataset.groups"]]
+    dataset["is_simulated"] = "true" if form["dataset.is_simulated"] else "false"
+    return {
+        "title": form["title"],
+        "name": form["name"] or slug(form["title"]),
+        "owner_org": form["owner_org"],
+        "url": form["url"],
+        "kind": form["kind"] or guess_kind(form["url"]),
+        "schedule": form["schedule"] if preset == CUSTOM else PRESETS.get(preset, ""),
+        "state": "paused" if form["paused"] else "active",
+        "options": form["options"],
+        "dataset": dataset,
+    }
+
+
+def field_errors(errors: dict[str, Any]) -> dict[str, list[str]]:
+    """The action's complaints by the form's fields; those about one option stand by ``options``."""
+    shown: dict[str, list[str]] = {}
+    for key, complaints in errors.items():
+        part, _dot, option = key.partition(".")
+        texts = [complaints] if isinstance(complaints, str) else list(complaints)
+        if part == "options" and option:
+            texts = [f"{option}: {text}" for text in texts]
+        shown.setdefault("options" if part == "options" else key, []).extend(texts)
+    return shown

@@ -1,0 +1,216 @@
+"""The officers' pages, by the forms a browser would send."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from bs4 import BeautifulSoup
+from ckan.tests import factories
+from ckan.tests.helpers import call_action
+
+HARVESTER = "hanoiic-harvester"
+
+
+@pytest.fixture
+def console(with_plugins, clean_db, migrate_db_for):
+    migrate_db_for("hanoiic_console")
+    factories.User(name=HARVESTER)
+    factories.Group(name="transport", title="Giao thông vận tải")
+
+
+@pytest.fixture
+def officer(console):
+    return factories.UserWithToken()
+
+
+@pytest.fixture
+def department(officer):
+    return factories.Organization(
+        name="so-giao-thong",
+        title="Sở Giao thông Vận tải",
+        users=[{"name": officer["name"], "capacity": "editor"}],
+    )
+
+
+@pytest.fixture
+def browse(app, officer, department):
+    """Open a page or send a form as the officer; redirects are followed."""
+
+    def browse(path, form=None, status=200):
+        headers = {"Authorization": officer["token"]}
+        send = app.get if form is None else app.post
+        return BeautifulSoup(send(path, headers=headers, data=form, status=status).body, "lxml")
+
+    return browse
+
+
+@pytest.fixture
+def form(department):
+    return {
+        "title": "Điểm dừng xe buýt",
+        "owner_org": department["id"],
+        "url": "https://sogtvt.example.vn/du-lieu/diem-dung.xlsx",
+        "kind": "",
+        "name": "",
+        "schedule_preset": "daily",
+        "schedule": "",
+        "dataset.groups": ["transport"],
+        "dataset.title_en": "Bus stops",
+        "dataset.license_id": "cc-by",
+        "dataset.access_tier": "open",
+        "dataset.is_simulated": "true",
+        "options": '{"header_row": 2}',
+    }
+
+
+def text(page):
+    return " ".join(page.get_text(" ").split())
+
+
+def report(**said):
+    context = {"user": HARVESTER, "ignore_auth": False}
+    return call_action("hanoiic_run_update", context, **said)
+
+
+def test_empty_list_says_what_to_do(browse):
+    page = browse("/hanoiic/sources")
+    assert page.select_one(".empty a")["href"].endswith("/hanoiic/sources/new")
+    assert "Chưa có nguồn nào" in text(page)
+
+
+def test_form_registers_a_source_and_its_run_is_reported(browse, form):
+    page = browse("/hanoiic/sources/new", {**form, "harvest_now": "true"})
+    assert "Đang chờ" in text(page)
+    assert page.select_one("#hanoiic-run[data-open]")
+    assert 'http-equiv="refresh"' in str(page.head.noscript)
+    source = call_action("hanoiic_source_show", id="diem-dung-xe-buyt")
+    assert source["kind"] == "excel"
+    assert source["schedule"] == "0 19 * * *"
+    assert source["options"] == {"header_row": 2}
+    assert source["dataset"] == {
+        "table": "so_giao_thong_diem_dung_xe_buyt",
+        "title": "Điểm dừng xe buýt",
+        "title_en": "Bus stops",
+        "license_id": "cc-by",
+        "access_tier": "open",
+        "update_frequency": "DAILY",
+        "groups": [{"name": "transport"}],
+        "is_simulated": "true",
+    }
+
+    run = source["last_run"]["id"]
+    report(id=run, state="running")
+    fetched = {"stage": "fetch", "state": "done", "duration_s": 65, "counts": {"bytes": 12_345}}
+    table = {
+        "table": "so_giao_thong_diem_dung_xe_buyt",
+        "dataset": "diem-dung-xe-buyt",
+        "version": 3,
+        "changed": True,
+        "row_count": 4567,
+        "rejected_count": 101,
+    }
+    rejected = {
+        "table": "so_giao_thong_diem_dung_xe_buyt",
+        "row": 17,
+        "column": "Vĩ độ",
+        "value": "<b>hai mươi mốt</b>",
+        "reason_code": "not_a_number",
+        "reason": "Không phải là số",
+    }
+    report(id=run, state="published", stages=[fetched], tables=[table], rejected=[rejected])
+    page = browse(f"/hanoiic/runs/{run}")
+    shown = text(page)
+    for expected in ("Đã công bố", "12.345 byte", "1:05", "4.567", "Vĩ độ", "Không phải là số"):
+        assert expected in shown
+    assert page.select_one("td.value").get_text() == "<b>hai mươi mốt</b>"
+    assert page.select_one('a[href$="/dataset/diem-dung-xe-buyt"]')
+    assert "1 dòng đầu trong số 101" in shown
+    assert not page.select("#hanoiic-run[data-open]")
+    assert "4.567" in text(browse("/hanoiic/sources"))
+    assert page.html["lang"] == "vi"
+    english = text(browse(f"/en/hanoiic/runs/{run}"))
+    assert "Published" in english
+    assert "12,345 bytes" in english
+
+
+def test_failed_run_says_what_to_do(browse, form):
+    browse("/hanoiic/sources/new", {**form, "harvest_now": "true"})
+    run = call_action("hanoiic_source_show", id="diem-dung-xe-buyt")["last_run"]["id"]
+    report(id=run, state="running")
+    error = {"code": "html_instead_of_data", "detail": "Địa chỉ trả về một trang web."}
+    report(id=run, state="refused", error=error)
+    shown = text(browse(f"/hanoiic/runs/{run}"))
+    assert error["detail"] in shown
+    assert "sao chép địa chỉ từ liên kết tải về" in shown
+
+
+def test_errors_stand_beside_their_fields_and_what_was_typed_stays(browse, form):
+    wrong = {
+        **form,
+        "url": "https://an:bi-mat@sogtvt.example.vn/a.csv",
+        "dataset.table": "Điểm dừng",
+        "schedule_preset": "custom",
+        "schedule": "61 * * * *",
+        "options": '{"encodign": "utf-8"}',
+    }
+    page = browse("/hanoiic/sources/new", wrong, status=422)
+    for name in ("url", "dataset.table", "schedule", "options"):
+        assert page.find(id=f"error-{name}").get_text(strip=True), name
+    assert "encoding" in page.find(id="error-options").get_text()
+    assert page.find("input", {"name": "title"})["value"] == form["title"]
+    assert page.find("textarea", {"name": "options"}).get_text().strip() == wrong["options"]
+    assert page.find("input", {"value": "transport"}).has_attr("checked")
+    assert call_action("hanoiic_source_list") == []
+
+
+def test_editing_keeps_what_the_form_does_not_show(browse, form):
+    browse("/hanoiic/sources/new", form)
+    source = call_action("hanoiic_source_show", id="diem-dung-xe-buyt")
+    dataset = {**source["dataset"], "spatial_wards": ["00070"]}
+    call_action("hanoiic_source_update", id=source["id"], dataset=dataset)
+    page = browse("/hanoiic/sources/diem-dung-xe-buyt/edit")
+    assert page.find("input", {"name": "dataset.title_en"})["value"] == "Bus stops"
+    assert json.loads(page.find("textarea", {"name": "options"}).get_text()) == {"header_row": 2}
+    changed = {**form, "name": "bus-stops", "schedule_preset": "none", "paused": "true"}
+    shown = text(browse("/hanoiic/sources/diem-dung-xe-buyt/edit", changed))
+    assert "Tạm dừng" in shown
+    after = call_action("hanoiic_source_show", id="bus-stops")
+    assert after["dataset"]["spatial_wards"] == ["00070"]
+    assert (after["id"], after["schedule"], after["state"]) == (source["id"], "", "paused")
+
+
+def test_deleted_source_leaves_its_reports(browse, form):
+    browse("/hanoiic/sources/new", {**form, "harvest_now": "true"})
+    source = call_action("hanoiic_source_show", id="diem-dung-xe-buyt")
+    assert "xóa" in text(browse("/hanoiic/sources/diem-dung-xe-buyt/delete")).lower()
+    browse("/hanoiic/sources/diem-dung-xe-buyt/delete", {})
+    assert "Chưa có nguồn nào" in text(browse("/hanoiic/sources"))
+    assert "source_deleted" in text(browse(f"/hanoiic/runs/{source['last_run']['id']}"))
+    browse("/hanoiic/sources/diem-dung-xe-buyt", status=404)
+
+
+def test_run_now_shows_the_run_that_is_on(browse, form):
+    browse("/hanoiic/sources/new", form)
+    first = browse("/hanoiic/sources/diem-dung-xe-buyt/run", {})
+    second = browse("/hanoiic/sources/diem-dung-xe-buyt/run", {})
+    number = first.select_one("dl.facts code").get_text()
+    assert second.select_one("dl.facts code").get_text() == number
+
+
+def test_stranger_is_sent_to_the_login_and_a_startup_is_told_why(app, department):
+    answer = app.get("/hanoiic/sources", follow_redirects=False, status=302)
+    assert "/user/login" in answer.headers["Location"]
+    startup = factories.UserWithToken()
+    answer = app.get("/hanoiic/sources", headers={"Authorization": startup["token"]}, status=403)
+    assert "Dành cho cán bộ" in answer.body
+
+
+@pytest.mark.ckan_config("WTF_CSRF_ENABLED", True)
+def test_forms_carry_a_token_and_without_it_nothing_changes(make_app, officer, department, form):
+    app = make_app()
+    app.set_session_user(officer["id"])
+    page = BeautifulSoup(app.get("/hanoiic/sources/new").body, "lxml")
+    assert page.select_one("form[data-source-form] input[name=_csrf_token]")["value"]
+    app.post("/hanoiic/sources/new", data=form, status=400)
+    assert call_action("hanoiic_source_list") == []
