@@ -1,0 +1,31 @@
+"""The kinds of source: one file a kind, one registry."""
+
+from __future__ import annotations
+
+from harvesters.connectors import ckan, csv, excel, geojson, gtfs
+from harvesters.connectors.base import Connector, File, Link, Offer
+from harvesters.errors import SourceInvalid
+
+CONNECTORS: dict[str, Connector] = {
+    connector.kind: connector
+    for connector in (
+        csv.CONNECTOR,
+        excel.CONNECTOR,
+        geojson.CONNECTOR,
+        gtfs.CONNECTOR,
+        ckan.CONNECTOR,
+    )
+}
+
+
+def of(kind: str) -> Connector:
+    """The connector of a kind. Raises SourceInvalid."""
+    try:
+        return CONNECTORS[kind]
+    except KeyError:
+        raise SourceInvalid(
+            f"There is no connector for {kind!r}; there are: {', '.join(CONNECTORS)}."
+        ) from None
+
+
+__all__ = ["CONNECTORS", "Connector", "File", "Link", "Offer", "of"]

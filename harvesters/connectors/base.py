@@ -1,0 +1,76 @@
+"""What a connector is: it discovers datasets with their files, and decodes a file into tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harvesters.fetch import Client
+from harvesters.rawtable import RawTable
+from harvesters.source import Options, Source
+from harvesters.workbench import Workbench
+
+
+@dataclass(frozen=True)
+class File:
+    """One file to fetch: decoded by the connector of `kind`, published as `table` (or as tables
+    with that prefix)."""
+
+    url: str
+    kind: str
+    table: str
+    name: str
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A resource that is listed and not harvested."""
+
+    url: str
+    name: str
+    format: str
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One dataset of a source: `identifier` is unique in the source and stays the same.
+
+    `fields` are the catalogue's fields of the dataset, `name` its wished name there.
+    """
+
+    identifier: str
+    name: str
+    fields: Mapping[str, Any]
+    files: list[File]
+    links: list[Link] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+
+
+Decode = Callable[[Path, Options, Workbench], list[RawTable]]
+Discover = Callable[[Source, Client], Iterable[Offer]]
+
+
+def one_file(source: Source, _client: Client) -> Iterable[Offer]:
+    """The offer of a source whose address is one file: one dataset, described by its officer."""
+    fields = {key: value for key, value in source.dataset.items() if key not in ("table", "name")}
+    yield Offer(
+        identifier=str(source.dataset.get("harvest_identifier") or source.name),
+        name=str(source.dataset.get("name") or source.name),
+        fields={"title": source.title, **fields},
+        files=[File(source.url, source.kind, source.table, source.title)],
+    )
+
+
+@dataclass(frozen=True)
+class Connector:
+    """A kind of source. `decode` is None for catalogues, whose files other connectors decode."""
+
+    kind: str
+    title: str
+    help: str
+    decode: Decode | None
+    discover: Discover = one_file

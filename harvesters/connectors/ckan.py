@@ -1,0 +1,145 @@
+"""Another CKAN catalogue: its datasets one by one, its tabular files through the other connectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from harvesters.connectors.base import Connector, File, Link, Offer
+from harvesters.errors import CatalogueBroken
+from harvesters.fetch import Client
+from harvesters.source import Source
+from lake import names
+
+PAGE_ROWS = 100
+DATASET_NAME_LENGTH = 100
+
+# What catalogues write into `format`, and the kind that decodes it.
+FORMATS = {
+    **dict.fromkeys(("csv", "tsv", "text/csv", "text/tab-separated-values"), "csv"),
+    **dict.fromkeys(("xls", "xlsx", "ods", "excel", "application/vnd.ms-excel"), "excel"),
+    **dict.fromkeys(("geojson", "application/geo+json"), "geojson"),
+    "gtfs": "gtfs",
+}
+# Licence ids of older catalogues, as CKAN's register and SPDX name them now.
+LICENCES = {
+    "cc-by": "CC-BY-4.0",
+    "cc-by-4.0": "CC-BY-4.0",
+    "cc-by-sa": "CC-BY-SA-4.0",
+    "cc-by-sa-4.0": "CC-BY-SA-4.0",
+    "cc-zero": "CC0-1.0",
+    "cc0": "CC0-1.0",
+    "cc0-1.0": "CC0-1.0",
+    "odc-by": "ODC-BY-1.0",
+    "odc-odbl": "ODbL-1.0",
+    "odbl-1.0": "ODbL-1.0",
+    "odc-pddl": "PDDL-1.0",
+    "uk-ogl": "OGL-UK-3.0",
+    "ogl-uk": "OGL-UK-3.0",
+}
+
+
+def discover(source: Source, client: Client) -> Iterator[Offer]:
+    """The catalogue's datasets, page by page. Raises CatalogueBroken and the errors of `fetch`."""
+    root, query = _address(source.url)
+    seen: set[str] = set()
+    start = 0
+    while True:
+        found = _page(root, {**query, "start": start, "rows": PAGE_ROWS}, client)
+        fresh = [package for package in found["results"] if package.get("id") not in seen]
+        for package in fresh:
+            seen.add(str(package["id"]))
+            yield _offer(package, source)
+        start += PAGE_ROWS
+        # A catalogue that ignores `start` gives the same page for ever.
+        if not fresh or start >= int(found["count"]):
+            return
+
+
+def _address(url: str) -> tuple[str, dict[str, str]]:
+    """The catalogue's root, and the officer's own `q` and `fq` when the address is a search."""
+    parts = urlsplit(url)
+    path = parts.path.partition("/api/")[0].removesuffix("/").removesuffix("/dataset")
+    query = dict(parse_qsl(parts.query))
+    return (
+        f"{parts.scheme}://{parts.netloc}{path}",
+        {"sort": "metadata_created asc", **{key: query[key] for key in ("q", "fq") if key in query}},
+    )
+
+
+def _page(root: str, query: Mapping[str, str | int], client: Client) -> dict[str, Any]:
+    try:
+        answer = client.json(f"{root}/api/3/action/package_search", dict(query))
+        found = answer["result"]
+        if not (answer["success"] and isinstance(found["results"], list)):
+            raise ValueError
+        return {"results": found["results"], "count": int(found["count"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise CatalogueBroken(
+            "The catalogue does not answer as CKAN's package_search does."
+        ) from error
+
+
+def _offer(package: Mapping[str, Any], source: Source) -> Offer:
+    defaults = {key: value for key, value in source.dataset.items() if key not in ("table", "name")}
+    fields = {**defaults, **_fields(package)}
+    files: list[File] = []
+    links: list[Link] = []
+    taken: set[str] = set()
+    for resource in package.get("resources") or []:
+        url = str(resource.get("url") or "").strip()
+        if not url:
+            continue
+        name = str(resource.get("name") or "").strip() or PurePosixPath(urlsplit(url).path).name
+        description = str(resource.get("description") or "")
+        kind = kind_of(resource)
+        if kind is None:
+            format_text = str(resource.get("format") or "").strip()
+            links.append(Link(url, name, format_text, description))
+            continue
+        table = names.table_name(source.table, str(package["name"]), name)
+        if table in taken:
+            table = names.table_name(table, str(resource.get("id", ""))[:8])
+        taken.add(table)
+        files.append(File(url, kind, table, name, description))
+    return Offer(
+        identifier=str(package["id"]),
+        name=f"{source.name}-{package['name']}"[:DATASET_NAME_LENGTH].rstrip("-_"),
+        fields=fields,
+        files=files,
+        links=links,
+    )
+
+
+def kind_of(resource: Mapping[str, Any]) -> str | None:
+    """The kind that decodes a resource, by its format, its media type, or its address's ending."""
+    suffix = PurePosixPath(urlsplit(str(resource.get("url") or "")).path).suffix
+    for written in (resource.get("format"), resource.get("mimetype"), suffix):
+        text = str(written or "").strip().lower().lstrip(".")
+        if text:
+            return FORMATS.get(text)
+    return None
+
+
+def _fields(package: Mapping[str, Any]) -> dict[str, Any]:
+    """What the portal takes over. Names and addresses of the other catalogue's staff stay there."""
+    license_id = str(package.get("license_id") or "").strip()
+    fields = {
+        "title": package.get("title") or package["name"],
+        "notes": package.get("notes"),
+        "license_id": LICENCES.get(license_id.lower(), license_id),
+        "tags": [tag["name"] for tag in package.get("tags") or [] if tag.get("name")],
+    }
+    return {key: value for key, value in fields.items() if value}
+
+
+CONNECTOR = Connector(
+    kind="ckan",
+    title="CKAN catalogue",
+    help="Every dataset of another CKAN (address of its start page, or of a package_search with q "
+    "and fq). CSV, Excel, GeoJSON and GTFS resources become tables, the others links.",
+    decode=None,
+    discover=discover,
+)

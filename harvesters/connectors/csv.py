@@ -1,0 +1,38 @@
+"""Delimited text: CSV, TSV and their relatives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harvesters import decode as decoding
+from harvesters import delimited
+from harvesters.connectors.base import Connector
+from harvesters.rawtable import RawColumn, RawTable
+from harvesters.source import Options
+from harvesters.workbench import Workbench
+from lake.rejected import Rejected
+
+
+def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
+    """The file's one table."""
+    text = decoding.text(path, options.encoding)
+    found = delimited.dialect(text, options)
+    ragged: list[Rejected] = []
+    schema = delimited.text_schema(found.width)
+    name = bench.load(schema, delimited.batches(text, found, ragged))
+    columns = [
+        RawColumn(f"c{index}", header) for index, header in enumerate(found.header.names)
+    ]
+    delimiter = {"\t": "tab", " ": "space"}.get(found.delimiter, found.delimiter)
+    header_text = f"row {found.header.row + 1}" if found.header.row is not None else "none"
+    messages = [f"encoding {text.encoding}, delimiter {delimiter}, header {header_text}"]
+    return [RawTable(name, columns, rejected=ragged, messages=messages)]
+
+
+CONNECTOR = Connector(
+    kind="csv",
+    title="Delimited text (CSV, TSV)",
+    help="Encoding, delimiter, decimal sign and header row are found out from the file. "
+    "Options: encoding, delimiter, decimal, header_row (0: none), skip_rows.",
+    decode=decode,
+)

@@ -1,0 +1,184 @@
+"""GeoJSON (RFC 7946): a feature is a row, its geometry WKB with a point and a box beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import ijson
+import pyarrow as pa
+import shapely
+from shapely.errors import ShapelyError
+from shapely.geometry import shape
+
+from harvesters.connectors.base import Connector
+from harvesters.decode import refuse_other_formats
+from harvesters.errors import CrsUnsupported, GeojsonBroken, TooManyColumns
+from harvesters.rawtable import (
+    MAX_COLUMNS,
+    ROW,
+    RawColumn,
+    RawTable,
+    cleaned,
+    text_schema,
+)
+from harvesters.source import Options
+from harvesters.workbench import Workbench
+from lake.rejected import Rejected
+
+BATCH_FEATURES = 4_096
+# Names under which GeoJSON files say "longitude and latitude, WGS 84".
+_WGS84 = ("CRS84", "EPSG::4326", "EPSG:4326", "OGC:CRS84")
+_PLACES = (
+    ("lon", "Longitude of the point, or of a point inside the shape"),
+    ("lat", "Latitude of the point, or of a point inside the shape"),
+    ("min_lon", "Western edge of the shape"),
+    ("min_lat", "Southern edge of the shape"),
+    ("max_lon", "Eastern edge of the shape"),
+    ("max_lat", "Northern edge of the shape"),
+)
+_NATIVES = [
+    *(pa.field(key, pa.float64()) for key, _ in _PLACES),
+    pa.field("geometry", pa.binary()),
+]
+
+
+def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
+    """The collection's one table. Two passes: which properties there are, then the rows."""
+    del options
+    headers = _properties(path)
+    if len(headers) > MAX_COLUMNS:
+        raise TooManyColumns(
+            f"The features have {len(headers)} properties; {MAX_COLUMNS} are allowed."
+        )
+    rejected: list[Rejected] = []
+    schema = text_schema(len(headers), _NATIVES)
+    name = bench.load(schema, _batches(path, headers, schema, rejected))
+    columns = [RawColumn(f"c{index}", text) for index, text in enumerate(headers)]
+    columns += [
+        RawColumn(key, key, type="float64", native=True, unit="°", description=description)
+        for key, description in _PLACES
+    ]
+    columns.append(
+        RawColumn(
+            "geometry", "geometry", type="geometry", native=True, description="WKB, OGC CRS84"
+        )
+    )
+    return [RawTable(name, columns, rejected=rejected)]
+
+
+def _properties(path: Path) -> list[str]:
+    """The names of all properties, in the order of their first appearance. Checks type and CRS."""
+    with path.open("rb") as file:
+        refuse_other_formats(file.read(4096))
+        _check_collection(path)
+        file.seek(0)
+        names: dict[str, None] = {}
+        for feature in _features(file):
+            if isinstance(feature, dict) and isinstance(feature.get("properties"), dict):
+                names.update(dict.fromkeys(feature["properties"]))
+            if isinstance(feature, dict) and feature.get("id") is not None:
+                names.setdefault("id", None)
+    return list(names)
+
+
+def _check_collection(path: Path) -> None:
+    kind, crs = None, None
+    with path.open("rb") as file:
+        try:
+            for prefix, _, value in ijson.parse(file):
+                if prefix == "type":
+                    kind = value
+                elif prefix == "crs.properties.name":
+                    crs = str(value)
+        except (ijson.JSONError, UnicodeDecodeError) as error:
+            raise GeojsonBroken("The file is no valid JSON.") from error
+    if kind != "FeatureCollection":
+        raise GeojsonBroken(f"The file is no GeoJSON FeatureCollection (type: {kind!r}).")
+    if crs is not None and not crs.endswith(_WGS84):
+        raise CrsUnsupported(
+            f"The coordinates are in {crs}, not in longitude and latitude (CRS84).", crs=crs
+        )
+
+
+def _features(file: BinaryIO) -> Iterator[Any]:
+    try:
+        yield from ijson.items(file, "features.item", use_float=True)
+    except (ijson.JSONError, UnicodeDecodeError) as error:
+        raise GeojsonBroken("The file is no valid JSON.") from error
+
+
+def _batches(
+    path: Path, headers: list[str], schema: pa.Schema, rejected: list[Rejected]
+) -> Iterator[pa.RecordBatch]:
+    with path.open("rb") as file:
+        rows: list[list[Any]] = []
+        for number, feature in enumerate(_features(file), start=1):
+            try:
+                rows.append([number, *_texts(feature, headers), *_places(feature)])
+            except (ValueError, TypeError, ShapelyError, AttributeError, KeyError):
+                rejected.append(
+                    Rejected(
+                        row=number,
+                        column="geometry",
+                        value=_json(feature)[:10_000],
+                        reason_code="geometry_invalid",
+                        reason="The feature has no readable geometry in longitude and latitude.",
+                    )
+                )
+            if len(rows) >= BATCH_FEATURES:
+                yield _batch(rows, schema)
+                rows = []
+        if rows:
+            yield _batch(rows, schema)
+
+
+def _batch(rows: list[list[Any]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return cleaned(pa.RecordBatch.from_arrays(arrays, schema=schema))
+
+
+def _texts(feature: dict[str, Any], headers: list[str]) -> list[str | None]:
+    properties = feature.get("properties") or {}
+    if feature.get("id") is not None and "id" not in properties:
+        properties = {**properties, "id": feature["id"]}
+    return [_text(properties.get(name)) for name in headers]
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return _json(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def _places(feature: dict[str, Any]) -> list[Any]:
+    """Point, box and WKB of a feature; all NULL where it has no geometry. Raises ValueError."""
+    if feature.get("geometry") is None:
+        return [None] * len(_NATIVES)
+    geometry = shape(feature["geometry"])
+    if geometry.is_empty:
+        return [None] * len(_NATIVES)
+    west, south, east, north = geometry.bounds
+    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
+        raise ValueError("coordinates outside of longitude and latitude")
+    point = geometry.representative_point()
+    return [
+        *(point.x, point.y, west, south, east, north),
+        shapely.to_wkb(geometry, byte_order=1),
+    ]
+
+
+CONNECTOR = Connector(
+    kind="geojson",
+    title="GeoJSON",
+    help="A feature is a row: its properties, lon and lat, its box (min_lon …), and its geometry "
+    "as WKB. Coordinates must be longitude and latitude (CRS84).",
+    decode=decode,
+)

@@ -1,0 +1,234 @@
+"""The harvest room's error tree. Errors hold facts; the worker and the command line map them.
+
+Three questions decide what happens to a run: may it pass by itself (`passing`: the worker tries
+again)? Is it the data's fault (`DataRefused`: the run ends `refused`)? Else the run ends `failed`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class HarvestError(Exception):
+    """Anything that ends a run. `detail` is one sentence for an officer; `facts` hold no values."""
+
+    code: ClassVar[str] = "harvest_failed"
+    passing: bool = False
+
+    def __init__(self, detail: str, **facts: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.facts = facts
+
+
+class SourceInvalid(HarvestError):
+    """The source's own settings cannot be followed: kind, options, table name."""
+
+    code = "source_invalid"
+
+
+# --- fetch ---------------------------------------------------------------------------------------
+
+
+class SourceFailed(HarvestError):
+    """The source did not give its data."""
+
+    code = "source_failed"
+
+
+class UrlRefused(SourceFailed):
+    """Not an http(s) address, or one that carries a user name or a password."""
+
+    code = "url_refused"
+
+
+class AddressForbidden(SourceFailed):
+    """The host is, or leads to, a private, loopback or link-local address."""
+
+    code = "address_forbidden"
+
+
+class RedirectsExhausted(SourceFailed):
+    code = "redirects_exhausted"
+
+
+class SourceUnreachable(SourceFailed):
+    """No connection, no name, no valid certificate, or no answer in time."""
+
+    code = "source_unreachable"
+    passing = True
+
+
+class SourceAnsweredError(SourceFailed):
+    """An HTTP status other than 200; 429 and 5xx may pass. Fact: `status`."""
+
+    code = "source_answered_error"
+
+    def __init__(self, detail: str, *, status: int, **facts: Any) -> None:
+        super().__init__(detail, status=status, **facts)
+        self.passing = status == 429 or status >= 500
+
+
+class SourceInterrupted(SourceFailed):
+    """The answer ended before its announced length."""
+
+    code = "source_interrupted"
+    passing = True
+
+
+class SourceTooSlow(SourceFailed):
+    code = "source_too_slow"
+    passing = True
+
+
+class SourceTooLarge(SourceFailed):
+    code = "source_too_large"
+
+
+# --- decode, normalise, validate ------------------------------------------------------------------
+
+
+class DataRefused(HarvestError):
+    """The data arrived and is not fit to be published; the version before it stays."""
+
+    code = "data_refused"
+
+
+class HtmlInsteadOfData(DataRefused):
+    code = "html_instead_of_data"
+
+
+class FormatMismatch(DataRefused):
+    """The bytes are of another format than the source's kind."""
+
+    code = "format_mismatch"
+
+
+class BinaryContent(DataRefused):
+    code = "binary_content"
+
+
+class EncodingUnknown(DataRefused):
+    code = "encoding_unknown"
+
+
+class EncodingBroken(DataRefused):
+    """Bytes that the (found or pinned) encoding does not have. Fact: `offset`."""
+
+    code = "encoding_broken"
+
+
+class TableNotFound(DataRefused):
+    """No header and rows could be made out."""
+
+    code = "no_table_found"
+
+
+class TableEmpty(DataRefused):
+    """A header and not one row: an empty answer never replaces data."""
+
+    code = "table_empty"
+
+
+class TooManyColumns(DataRefused):
+    code = "too_many_columns"
+
+
+class LineTooLong(DataRefused):
+    code = "line_too_long"
+
+
+class ArchiveBroken(DataRefused):
+    code = "archive_broken"
+
+
+class ArchiveTooLarge(DataRefused):
+    """Too many members, or it unpacks to too much: a zip bomb looks like this."""
+
+    code = "archive_too_large"
+
+
+class ArchivePathUnsafe(DataRefused):
+    code = "archive_path_unsafe"
+
+
+class ArchiveEncrypted(DataRefused):
+    code = "archive_encrypted"
+
+
+class WorkbookBroken(DataRefused):
+    code = "workbook_broken"
+
+
+class WorkbookEncrypted(DataRefused):
+    code = "workbook_encrypted"
+
+
+class SheetNotFound(DataRefused):
+    code = "sheet_not_found"
+
+
+class GeojsonBroken(DataRefused):
+    code = "geojson_broken"
+
+
+class CrsUnsupported(DataRefused):
+    code = "crs_unsupported"
+
+
+class GtfsFileMissing(DataRefused):
+    code = "gtfs_file_missing"
+
+
+class CatalogueBroken(DataRefused):
+    """The catalogue does not answer as CKAN's `package_search` does."""
+
+    code = "catalogue_broken"
+
+
+class ColumnMissing(DataRefused):
+    """A column that the contract requires is not in the data."""
+
+    code = "column_missing"
+
+
+class TooManyRejected(DataRefused):
+    """More rows failed the contract than the source allows. Facts: counts and the share."""
+
+    code = "too_many_rejected"
+
+
+# --- publish, register, work ----------------------------------------------------------------------
+
+
+class LakeFailed(HarvestError):
+    """The lake refused the version; its own code is the fact `lake_code`."""
+
+    code = "lake_failed"
+
+
+class PortalFailed(HarvestError):
+    code = "portal_failed"
+
+
+class PortalUnavailable(PortalFailed):
+    code = "portal_unavailable"
+    passing = True
+
+
+class PortalRefused(PortalFailed):
+    """The portal validated or authorised, and said no. Fact: `fields`."""
+
+    code = "portal_refused"
+
+
+class DatasetTaken(PortalFailed):
+    """The dataset's name belongs to another source or to a person."""
+
+    code = "dataset_taken"
+
+
+class WorkerLost(HarvestError):
+    """The workers that tried this run died each time."""
+
+    code = "worker_lost"

@@ -1,0 +1,80 @@
+"""The portal over HTTP: the one place that speaks CKAN's Action API.
+
+ckanapi has no default timeout, and with CKAN installed beside it raises CKAN's own error classes,
+which are no CKANAPIError; so both are settled here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+from ckanapi import RemoteCKAN
+from ckanapi.errors import (
+    CKANAPIError,
+    NotAuthorized,
+    NotFound,
+    ServerIncompatibleError,
+    ValidationError,
+)
+
+from harvesters.errors import PortalFailed, PortalRefused, PortalUnavailable
+from lake.logs import REQUEST_ID_HEADER, request_id
+
+TIMEOUT_S = (5.0, 60.0)
+
+
+class Portal:
+    """CKAN's actions with the harvester's token. Every call may raise PortalUnavailable (passing),
+    PortalRefused and PortalFailed."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._remote = RemoteCKAN(url, apikey=token, user_agent="hanoiic-harvest")
+        self._remote.session = requests.Session()
+        self._remote.session.trust_env = False
+
+    def close(self) -> None:
+        self._remote.close()
+
+    def call(self, action: str, **data: Any) -> Any:
+        """One action's result. Raises NotThere when CKAN does not know the thing."""
+        headers = {REQUEST_ID_HEADER: request_id()} if request_id() else {}
+        try:
+            self._remote.session.headers.update(headers)
+            return self._remote.call_action(action, data, requests_kwargs={"timeout": TIMEOUT_S})
+        except NotFound as error:
+            raise NotThere(f"The portal does not know what {action} asks for.") from error
+        except NotAuthorized as error:
+            raise PortalRefused(
+                f"The harvester may not {action}; is it an editor of the organisation?",
+                action=action,
+            ) from error
+        except ValidationError as error:
+            fields = {
+                key: value for key, value in error.error_dict.items() if key != "__type"
+            }
+            raise PortalRefused(
+                f"The portal refused {action}: {_sentence(fields)}", action=action, fields=fields
+            ) from error
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise PortalUnavailable("The portal does not answer.") from error
+        except (CKANAPIError, ServerIncompatibleError, requests.RequestException) as error:
+            # ckanapi puts [url, status, text] into the error of an answer it does not know.
+            if any(f", {status}, " in str(error) for status in (429, 500, 502, 503, 504)):
+                raise PortalUnavailable(f"The portal could not do {action}.") from error
+            raise PortalFailed(f"The portal's answer to {action} is no answer of CKAN.") from error
+
+    def find(self, action: str, **data: Any) -> Any | None:
+        """As `call`; None when CKAN does not know the thing."""
+        try:
+            return self.call(action, **data)
+        except NotThere:
+            return None
+
+
+class NotThere(PortalFailed):
+    code = "portal_not_there"
+
+
+def _sentence(fields: dict[str, Any]) -> str:
+    return "; ".join(f"{key}: {value}" for key, value in fields.items())[:500]

@@ -1,0 +1,98 @@
+"""What decoding hands on: tables of text with their row numbers, and what they came with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake.rejected import Rejected
+
+MAX_COLUMNS = 2_000
+BATCH_ROWS = 16_384
+ROW = "row"
+
+
+@dataclass(frozen=True)
+class RawColumn:
+    """A column as it came: `key` is its name on the workbench.
+
+    `type` is given where the format fixes it (a GTFS date, a geometry's longitude): the lake's
+    name of the type. `native` columns already have that type on the workbench, the others are
+    text.
+    """
+
+    key: str
+    header: str
+    type: str | None = None
+    format: str | None = None
+    native: bool = False
+    unit: str | None = None
+    description: str | None = None
+
+
+@dataclass
+class RawTable:
+    """One table on the workbench: `row` (int64) and one column for each of `columns`.
+
+    `part` tells the tables of one file apart (a GTFS file's name); it is empty for the only one.
+    """
+
+    name: str
+    columns: list[RawColumn]
+    part: str = ""
+    may_be_empty: bool = False
+    title: str | None = None
+    rejected: list[Rejected] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+
+
+def text_schema(width: int, natives: Sequence[pa.Field] = ()) -> pa.Schema:
+    texts = [pa.field(f"c{index}", pa.string()) for index in range(width)]
+    return pa.schema([pa.field(ROW, pa.int64()), *texts, *natives])
+
+
+def cleaned(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Texts trimmed and NFC, empty ones NULL, rows without anything left out."""
+    columns = [_clean_text(column) for column in batch.columns]
+    clean = pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+    filled = None
+    for column in clean.columns[1:]:
+        valid = pc.is_valid(column)
+        filled = valid if filled is None else pc.or_(filled, valid)
+    return clean if filled is None else clean.filter(filled)
+
+
+def _clean_text(column: pa.Array) -> pa.Array:
+    if not pa.types.is_string(column.type):
+        return column
+    trimmed = pc.utf8_trim_whitespace(column)
+    if not pc.all(pc.string_is_ascii(trimmed)).as_py():
+        trimmed = pc.utf8_normalize(trimmed, form="NFC")
+    return pc.if_else(pc.equal(pc.binary_length(trimmed), 0), pa.scalar(None, pa.string()), trimmed)
+
+
+def batches_of_rows(
+    rows: Iterable[tuple[int, Sequence[str | None]]], width: int
+) -> Iterator[pa.RecordBatch]:
+    """Numbered rows of text as cleaned batches; shorter rows are filled with NULL."""
+    schema = text_schema(width)
+    numbers: list[int] = []
+    texts: list[list[str | None]] = []
+
+    def flush() -> pa.RecordBatch:
+        columns = [list(column) for column in zip(*texts, strict=True)]
+        arrays = [pa.array(numbers, pa.int64())]
+        arrays += [pa.array(column, pa.string()) for column in columns]
+        return cleaned(pa.RecordBatch.from_arrays(arrays, schema=schema))
+
+    for number, row in rows:
+        numbers.append(number)
+        texts.append([*row, *[None] * (width - len(row))])
+        if len(numbers) >= BATCH_ROWS:
+            yield flush()
+            numbers, texts = [], []
+    if numbers:
+        yield flush()

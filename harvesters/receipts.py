@@ -1,0 +1,119 @@
+"""Receipts: what each file of a source was when it was last published and registered.
+
+A receipt is written last, after the portal has registered everything. So one that is there means
+that the work is done, and a crash anywhere before means that the next run does it again: publishing
+the same content makes no version, and registering is an upsert.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from harvesters.fetch import Fetched, Validators
+from harvesters.source import Source
+
+# Counted up when decoding or normalising changes, so that unchanged files are read anew.
+READER_VERSION = 1
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS receipts (
+    source_id text NOT NULL,
+    url text NOT NULL,
+    etag text,
+    last_modified text,
+    sha256 text NOT NULL,
+    asked text NOT NULL,
+    dataset_id text NOT NULL,
+    tables jsonb NOT NULL,
+    settled_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source_id, url)
+)
+"""
+_COLUMNS = "source_id, url, etag, last_modified, sha256, asked, dataset_id, tables"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """One settled file. `asked` is the fingerprint of what the officer wanted of it, `tables` the
+    run's rows of its tables: `{"table", "version", "row_count", "rejected_count"}`."""
+
+    source_id: str
+    url: str
+    etag: str | None
+    last_modified: str | None
+    sha256: str
+    asked: str
+    dataset_id: str
+    tables: list[dict[str, Any]]
+
+    @property
+    def validators(self) -> Validators:
+        return Validators(self.etag, self.last_modified, self.sha256)
+
+    def covers(self, fetched: Fetched, asked: str) -> bool:
+        """Whether these bytes were settled already, and nothing else is wanted of them now."""
+        return self.sha256 == fetched.sha256 and self.asked == asked
+
+
+class Receipts:
+    """The table of receipts in the queue's PostgreSQL schema."""
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+
+    @contextmanager
+    def _connected(self) -> Iterator[psycopg.Connection[Any]]:
+        with psycopg.connect(self._database_url, connect_timeout=10) as connection:
+            yield connection
+
+    def migrate(self) -> None:
+        with self._connected() as connection:
+            # Two workers may start at once, and IF NOT EXISTS alone does not keep them apart.
+            connection.execute("SELECT pg_advisory_xact_lock(hashtext('hanoiic.receipts'))")
+            connection.execute(SCHEMA)
+
+    def find(self, source_id: str, url: str) -> Receipt | None:
+        with (
+            self._connected() as connection,
+            connection.cursor(row_factory=class_row(Receipt)) as cursor,
+        ):
+            cursor.execute(
+                f"SELECT {_COLUMNS} FROM receipts WHERE source_id = %s AND url = %s",  # noqa: S608
+                (source_id, url),
+            )
+            return cursor.fetchone()
+
+    def settle(self, receipt: Receipt) -> None:
+        values = {**vars(receipt), "tables": Jsonb(receipt.tables)}
+        named = ", ".join(f"%({column})s" for column in values)
+        updates = ", ".join(f"{column} = excluded.{column}" for column in values)
+        with self._connected() as connection:
+            connection.execute(
+                f"INSERT INTO receipts ({', '.join(values)}) VALUES ({named}) "  # noqa: S608
+                f"ON CONFLICT (source_id, url) DO UPDATE SET {updates}, settled_at = now()",
+                values,
+            )
+
+
+def asked(source: Source, table: str, fields: dict[str, Any]) -> str:
+    """The fingerprint of everything but the bytes that decides what is published and registered."""
+    wanted = {
+        "reader": READER_VERSION,
+        "kind": source.kind,
+        "options": source.given,
+        "table": table,
+        "owner_org": source.owner_org,
+        "fields": fields,
+    }
+    return hashlib.sha256(
+        json.dumps(wanted, sort_keys=True, ensure_ascii=False, default=str).encode()
+    ).hexdigest()

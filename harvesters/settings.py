@@ -1,0 +1,33 @@
+"""The room's settings: what `HANOIIC_*` names it reads, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lake.settings import HOME, load, setting
+
+DEFAULT_HOME = ".portal"
+
+
+@dataclass(frozen=True)
+class Settings:
+    lake_root: str = setting(doc="Folder or S3 URI of the lake.")
+    portal_url: str = setting(doc="Address of the portal whose sources are harvested.")
+    gateway_url: str = setting(doc="Public address of the gateway, for download links.")
+    harvest_database_url_file: Path = setting(
+        doc="File with the PostgreSQL URL of the job queue (role with its own schema)."
+    )
+    harvest_credential_file: Path = setting(doc="File with the harvester user's CKAN API token.")
+    harvest_raw_dir: Path = setting(doc="Folder of fetched bytes, content-addressed by SHA-256.")
+    harvest_allowed_hosts: tuple[str, ...] = setting(
+        (), doc="Hosts (host or host:port) that may have private addresses."
+    )
+    log_level: str = setting("INFO", doc="Least severe level that is logged.")
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """Settings from the environment above `$HANOIIC_HOME/etc/harvest.env`."""
+    home = Path(environ.get(HOME) or DEFAULT_HOME)
+    return load(Settings, environ, home_file=home / "etc" / "harvest.env")

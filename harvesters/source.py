@@ -1,0 +1,144 @@
+"""A source as its officer registered it, checked before anything is fetched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harvesters.errors import SourceInvalid
+
+MAX_REJECTED_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class ColumnPin:
+    """What an officer pinned or requires of one column; everything else is inferred.
+
+    `format` is for dates only: the order `dmy`, `mdy` or `ymd`.
+    """
+
+    type: str | None = None
+    format: str | None = None
+    unit: str | None = None
+    title: str | None = None
+    title_en: str | None = None
+    description: str | None = None
+    required: bool = False
+    unique: bool = False
+    minimum: Any = None
+    maximum: Any = None
+    pattern: str | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to read a source's files. What is `None` is found out from the data.
+
+    `header_row` is the header's row in the file, counted from 1; 0 says that there is none and
+    that `columns` (or `column_1` …) name them. `sheet` is a name, or a position counted from 0.
+    """
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    header_row: int | None = None
+    skip_rows: int = 0
+    sheet: str | int | None = None
+    columns: Mapping[str, ColumnPin] = field(default_factory=dict)
+    max_rejected_share: float = MAX_REJECTED_SHARE
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Options:
+        """Raises SourceInvalid, naming the option."""
+        columns = given.get("columns") or {}
+        if not isinstance(columns, Mapping):
+            raise SourceInvalid("The option `columns` is not an object of columns.")
+        pins = {name: _build(ColumnPin, f"columns.{name}", pin) for name, pin in columns.items()}
+        options = replace(_build(cls, "options", {**given, "columns": {}}), columns=pins)
+        _check(options)
+        return options
+
+
+@dataclass(frozen=True)
+class Source:
+    """One row of the portal's source registry."""
+
+    id: str
+    name: str
+    title: str
+    owner_org: str
+    kind: str
+    url: str
+    options: Options
+    dataset: Mapping[str, Any]
+    given: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Source:
+        """From the answer of `hanoiic_source_show`. Raises SourceInvalid."""
+        options = _object(row.get("options"), "options")
+        return cls(
+            id=row["id"],
+            name=row["name"],
+            title=row.get("title") or row["name"],
+            owner_org=row.get("owner_org") or "",
+            kind=row["kind"],
+            url=row["url"],
+            options=Options.of(options),
+            dataset=_object(row.get("dataset"), "dataset"),
+            given=options,
+        )
+
+    @property
+    def table(self) -> str:
+        """The lake table, or the prefix of the lake tables, of this source."""
+        return str(self.dataset.get("table") or self.name)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anyone may know where the data comes from."""
+        return self.dataset.get("access_tier", "open") == "open"
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:
+    parsed = json.loads(value) if isinstance(value, str) and value else value or {}
+    if not isinstance(parsed, dict):
+        raise SourceInvalid(f"The source's `{name}` is not an object.")
+    return parsed
+
+
+def _build(cls: Any, where: str, given: Any) -> Any:
+    known = set(cls.__dataclass_fields__)
+    if not isinstance(given, Mapping):
+        raise SourceInvalid(f"`{where}` is not an object.")
+    if unknown := sorted(set(given) - known):
+        raise SourceInvalid(
+            f"`{where}` has unknown options: {', '.join(unknown)}; "
+            f"valid are: {', '.join(sorted(known))}.",
+            unknown=unknown,
+        )
+    return cls(**{name: value for name, value in given.items() if value not in (None, "")})
+
+
+_RULES: dict[str, tuple[str, Any]] = {
+    "decimal": ("`,` or `.`", lambda value: value in (",", ".")),
+    "delimiter": ("one character", lambda value: isinstance(value, str) and len(value) == 1),
+    "header_row": ("a row number from 0", lambda value: isinstance(value, int) and value >= 0),
+    "skip_rows": ("a count from 0", lambda value: isinstance(value, int) and value >= 0),
+    "max_rejected_share": (
+        "a share from 0 to 1",
+        lambda value: isinstance(value, int | float) and 0 <= value <= 1,
+    ),
+}
+
+
+def _check(options: Options) -> None:
+    for name, (wanted, holds) in _RULES.items():
+        value = getattr(options, name)
+        if value is not None and not holds(value):
+            raise SourceInvalid(f"The option `{name}` is not {wanted}.")
+    for name, pin in options.columns.items():
+        if pin.format not in (None, "dmy", "mdy", "ymd"):
+            raise SourceInvalid(f"The `format` of column `{name}` is not dmy, mdy or ymd.")
