@@ -81,8 +81,8 @@ SETTINGS = {
     "ckan.site_id": "test.ckan.net",
     "ckan.site_url": "http://test.ckan.net",
     "ckan.site_title": "CKAN",
-    "ckan.site_description": "Test site",
-    "ckan.site_intro_text": "",
+    "package_new_return_url": "http://localhost/dataset/<NAME>?test=new",
+    "package_edit_return_url": "http://localhost/dataset/<NAME>?test=edit",
     "ckan.cache_validation_enabled": "False",
     "ckan.cache_enabled": "False",
     "ckan.tests.functional.test_cache.expires": "1800",
@@ -123,16 +123,11 @@ def main(arguments: list[str]) -> int:
         ini = Path(folder) / "test-core.ini"
         ini.touch(mode=0o600)
         ini.write_text(
-            INI.replace("%(", "%%(")
-            .format(
+            INI.format(
                 database=database.url(PORTAL_ROLE, home.secret("database_portal")),
                 redis=cache.url,
-                settings="\n".join(
-                    f"{name} = {value}"
-                    for name, value in {**SETTINGS, "ckan.storage_path": str(home.storage)}.items()
-                ),
-            )
-            .replace("%%(", "%("),
+                settings="\n".join(f"{name} = {value}" for name, value in SETTINGS.items()),
+            ),
             encoding="utf-8",
         )
         settings = Path(folder) / "pytest.ini"

@@ -61,7 +61,7 @@ def number(text: str | float, name: str) -> float:
 
 
 def parse(query: str, fields: Fields) -> Node:
-    """The tree of a search box's text; it never fails on syntax."""
+    """The tree of a search box's text; its only mistake is to begin with two operators."""
     if len(query) > LONGEST_QUERY:
         raise QueryTooComplex(f"more than {LONGEST_QUERY} characters")
     if query.count('"') % 2:
@@ -73,6 +73,11 @@ def parse(query: str, fields: Fields) -> Node:
         if text in _OPERATORS and not piece["sign"]:
             operator = {"&&": "AND", "||": "OR"}.get(text, text)
             continue
+        if text and piece["sign"] and text[0] in "+-":
+            # As Solr has it: a mistake at the start of a query, nothing further on.
+            if piece.start() == 0:
+                raise SyntaxRefused(f"{query!r}: two operators in a row")
+            text = text.lstrip("+-") or "-"
         leaf = Phrase("", piece["phrase"]) if text is None else _word(text)
         if not _has_words(leaf):
             continue
