@@ -55,6 +55,7 @@ def create(officer, department):
 def test_run_is_claimed_reported_and_finished(create, officer):
     source = create()
     assert source["dataset"] == {
+        "access_tier": "request",
         "table": "so_giao_thong_bus_stops",
         "title": "Điểm dừng xe buýt",
     }

@@ -10,6 +10,7 @@ from ckan.tests import factories
 from ckan.tests.helpers import call_action
 
 HARVESTER = "hanoiic-harvester"
+PASSWORD = "mat-khau-cua-can-bo-1"
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def console(with_plugins, clean_db, migrate_db_for):
 
 @pytest.fixture
 def officer(console):
-    return factories.UserWithToken()
+    return factories.UserWithToken(password=PASSWORD)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def form(department):
         "schedule": "",
         "dataset.groups": ["transport"],
         "dataset.title_en": "Bus stops",
-        "dataset.license_id": "cc-by",
+        "dataset.license_id": call_action("license_list")[0]["id"],
         "dataset.access_tier": "open",
         "dataset.is_simulated": "true",
         "options": '{"header_row": 2}',
@@ -92,7 +93,7 @@ def test_form_registers_a_source_and_its_run_is_reported(browse, form):
         "table": "so_giao_thong_diem_dung_xe_buyt",
         "title": "Điểm dừng xe buýt",
         "title_en": "Bus stops",
-        "license_id": "cc-by",
+        "license_id": form["dataset.license_id"],
         "access_tier": "open",
         "update_frequency": "DAILY",
         "groups": [{"name": "transport"}],
@@ -209,8 +210,15 @@ def test_stranger_is_sent_to_the_login_and_a_startup_is_told_why(app, department
 @pytest.mark.ckan_config("WTF_CSRF_ENABLED", True)
 def test_forms_carry_a_token_and_without_it_nothing_changes(make_app, officer, department, form):
     app = make_app()
-    app.set_session_user(officer["id"])
-    page = BeautifulSoup(app.get("/hanoiic/sources/new").body, "lxml")
-    assert page.select_one("form[data-source-form] input[name=_csrf_token]")["value"]
+
+    def token(path):
+        page = BeautifulSoup(app.get(path).body, "lxml")
+        return page.select_one("main, #content").select_one("input[name=_csrf_token]")["value"]
+
+    entry = {"login": officer["name"], "password": PASSWORD, "_csrf_token": token("/user/login")}
+    app.post("/user/login", data=entry)
     app.post("/hanoiic/sources/new", data=form, status=400)
     assert call_action("hanoiic_source_list") == []
+    own = token("/hanoiic/sources/new")
+    app.post("/hanoiic/sources/new", data={**form, "_csrf_token": own}, status=200)
+    assert [source["title"] for source in call_action("hanoiic_source_list")] == [form["title"]]
