@@ -5,7 +5,7 @@ from __future__ import annotations
 import flask
 from ckan.plugins import toolkit as tk
 
-ACCESS_PAGE = "hanoiic_licensing.my_access"
+ACCESS_PAGE = "hanoiic_licensing.access"
 CONSOLE_PAGE = "hanoiic_console.index"
 
 

@@ -12,11 +12,11 @@ from ckan.common import CKANConfig
 from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
 
-from . import catalogue, licences, neighbours, request_log, wording
+from . import catalogue, neighbours, request_log, wording
 from .preview import previews
 from .recipes import recipes, short_recipe
 from .validators import VALIDATORS
-from .views import portal
+from .views import forget_assets, portal
 
 # The facets of every list of datasets, in their order: the field, and its name for the reader.
 FACETS = ("organization", "groups", "access_tier", "res_format", "update_frequency")
@@ -85,10 +85,12 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
             "hanoiic_is_number": wording.is_number,
             "hanoiic_label_of": wording.label_of,
             "hanoiic_language": wording.language,
-            "hanoiic_licence": licences.licence,
+            "hanoiic_licence_title": wording.licence_title,
             "hanoiic_minute": wording.minute,
             "hanoiic_number": wording.number,
             "hanoiic_period": wording.period,
+            "hanoiic_forget_assets": forget_assets,
+            "hanoiic_percent": wording.percent,
             "hanoiic_page_in": wording.page_in,
             "hanoiic_request_id": request_log.request_id,
             "hanoiic_size": wording.size,

@@ -13,6 +13,12 @@ portal = flask.Blueprint("hanoiic_portal", __name__)
 EXAMPLE_TABLE = "ten_bang"
 
 
+def forget_assets() -> str:
+    """Let an error page load its style sheets where the page that failed had loaded them already."""
+    flask.g.pop("_webassets", None)
+    return ""
+
+
 @portal.route("/api-guide")
 def api_guide() -> str:
     """How programs use the portal."""

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import flask
 from babel.dates import format_datetime
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
+from ckan import model
 from ckan.plugins import toolkit as tk
 
 from .catalogue import entity_title
@@ -59,6 +60,17 @@ def label_of(field: str) -> Callable[[Mapping[str, Any]], str]:
 def number(value: float | str | None) -> str:
     """``1.234.567`` in Vietnamese, ``1,234,567`` in English."""
     return "" if value in (None, "") else format_decimal(value, locale=language())
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1, as ``98,2 %``."""
+    return format_percent(share, "#,##0.# %", locale=language())
+
+
+def licence_title(dataset: Mapping[str, Any]) -> str:
+    """The name of a dataset's licence, in the reader's language where the register has one."""
+    known = model.Package.get_license_register().get(dataset.get("license_id") or "")
+    return known.title if known else dataset.get("license_title") or ""
 
 
 def size(value: int | str | None) -> str:
