@@ -56,7 +56,8 @@ def configuration(home: Home, programs: list[Program]) -> str:
             "logfile": home.logs / "supervisord.log",
             "pidfile": home.run / "supervisord.pid",
             "childlogdir": home.logs,
-            "directory": home.root,
+            # Not the home itself: its folder `lake` would hide the package of that name.
+            "directory": home.run,
             "umask": "077",
             "silent": "true",
             # supervisord drops nothing here; said aloud because it warns when it isn't.
@@ -143,7 +144,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                cwd=self.home.root,
+                cwd=self.home.run,
                 env=clean_environment(),
                 start_new_session=True,
             )

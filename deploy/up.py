@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from deploy.settings import Settings
 
 READY_TIMEOUT_S = 90.0
+TRIES_TO_START = 3
 PREPARE_TIMEOUT_S = 600.0
 Say = Callable[[str], None]
 
@@ -173,7 +174,7 @@ def prepare_ckan(plan: Plan) -> None:
             ],
             stdout=output,
             stderr=subprocess.STDOUT,
-            cwd=home.root,
+            cwd=home.run,
             env=clean_environment(),
             timeout=PREPARE_TIMEOUT_S,
         )
@@ -216,13 +217,14 @@ def wait_for_answer(
     name: str, answers: Callable[[], bool], supervisor: Supervisor, home: Home
 ) -> None:
     """Wait until a program answers; say why when it keeps dying instead."""
+    pids: set[int] = set()
 
-    def given_up() -> bool:
-        states = {row["name"]: row["state"] for row in supervisor.programs()}
-        return states[name] == "fatal"
+    def keeps_dying() -> bool:
+        pids.update(row["pid"] for row in supervisor.programs() if row["name"] == name)
+        return len(pids - {None}) > TRIES_TO_START
 
     log = home.logs / f"{name}.log"
-    wait_until(answers, f"{name} did not become ready", log, READY_TIMEOUT_S, given_up)
+    wait_until(answers, f"{name} did not become ready", log, READY_TIMEOUT_S, keeps_dying)
 
 
 @contextmanager
