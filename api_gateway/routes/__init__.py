@@ -1,0 +1,45 @@
+"""The gateway's pages, one file for each subject, and what they share about a request."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import cast
+
+from flask import current_app, request
+
+from api_gateway.errors import TokenInvalid
+from api_gateway.query import Caller, Gateway
+from api_gateway.settings import STALL_S
+
+_BEARER = re.compile(r"(?i)bearer +([A-Za-z0-9._~+/=-]{1,512})")
+
+
+def gateway() -> Gateway:
+    """The parts of this application."""
+    return cast(Gateway, current_app.extensions["hanoiic_gateway"])
+
+
+def caller() -> Caller:
+    """Who asks. Raises TokenInvalid for an Authorization header that is no bearer token."""
+    connection = request.environ.get("gunicorn.socket")
+    if isinstance(connection, socket.socket):
+        # A caller that takes nothing for so long has gone.
+        connection.settimeout(STALL_S)
+    else:
+        connection = None
+    said = request.headers.get("Authorization", "").strip()
+    if not said:
+        return Caller(None, connection)
+    if not (match := _BEARER.fullmatch(said)):
+        raise TokenInvalid(
+            "send Authorization: Bearer hic_…",
+            headers={"WWW-Authenticate": 'Bearer realm="hanoiic", error="invalid_request"'},
+            token_error="token_unknown",  # noqa: S106
+        )
+    return Caller(match[1], connection)
+
+
+def public_url() -> str:
+    """Where callers reach the gateway, without a slash at the end."""
+    return gateway().settings.gateway_url.rstrip("/") or request.host_url.rstrip("/")

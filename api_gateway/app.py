@@ -1,0 +1,165 @@
+"""The gateway as a WSGI application: `gunicorn -k gthread "api_gateway.app:create_app()"`."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from api_gateway.decisions import CkanPortal, Decisions, ValkeyEpoch
+from api_gateway.errors import (
+    PROBLEM_TYPE,
+    BadRequest,
+    GatewayError,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+)
+from api_gateway.query import Gateway
+from api_gateway.routes import downloads, index, sql, tables
+from api_gateway.settings import BODY_BYTES, Settings
+from lake import logs
+from lake import settings as lake_settings
+
+log = logging.getLogger(__name__)
+
+_EXPOSED = (
+    "Content-Disposition, Content-Range, ETag, Hanoiic-Row-Limit, Hanoiic-Table-Versions, "
+    "Hanoiic-Truncated, Link, Retry-After, WWW-Authenticate, X-Request-Id"
+)
+# Any page may ask, as a public API should allow; without cookies there is nothing to steal.
+_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Request-Id, Range",
+    "Access-Control-Expose-Headers": _EXPOSED,
+    "Access-Control-Max-Age": "86400",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+_HTTP_ERRORS: dict[int, type[GatewayError]] = {
+    400: BadRequest,
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: TooLarge,
+}
+
+
+def create_app(settings: Settings | None = None, decisions: Decisions | None = None) -> Flask:
+    """The application. Without arguments everything is told by the environment.
+
+    Raises what `lake.settings` raises when the settings do not describe a gateway.
+    """
+    settings = settings or _from_environment()
+    logs.configure("gateway", settings.log_level)
+    app = Flask("api_gateway", static_folder=None)
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
+    app.url_map.strict_slashes = False
+    gateway = Gateway(settings, decisions or _decisions(settings))
+    app.extensions["hanoiic_gateway"] = gateway
+    atexit.register(gateway.close)
+    for room in (index, tables, sql, downloads):
+        app.register_blueprint(room.pages)
+    _carry_request_id(app)
+    _answer_problems(app)
+    _warn_of_missing_locks(gateway)
+    return app
+
+
+def _from_environment() -> Settings:
+    home = os.environ.get("HANOIIC_HOME")
+    file = Path(home, "etc/gateway.env") if home else None
+    return lake_settings.load(Settings, os.environ, home_file=file)
+
+
+def _decisions(settings: Settings) -> Decisions:
+    return Decisions(
+        CkanPortal(
+            settings.portal_url, lake_settings.read_secret(settings.gateway_credential_file)
+        ),
+        ValkeyEpoch(lake_settings.read_secret(settings.redis_url_file)),
+    )
+
+
+def _carry_request_id(app: Flask) -> None:
+    @app.before_request
+    def begin() -> None:
+        g.stack = ExitStack()
+        g.begun = time.monotonic()
+        g.request_id = g.stack.enter_context(
+            logs.request(request.headers.get(logs.REQUEST_ID_HEADER))
+        )
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        response.headers[logs.REQUEST_ID_HEADER] = g.request_id
+        response.headers.extend(
+            {name: value for name, value in _HEADERS.items() if name not in response.headers}
+        )
+        log.info(
+            "answered",
+            extra=logs.facts(
+                method=request.method,
+                page=request.endpoint,
+                status=response.status_code,
+                versions=response.headers.get("Hanoiic-Table-Versions"),
+                duration_s=round(time.monotonic() - g.begun, 4),
+            ),
+        )
+        return response
+
+    @app.teardown_request
+    def end(_: BaseException | None) -> None:
+        if stack := g.pop("stack", None):
+            stack.close()
+
+
+def _answer_problems(app: Flask) -> None:
+    @app.errorhandler(GatewayError)
+    def refused(error: GatewayError) -> Response:
+        return _problem(error)
+
+    @app.errorhandler(HTTPException)
+    def not_served(error: HTTPException) -> Response:
+        kind = _HTTP_ERRORS.get(error.code or 500)
+        if kind is None:
+            log.exception("unexpected_http_error")
+            return _problem(GatewayError())
+        return _problem(kind(headers=_allow(error)))
+
+    @app.errorhandler(Exception)
+    def failed(error: Exception) -> Response:
+        log.exception("unexpected_error")
+        return _problem(GatewayError())
+
+
+def _problem(error: GatewayError) -> Response:
+    response = jsonify(error.problem(logs.request_id()))
+    response.status_code = int(error.status)
+    response.content_type = PROBLEM_TYPE
+    response.headers.extend(error.headers)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _allow(error: HTTPException) -> dict[str, str]:
+    methods: Any = getattr(error, "valid_methods", None)
+    return {"Allow": ", ".join(sorted(methods))} if methods else {}
+
+
+def _warn_of_missing_locks(gateway: Gateway) -> None:
+    if missing := gateway.nursery.locks.missing:
+        allowed = gateway.settings.allow_weak_sandbox
+        log.warning(
+            "sandbox_incomplete",
+            extra=logs.facts(missing=missing, serves="all" if allowed else "open tables only"),
+        )

@@ -1,0 +1,285 @@
+"""May this caller read these tables? The portal decides; the gateway asks, remembers, and obeys.
+
+The epoch is a number that the portal raises with every change of a policy, token or membership. It
+is read with every request, so a remembered answer never outlives a change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import redis
+import requests
+from requests.adapters import HTTPAdapter
+
+from api_gateway.errors import DecisionUnavailable, TokenInvalid
+from lake import logs
+
+log = logging.getLogger(__name__)
+
+EPOCH_KEY = "hanoiic:epoch"
+CONFIRMED_S = 5.0
+# Agreements and tokens also end by the clock, which raises no epoch.
+REMEMBERED_S = 5.0
+_PATH = "/api/3/action/hanoiic_introspect"
+_TIMEOUT_S = (2.0, 5.0)
+_MOST_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True)
+class TableDecision:
+    """What the portal says of one table; `decision` is `permit`, `deny` or `unknown`."""
+
+    decision: str
+    reason: str = ""
+    tier: str = ""
+    edition: str | None = None
+    access_url: str = ""
+    dataset: Mapping[str, Any] = field(default_factory=dict)
+    licence: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def permitted(self) -> bool:
+        return self.decision == "permit"
+
+    @property
+    def open(self) -> bool:
+        """Anyone may read the whole table: may be served while the portal is away."""
+        return self.permitted and self.tier == "open" and self.edition is None
+
+
+UNKNOWN = TableDecision("unknown")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An introspection's answer for one caller."""
+
+    active: bool
+    tables: Mapping[str, TableDecision]
+    username: str | None = None
+    organization: str | None = None
+    token_error: str | None = None
+    # When the token ends, seconds since 1970.
+    exp: float | None = None
+
+    def of(self, table: str) -> TableDecision:
+        return self.tables.get(table, UNKNOWN)
+
+
+class Unreachable(Exception):
+    """The portal, or the epoch, cannot be asked now."""
+
+
+class Portal(Protocol):
+    """Who decides. `tables` None: every table the caller may know of. Raises Unreachable."""
+
+    def introspect(
+        self, token: str | None, tables: tuple[str, ...] | None, action: str
+    ) -> Decision: ...
+
+
+class EpochSource(Protocol):
+    """Where the epoch is read. Raises Unreachable."""
+
+    def read(self) -> int: ...
+
+
+class CkanPortal:
+    """CKAN's `hanoiic_introspect`, asked with the gateway's own API token."""
+
+    def __init__(self, portal_url: str, credential: str) -> None:
+        self._url = portal_url.rstrip("/") + _PATH
+        self._session = requests.Session()
+        # Proxies and .netrc of the environment are not for this credential.
+        self._session.trust_env = False
+        self._session.headers["Authorization"] = credential
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=32))
+
+    def introspect(
+        self, token: str | None, tables: tuple[str, ...] | None, action: str
+    ) -> Decision:
+        asked = {
+            "token": token,
+            "tables": None if tables is None else list(tables),
+            "action": action,
+        }
+        headers = {logs.REQUEST_ID_HEADER: logs.request_id() or ""}
+        try:
+            answer = self._session.post(
+                self._url, json=asked, headers=headers, timeout=_TIMEOUT_S, allow_redirects=False
+            )
+            answer.raise_for_status()
+            return parse(answer.json()["result"], asked_token=token is not None)
+        except (
+            requests.RequestException,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+        ) as error:
+            log.warning("portal_unreachable", extra=logs.facts(error=type(error).__qualname__))
+            raise Unreachable from error
+
+
+class ValkeyEpoch:
+    """The epoch at `hanoiic:epoch`; a missing key is epoch 0."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(
+            url, socket_timeout=1.0, socket_connect_timeout=1.0, health_check_interval=30
+        )
+
+    def read(self) -> int:
+        try:
+            return int(self._client.get(EPOCH_KEY) or 0)
+        except (redis.RedisError, ValueError) as error:
+            log.warning("epoch_unreadable", extra=logs.facts(error=type(error).__qualname__))
+            raise Unreachable from error
+
+
+def parse(result: Mapping[str, Any], *, asked_token: bool) -> Decision:
+    """An introspection's `result`. What does not say permit clearly is no permit."""
+    tables = {}
+    for name, said in result.get("tables", {}).items():
+        decision = said.get("decision")
+        if decision not in ("permit", "deny"):
+            tables[name] = UNKNOWN
+            continue
+        tables[name] = TableDecision(
+            decision=decision,
+            reason=said.get("reason") or "",
+            tier=said.get("tier") or "",
+            edition=said.get("edition") or None,
+            access_url=said.get("access_url") or "",
+            dataset=said.get("dataset") or {},
+            licence=said.get("licence") or {},
+        )
+    return Decision(
+        active=bool(result.get("active")) or not asked_token,
+        tables=tables,
+        username=result.get("username"),
+        organization=result.get("organization"),
+        token_error=result.get("token_error"),
+        exp=result.get("exp"),
+    )
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    decision: Decision
+    until: float
+
+
+class Decisions:
+    """Decisions with their memory. Thread-safe; one for a gateway process."""
+
+    def __init__(
+        self,
+        portal: Portal,
+        epoch: EpochSource,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._portal, self._epoch, self._clock, self._now = portal, epoch, clock, now
+        self._lock = threading.Lock()
+        self._seen: int | None = None
+        self._confirmed_at = float("-inf")
+        self._remembered: dict[tuple[str, tuple[str, ...] | None, str], _Remembered] = {}
+        self._last_open: dict[str, TableDecision] = {}
+
+    def decide(self, token: str | None, tables: tuple[str, ...] | None, action: str) -> Decision:
+        """The decision on each of `tables` (None: all that the caller may know of).
+
+        Raises TokenInvalid, and DecisionUnavailable for anything but open tables while the portal
+        or the epoch cannot be reached.
+        """
+        try:
+            decision = self._confirmed(token, tables, action)
+        except Unreachable:
+            return self._without_portal(tables)
+        if not decision.active:
+            error = decision.token_error or "token_unknown"
+            raise TokenInvalid(
+                headers={"WWW-Authenticate": f'Bearer realm="hanoiic", error="invalid_token", '
+                         f'error_description="{error}"'},
+                token_error=error,
+            )  # fmt: skip
+        return decision
+
+    def epoch(self) -> int | None:
+        """The epoch, as last confirmed within 5 s; None when it cannot be confirmed."""
+        try:
+            return self._current_epoch()
+        except Unreachable:
+            return None
+
+    def _confirmed(
+        self, token: str | None, tables: tuple[str, ...] | None, action: str
+    ) -> Decision:
+        epoch = self._current_epoch()
+        key = (fingerprint(token), tables, action)
+        with self._lock:
+            known = self._remembered.get(key)
+        if known and self._clock() < known.until and not self._ended(known.decision):
+            return known.decision
+        decision = self._portal.introspect(token, tables, action)
+        with self._lock:
+            # Only if no change came since the epoch was read before asking.
+            if epoch == self._seen:
+                if len(self._remembered) >= _MOST_REMEMBERED:
+                    self._remembered.clear()
+                self._remembered[key] = _Remembered(decision, self._clock() + REMEMBERED_S)
+            self._note_open(decision)
+        return decision
+
+    def _current_epoch(self) -> int:
+        asked_at = self._clock()
+        try:
+            epoch = self._epoch.read()
+        except Unreachable:
+            if self._seen is not None and self._clock() - self._confirmed_at < CONFIRMED_S:
+                return self._seen
+            raise
+        with self._lock:
+            if epoch != self._seen:
+                # Also when it went back, as after a lost Valkey: old answers mean nothing then.
+                self._remembered.clear()
+                self._seen = epoch
+            self._confirmed_at = max(self._confirmed_at, asked_at)
+        return epoch
+
+    def _note_open(self, decision: Decision) -> None:
+        for name, table in decision.tables.items():
+            if table.open:
+                self._last_open[name] = table
+            elif table.tier != "open" or not table.permitted:
+                self._last_open.pop(name, None)
+
+    def _without_portal(self, tables: tuple[str, ...] | None) -> Decision:
+        with self._lock:
+            last = dict(self._last_open)
+        if tables is None:
+            return Decision(active=True, tables=last)
+        if missing := [name for name in tables if name not in last]:
+            raise DecisionUnavailable(
+                "only open tables are served until the portal answers again",
+                headers={"Retry-After": "5"},
+                tables=missing,
+            )
+        return Decision(active=True, tables={name: last[name] for name in tables})
+
+    def _ended(self, decision: Decision) -> bool:
+        return decision.exp is not None and decision.exp <= self._now()
+
+
+def fingerprint(token: str | None) -> str:
+    """A key for a token that is not the token; empty for a caller without one."""
+    return hashlib.sha256(token.encode()).hexdigest() if token else ""

@@ -1,0 +1,125 @@
+"""The formats of an answer: their names and media types, and how rows become their bytes.
+
+Text formats are made by the engine (`value_text`): every row becomes one text, whose Arrow buffer
+is sent as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from api_gateway import value_text
+from api_gateway.engine import quoted
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format by its name, which is also its file ending."""
+
+    name: str
+    media_type: str
+    aliases: tuple[str, ...] = ()
+
+
+FORMATS: dict[str, Format] = {
+    each.name: each
+    for each in (
+        Format("json", "application/json"),
+        Format("ndjson", "application/x-ndjson", ("application/jsonl", "application/x-jsonlines")),
+        Format("csv", "text/csv; charset=utf-8", ("text/csv",)),
+        Format("arrow", "application/vnd.apache.arrow.stream"),
+        Format("parquet", "application/vnd.apache.parquet", ("application/x-parquet",)),
+    )
+}
+MEDIA_TYPES: dict[str, str] = {
+    media_type: each.name
+    for each in FORMATS.values()
+    for media_type in (each.media_type.partition(";")[0], *each.aliases)
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """How one row of a query becomes what the format needs: a select list over columns `c0…`, the
+    text before all rows, and between two rows. Binary formats select the columns themselves."""
+
+    select: str
+    head: str = ""
+    between: str = ""
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """Column names made unique by `_1`, `_2` …, as two equal keys would lose a value."""
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        candidate, number = name, 0
+        while candidate in taken:
+            number += 1
+            candidate = f"{name}_{number}"
+        taken.add(candidate)
+        result.append(candidate)
+    return result
+
+
+def row(name: str, columns: list[tuple[str, Any]], *, csv_safe: bool = False) -> Row:
+    """The `Row` of a format for columns of (name, DuckDB type)."""
+    return _ROWS[name](columns, csv_safe)
+
+
+def _binary(columns: list[tuple[str, Any]], _: bool) -> Row:
+    casts = {"uhugeint": "::VARCHAR", "null": "::VARCHAR", "time with time zone": "::VARCHAR",
+             "bignum": "::VARCHAR", "bit": "::VARCHAR", "variant": "::VARCHAR"}  # fmt: skip
+    return Row(
+        ", ".join(
+            f"c{index}{casts.get(str(kind).lower(), '')} AS {quoted(name)}"
+            for index, (name, kind) in enumerate(columns)
+        )
+    )
+
+
+def _ndjson(columns: list[tuple[str, Any]], _: bool) -> Row:
+    return Row(f"{_object(columns)} || chr(10)")
+
+
+def _json(columns: list[tuple[str, Any]], _: bool) -> Row:
+    return Row(f"{_object(columns)} || ',' || chr(10)", between=",\n")
+
+
+def _object(columns: list[tuple[str, Any]]) -> str:
+    return value_text.members_of(
+        (name, value_text.json_of(f"c{index}", kind)) for index, (name, kind) in enumerate(columns)
+    )
+
+
+def _csv(columns: list[tuple[str, Any]], safe: bool) -> Row:
+    cells = [
+        value_text.csv_cell(f"c{index}", kind, safe) for index, (_, kind) in enumerate(columns)
+    ]
+    header = value_text.csv_header([name for name, _ in columns], safe)
+    # Excel takes a file without this mark for one in the machine's old code page.
+    return Row(" || ',' || ".join(cells) + " || chr(10)", head=("\ufeff" if safe else "") + header)
+
+
+_ROWS: dict[str, Callable[[list[tuple[str, Any]], bool], Row]] = {
+    "json": _json,
+    "ndjson": _ndjson,
+    "csv": _csv,
+    "arrow": _binary,
+    "parquet": _binary,
+}
+
+
+def text_of(column: Any) -> memoryview:
+    """The joined texts of one Arrow string column without nulls, in its own memory."""
+    offsets = memoryview(column.buffers()[1]).cast("i" if column.type == "string" else "q")
+    first, last = offsets[column.offset], offsets[column.offset + len(column)]
+    return memoryview(column.buffers()[2] or b"")[first:last]
+
+
+def pieces(data: memoryview, size: int) -> Iterator[memoryview]:
+    """`data` in parts of at most `size` bytes."""
+    for start in range(0, len(data), size):
+        yield data[start : start + size]

@@ -1,0 +1,50 @@
+"""Frames between the web process and a query process: kind (1 byte), length (4 bytes), payload.
+
+A query process answers a job with one HEADER, any number of DATA and one END, or with FAILED at any
+point before END.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from typing import Any
+
+JOB, HEADER, DATA, END, FAILED = b"J", b"H", b"D", b"E", b"X"
+_PREFIX = struct.Struct("!cI")
+LONGEST = 64 * 1024 * 1024
+
+
+class Closed(Exception):
+    """The other side ended the conversation."""
+
+
+def send(sock: socket.socket, kind: bytes, payload: bytes | memoryview) -> None:
+    """Send one frame; blocks while the reader is slow, up to the socket's timeout."""
+    sock.sendall(_PREFIX.pack(kind, len(payload)))
+    if len(payload):
+        sock.sendall(payload)
+
+
+def send_json(sock: socket.socket, kind: bytes, content: Any) -> None:
+    send(sock, kind, json.dumps(content, ensure_ascii=False).encode())
+
+
+def receive(sock: socket.socket) -> tuple[bytes, bytes]:
+    """The next frame. Raises Closed at the end, TimeoutError as the socket's timeout says."""
+    kind, length = _PREFIX.unpack(_exactly(sock, _PREFIX.size))
+    if length > LONGEST:
+        raise Closed
+    return kind, _exactly(sock, length)
+
+
+def _exactly(sock: socket.socket, count: int) -> bytes:
+    received = bytearray(count)
+    view, filled = memoryview(received), 0
+    while filled < count:
+        got = sock.recv_into(view[filled:])
+        if not got:
+            raise Closed
+        filled += got
+    return bytes(received)

@@ -1,0 +1,293 @@
+"""The second lock: what a statement may be. Pure functions over the engine's own syntax tree.
+
+A query process parses the SQL, prints the tree back to SQL and parses that again. `check` judges
+both trees, and only the printed text runs: nothing runs that was not judged. What is not known is
+refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from api_gateway.errors import (
+    FunctionRefused,
+    StatementRefused,
+    SyntaxRefused,
+    TooComplex,
+    TooLarge,
+)
+from api_gateway.settings import SQL_BYTES
+
+TREE_BYTES = 8_000_000
+_MOST_NODES = 20_000
+_DEEPEST_BRACKETS = 150
+_NOWHERE = 2**63
+
+QUERY_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"})
+TABLE_REFS = frozenset(
+    {
+        "BASE_TABLE", "EMPTY", "EXPRESSION_LIST", "JOIN", "PIVOT", "SHOW_REF", "SUBQUERY",
+        "TABLE_FUNCTION",
+    }
+)  # fmt: skip
+MODIFIERS = frozenset(
+    {
+        "DISTINCT_MODIFIER", "LIMIT_MODIFIER", "ORDER_MODIFIER",
+        "ASCENDING", "DESCENDING", "ORDER_DEFAULT",
+    }
+)  # fmt: skip
+EXPRESSIONS = frozenset(
+    {
+        "BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT",
+        "FUNCTION", "LAMBDA", "OPERATOR", "PARAMETER", "POSITIONAL_REFERENCE", "STAR", "SUBQUERY",
+        "TYPE", "WINDOW",
+    }
+)  # fmt: skip
+# Keys of the tree's nameless parts (CASE branches, orders, literals, samples …).
+PARTS = frozenset(
+    {
+        "aliases", "column", "entries", "expression", "id", "is_null", "is_percentage", "key",
+        "key_targets", "kind", "map", "materialized", "method", "name", "named_param_map", "node",
+        "path", "payload_aggregates", "pivot_expressions", "query_node", "repeatable",
+        "sample_rate", "sample_size", "seed", "star_expr", "text", "then_expr", "type",
+        "unpivot_names", "value", "values", "when_expr", "alias",
+    }
+)  # fmt: skip
+TABLE_FUNCTIONS = frozenset({"generate_series", "json_each", "json_tree", "range", "unnest"})
+TYPES = frozenset(
+    {
+        "array", "bigint", "bit", "bitstring", "blob", "bool", "boolean", "bpchar", "bytea", "char",
+        "date", "datetime", "dec", "decimal", "double", "enum", "float", "float4", "float8", "guid",
+        "hugeint", "int", "int1", "int128", "int16", "int2", "int32", "int4", "int64", "int8",
+        "integer", "integral", "interval", "json", "list", "long", "map", "numeric", "nvarchar",
+        "real", "row", "short", "signed", "smallint", "string", "struct", "text", "time",
+        "timestamp", "timestamp_ms", "timestamp_ns", "timestamp_s", "timestamp_us", "timestamptz",
+        "timetz", "tinyint", "ubigint", "uhugeint", "uint128", "uint16", "uint32", "uint64",
+        "uint8", "uinteger", "union", "usmallint", "utinyint", "uuid", "varbinary", "varchar",
+        "timestamp with time zone", "time with time zone",
+    }
+)  # fmt: skip
+_IDENTIFIER = re.compile(r"[^\W\d]\w{0,62}")
+_TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """An accepted statement: the SQL that will run, and the lake tables it touches, in order."""
+
+    sql: str
+    tables: tuple[str, ...]
+
+
+@cache
+def allowed_functions() -> frozenset[str]:
+    """The frozen list of functions; a test compares it with the engine's."""
+    text = resources.files("api_gateway").joinpath("allowed_functions.txt").read_text("utf-8")
+    return frozenset(text.split())
+
+
+def measure(sql: str) -> None:
+    """Refuse a text before any parser sees it. Raises TooLarge, SyntaxRefused, TooComplex."""
+    if len(sql.encode("utf-8", "surrogatepass")) > SQL_BYTES:
+        raise TooLarge(f"the SQL is over {SQL_BYTES} bytes", limit_bytes=SQL_BYTES)
+    if not sql.strip():
+        raise SyntaxRefused("the SQL is empty")
+    if "\x00" in sql or any("\ud800" <= letter <= "\udfff" for letter in sql):
+        raise SyntaxRefused("the SQL holds a NUL or half a character")
+    depth = 0
+    for letter in sql:
+        depth += (letter in "([{") - (letter in ")]}")
+        if depth > _DEEPEST_BRACKETS:
+            raise TooComplex(f"brackets nest deeper than {_DEEPEST_BRACKETS}")
+
+
+def accept(sql: str, parsed: str, printed: str, parsed_again: str) -> Statement:
+    """Judge a caller's `sql` by its tree, and the SQL printed from it by the tree of that.
+
+    Raises SyntaxRefused, StatementRefused, FunctionRefused, TooComplex.
+    """
+    tables = check(parsed, sql)
+    again = check(parsed_again, printed)
+    if again != tables:
+        raise StatementRefused("the statement has no single reading")
+    return Statement(printed, tables)
+
+
+def check(tree: str, sql: str) -> tuple[str, ...]:
+    """The lake tables of one allowed statement, given its serialised tree.
+
+    Raises what `accept` raises; positions in the errors are characters of `sql`.
+    """
+    if len(tree) > TREE_BYTES:
+        raise TooComplex("the query has too many parts")
+    try:
+        parsed = json.loads(tree)
+    except RecursionError:
+        raise TooComplex("the query nests too deeply") from None
+    if parsed.get("error"):
+        raise _unparsed(parsed, sql)
+    statements = parsed["statements"]
+    if len(statements) != 1:
+        raise StatementRefused("send exactly one statement", statements=len(statements))
+    return _Judge(sql).tables_of(statements[0])
+
+
+def _unparsed(parsed: dict[str, Any], sql: str) -> Exception:
+    if parsed.get("error_type") == "not implemented":
+        message = str(parsed.get("error_message", ""))
+        if "parameters" in message:
+            return SyntaxRefused("use either $name or ? for parameters, not both")
+        return StatementRefused(
+            "the statement is not a plain SELECT",
+            hint="SELECT, WITH, FROM, VALUES, DESCRIBE and SUMMARIZE are served; "
+            "write PIVOT with its values: PIVOT … ON column IN (…)",
+        )
+    if "expression depth" in str(parsed.get("error_message")):
+        return TooComplex("the query nests too deeply")
+    place = parsed.get("position")
+    return SyntaxRefused(
+        str(parsed.get("error_message", "syntax error"))[:300],
+        position=_characters(sql, int(place)) if place else None,
+    )
+
+
+def _characters(sql: str, byte_offset: int) -> int | None:
+    if not 0 <= byte_offset < _NOWHERE:
+        return None
+    return len(sql.encode()[:byte_offset].decode(errors="ignore"))
+
+
+class _Judge:
+    """One walk over one tree, without recursion: `scope` holds the CTE names visible at a node."""
+
+    def __init__(self, sql: str) -> None:
+        self._sql = sql
+        self._tables: dict[str, None] = {}
+        self._nodes = 0
+
+    def tables_of(self, statement: Any) -> tuple[str, ...]:
+        waiting: list[tuple[Any, frozenset[str]]] = [(statement, frozenset())]
+        while waiting:
+            value, scope = waiting.pop()
+            if isinstance(value, list):
+                waiting.extend((item, scope) for item in value)
+            elif isinstance(value, dict):
+                self._nodes += 1
+                if self._nodes > _MOST_NODES:
+                    raise TooComplex(f"the query has more than {_MOST_NODES} parts")
+                waiting.extend(self._judge(value, scope))
+        return tuple(self._tables)
+
+    def _judge(
+        self, node: dict[str, Any], scope: frozenset[str]
+    ) -> Iterator[tuple[Any, frozenset[str]]]:
+        if "class" in node:
+            self._expression(node)
+        elif isinstance(node.get("type"), str):
+            if node["type"] in QUERY_NODES:
+                yield from self._query(node, scope)
+                return
+            self._reference(node, scope)
+            if node["type"] == "TABLE_FUNCTION":
+                # Its function is judged already, by the list for tables: only its arguments remain.
+                node = {**node, "function": list(node["function"].values())}
+        elif unknown := node.keys() - PARTS:
+            raise self._refusal(f"a part the gateway does not know: {min(unknown)}", node)
+        for value in node.values():
+            yield value, scope
+
+    def _query(
+        self, node: dict[str, Any], scope: frozenset[str]
+    ) -> Iterator[tuple[Any, frozenset[str]]]:
+        for entry in (node.get("cte_map") or {}).get("map") or ():
+            # A CTE's own name is visible in its body only through a recursive node.
+            yield entry["value"], scope
+            scope |= {self._cte_name(entry["key"])}
+        if name := node.get("cte_name"):
+            scope |= {self._cte_name(name)}
+        for key, value in node.items():
+            if key != "cte_map":
+                yield value, scope
+
+    def _cte_name(self, name: str) -> str:
+        # A quoted path as a CTE's name would be opened as a file.
+        if not _IDENTIFIER.fullmatch(name):
+            raise StatementRefused("a WITH name must be a plain identifier")
+        return name.casefold()
+
+    def _expression(self, node: dict[str, Any]) -> None:
+        kind = node["class"]
+        if kind not in EXPRESSIONS:
+            raise self._refusal(f"{str(kind).lower()} expressions are not served", node)
+        if kind in ("FUNCTION", "WINDOW"):
+            self._function(node, allowed_functions())
+        elif kind == "TYPE" and (
+            not _is_plain(node, "type_name") or node["type_name"].lower() not in TYPES
+        ):
+            raise self._refusal("the type is not served", node)
+
+    def _function(self, node: dict[str, Any], allowed: frozenset[str]) -> None:
+        name = str(node.get("function_name", "")).lower()
+        plain = _is_plain(node, "function_name")
+        if not plain or name not in allowed:
+            raise FunctionRefused(
+                f"the function {name} is not served"
+                if plain
+                else f"call functions by their plain name: {name}(value), not value.{name}()",
+                function=name,
+                position=self._position(node),
+                suggestions=difflib.get_close_matches(name, allowed, n=3) or None,
+            )
+
+    def _reference(self, node: dict[str, Any], scope: frozenset[str]) -> None:
+        kind = node["type"]
+        if kind == "BASE_TABLE":
+            self._table(node, scope)
+        elif kind == "TABLE_FUNCTION":
+            function = node.get("function")
+            if not isinstance(function, dict) or function.get("class") != "FUNCTION":
+                raise self._refusal("the table function is not served", node)
+            self._function(function, TABLE_FUNCTIONS)
+        elif kind == "SHOW_REF" and not node.get("query"):
+            raise self._refusal(
+                "SHOW is not served", node, hint="GET /v1/tables lists the tables you may know of"
+            )
+        elif kind not in TABLE_REFS | MODIFIERS:
+            raise self._refusal("the statement is not a plain SELECT", node)
+
+    def _table(self, node: dict[str, Any], scope: frozenset[str]) -> None:
+        if node.get("at_clause"):
+            raise self._refusal("AT is not served in the SQL", node, hint="send as_of beside it")
+        name = str(node.get("table_name", ""))
+        if not _is_plain(node, "table_name"):
+            raise self._refusal(
+                "tables have one plain name, without schema or catalogue", node, hint=name[:80]
+            )
+        if name.casefold() in scope:
+            return
+        if not _TABLE.fullmatch(name.lower()):
+            raise self._refusal(
+                "not the name of a table", node, hint="GET /v1/tables lists the tables"
+            )
+        self._tables[name.lower()] = None
+
+    def _refusal(self, detail: str, node: dict[str, Any], **facts: Any) -> StatementRefused:
+        return StatementRefused(detail, position=self._position(node), **facts)
+
+    def _position(self, node: dict[str, Any]) -> int | None:
+        return _characters(self._sql, int(node.get("query_location", _NOWHERE)))
+
+
+def _is_plain(node: dict[str, Any], name_key: str) -> bool:
+    """Whether a name stands without schema or catalogue, in both places where the tree keeps it."""
+    path = (node.get("qualified_name") or {}).get("path") or []
+    return path == [node.get(name_key)] and not any(
+        node.get(key) for key in ("schema", "schema_name", "catalog", "catalog_name")
+    )

@@ -1,0 +1,194 @@
+"""The gateway's side of its query processes: starting, asking and ending them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from api_gateway import frames
+from api_gateway.engine import Source
+from api_gateway.errors import WorkerDied
+from api_gateway.sandbox import Locks
+from api_gateway.settings import Settings
+from lake import logs
+
+log = logging.getLogger(__name__)
+
+_START_S = 60.0
+# All a query process may know of its environment.
+_ENVIRONMENT = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "LANG": "C.UTF-8",
+    "MALLOC_ARENA_MAX": "2",
+    "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
+    "TZ": "UTC",
+}
+
+
+class ClientGone(Exception):
+    """The caller closed its connection; nobody waits for the answer."""
+
+
+class Process:
+    """One query process: jobs out, frames in. Killed by its pidfd, so never somebody else."""
+
+    def __init__(self, sock: socket.socket, pidfd: int) -> None:
+        self._sock = sock
+        self._pidfd = pidfd
+        self._client: socket.socket | None = None
+
+    def open(self, sources: Iterable[Source]) -> None:
+        """Give it its tables; for good."""
+        self.ask({"kind": "open", "sources": [vars(source) for source in sources]})
+
+    def ask(self, job: dict[str, Any], client: socket.socket | None = None) -> None:
+        """Send a job. `client` is watched while frames are awaited."""
+        self._client = client
+        try:
+            frames.send_json(self._sock, frames.JOB, job)
+        except OSError as error:
+            raise WorkerDied from error
+
+    def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
+        """The next frame. Raises TimeoutError, WorkerDied, ClientGone."""
+        self._wait(timeout_s)
+        try:
+            self._sock.settimeout(timeout_s)
+            return frames.receive(self._sock)
+        except TimeoutError:
+            raise
+        except (frames.Closed, OSError) as error:
+            raise WorkerDied from error
+
+    def alive(self) -> bool:
+        return not select.select([self._pidfd], [], [], 0)[0]
+
+    def kill(self) -> None:
+        """End it at once; safe to repeat."""
+        if self._pidfd < 0:
+            return
+        try:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            log.debug("process_already_gone")
+        finally:
+            os.close(self._pidfd)
+            self._pidfd = -1
+            self._sock.close()
+
+    def _wait(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            watched = [self._sock, *([self._client] if self._client else [])]
+            ready, _, _ = select.select(watched, [], [], max(0, deadline - time.monotonic()))
+            if self._sock in ready:
+                return
+            if not ready:
+                raise TimeoutError
+            if _has_left(self._client):
+                raise ClientGone
+            # It sent something early, as HTTP pipelining may: watch it no more.
+            self._client = None
+
+
+def _has_left(client: socket.socket | None) -> bool:
+    try:
+        return client is not None and not client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+class Nursery:
+    """Starts query processes through a zygote, and a new zygote when that one dies."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._turn = threading.Lock()
+        self._control: socket.socket | None = None
+        self._zygote: subprocess.Popen[bytes] | None = None
+        self.locks = Locks(False, False, False)
+        with self._turn:
+            self._start()
+
+    def spawn(self) -> Process:
+        """A new process, connected and without tables. Raises WorkerDied."""
+        with self._turn:
+            for _ in range(2):
+                try:
+                    return self._spawn()
+                except OSError:
+                    log.warning("zygote_restarted")
+                    self._stop()
+                    self._start()
+        raise WorkerDied
+
+    def close(self) -> None:
+        """End the zygote, and with it every query process."""
+        with self._turn:
+            self._stop()
+
+    def _spawn(self) -> Process:
+        if self._control is None:
+            raise OSError
+        mine, theirs = socket.socketpair()
+        try:
+            with theirs:
+                socket.send_fds(self._control, [b"f"], [theirs.fileno()])
+            message, descriptors, _, _ = socket.recv_fds(self._control, 16, 1)
+            if not message:
+                raise OSError
+        except OSError:
+            mine.close()
+            raise
+        return Process(mine, descriptors[0])
+
+    def _start(self) -> None:
+        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        told = {
+            "descriptor": theirs.fileno(),
+            "lake_root": str(self._settings.lake_root.absolute()),
+            "spill_dir": str(self._settings.gateway_spill_dir.absolute()),
+            "memory_mb": self._settings.gateway_memory_mb,
+            "log_level": self._settings.log_level,
+        }
+        with theirs:
+            self._zygote = subprocess.Popen(
+                [sys.executable, "-I", "-m", "api_gateway.zygote", json.dumps(told)],
+                env=_ENVIRONMENT,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                # A Ctrl-C is for the gateway, which then ends them.
+                start_new_session=True,
+            )
+        mine.settimeout(_START_S)
+        said = mine.recv(4096)
+        if not said:
+            raise WorkerDied("the parent of the query processes did not start")
+        self.locks = Locks(**json.loads(said))
+        self._control = mine
+        log.info("sandbox", extra=logs.facts(**vars(self.locks)))
+
+    def _stop(self) -> None:
+        if self._control:
+            self._control.close()
+            self._control = None
+        if self._zygote:
+            try:
+                self._zygote.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._zygote.kill()
+                self._zygote.wait()
+            self._zygote = None

@@ -1,0 +1,60 @@
+"""`GET /` and `GET /v1/`: what there is. `GET /v1/health`: whether it works."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+
+from api_gateway.formats import FORMATS
+from api_gateway.routes import gateway, public_url
+from api_gateway.settings import BODY_BYTES, LIMIT_ROWS, SQL_BYTES
+
+pages = Blueprint("index", __name__)
+
+
+@pages.get("/")
+@pages.get("/v1")
+@pages.get("/v1/")
+def index() -> dict[str, Any]:
+    """The endpoints, the formats and the limits."""
+    base = public_url()
+    settings = gateway().settings
+    return {
+        "name": "Cổng truy vấn dữ liệu mở, Trung tâm Đổi mới sáng tạo Hà Nội",
+        "name_en": "Open-data query gateway, Hanoi Innovation Center",
+        "portal": settings.portal_url,
+        "endpoints": {
+            "tables": f"{base}/v1/tables",
+            "table": f"{base}/v1/tables/{{table}}",
+            "download": f"{base}/v1/tables/{{table}}/download.{{format}}?as_of={{version or time}}",
+            "sql": f"{base}/v1/sql?q={{sql}}&format={{format}}&as_of={{version or time}}",
+            "sql_post": f"POST {base}/v1/sql "
+            '{"sql": "…", "params": […], "format": "…", "as_of": …, "limit": …, "timeout_s": …}',
+            "health": f"{base}/v1/health",
+        },
+        "formats": {each.name: each.media_type for each in FORMATS.values()},
+        "authorization": "Authorization: Bearer hic_… (not needed for open tables)",
+        "limits": {
+            "timeout_s": settings.gateway_timeout_s,
+            "memory_mb": settings.gateway_memory_mb,
+            "sql_bytes": SQL_BYTES,
+            "body_bytes": BODY_BYTES,
+            "limit_rows": LIMIT_ROWS,
+        },
+    }
+
+
+@pages.get("/v1/health")
+def health() -> tuple[dict[str, Any], int]:
+    """200 while open tables can be served; what is degraded is said by name."""
+    parts = gateway()
+    locks = parts.nursery.locks
+    epoch = parts.decisions.epoch()
+    served = "all" if not locks.missing or parts.settings.allow_weak_sandbox else "open tables only"
+    return {
+        "status": "ok" if epoch is not None and not locks.missing else "degraded",
+        "decisions": "confirmed" if epoch is not None else "last known, open tables only",
+        "sandbox": {**vars(locks), "missing": locks.missing, "serves": served},
+        "workers": {"busy": parts.pool.busy, "most": parts.settings.worker_count},
+    }, 200

@@ -1,0 +1,100 @@
+"""`GET /v1/tables` and `GET /v1/tables/<table>`: what a caller may know of."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from flask import Blueprint, request
+
+from api_gateway.decisions import TableDecision
+from api_gateway.errors import TableNotFound
+from api_gateway.formats import FORMATS
+from api_gateway.routes import caller, gateway, public_url
+from api_gateway.shelf import instant
+from api_gateway.verdicts import not_found
+from lake import Column
+
+pages = Blueprint("tables", __name__)
+
+
+@pages.get("/v1/tables")
+def listed() -> dict[str, Any]:
+    """The tables the caller may know of; `q` keeps those whose name or title holds its words, with
+    or without diacritics."""
+    words = _folded(request.args.get("q", "")).split()
+    decision = gateway().decisions.decide(caller().token, None, "describe")
+    on_shelf = set(gateway().shelf.tables())
+    tables = [
+        _summary(name, of)
+        for name, of in sorted(decision.tables.items())
+        if of.decision in ("permit", "deny") and name in on_shelf and _matches(name, of, words)
+    ]
+    return {"tables": tables, "count": len(tables)}
+
+
+@pages.get("/v1/tables/<table>")
+def shown(table: str) -> dict[str, Any]:
+    """Columns, versions, licence, and what this caller may do."""
+    parts, token, name = gateway(), caller().token, table.lower()
+    of = parts.decisions.decide(token, (name,), "describe").of(name)
+    if of.decision not in ("permit", "deny"):
+        raise not_found(name, token, parts.decisions)
+    try:
+        versions = parts.shelf.versions(name)
+    except TableNotFound:
+        raise not_found(name, token, parts.decisions) from None
+    return {
+        **_summary(name, of),
+        "columns": [_column(each) for each in parts.shelf.columns(name, versions[0].number)],
+        "versions": [
+            {
+                "version": each.number,
+                "published_at": instant(each),
+                "row_count": each.row_count,
+                "byte_count": each.byte_count,
+            }
+            for each in versions
+        ],
+        "downloads": {each: f"{public_url()}/v1/tables/{name}/download.{each}" for each in FORMATS},
+    }
+
+
+def _summary(name: str, of: TableDecision) -> dict[str, Any]:
+    version = gateway().shelf.version(name)
+    return {
+        "name": name,
+        "title": of.dataset.get("title"),
+        "title_en": of.dataset.get("title_en"),
+        "dataset": dict(of.dataset) or None,
+        "tier": of.tier or None,
+        "access": _access(of),
+        "licence": dict(of.licence) or None,
+        "version": version.number,
+        "published_at": instant(version),
+        "row_count": version.row_count,
+        "url": f"{public_url()}/v1/tables/{name}",
+    }
+
+
+def _access(of: TableDecision) -> dict[str, Any]:
+    access: dict[str, Any] = {"decision": of.decision, "reason": of.reason or None}
+    if not of.permitted:
+        access["access_url"] = of.access_url or None
+    return access
+
+
+def _column(column: Column) -> dict[str, Any]:
+    return {key: value for key, value in vars(column).items() if value or key in ("name", "type")}
+
+
+def _matches(name: str, of: TableDecision, words: list[str]) -> bool:
+    text = _folded(
+        " ".join(str(of.dataset.get(key) or "") for key in ("title", "title_en", "name"))
+    )
+    return all(word in text or word in name for word in words)
+
+
+def _folded(text: str) -> str:
+    plain = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
+    return "".join(letter for letter in plain if not unicodedata.combining(letter))

@@ -1,0 +1,56 @@
+"""The gateway's settings: `HANOIIC_<NAME>` in the environment, or in `etc/gateway.env`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lake.settings import setting
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the gateway is told. Secrets are named by file, never by value."""
+
+    lake_root: Path = setting(doc="Folder of the lake.")
+    portal_url: str = setting(doc="Address of the portal (CKAN) whose decisions are obeyed.")
+    redis_url_file: Path = setting(doc="File that holds the Valkey or Redis URL of the epoch.")
+    gateway_credential_file: Path = setting(
+        doc="File that holds the gateway's own CKAN API token, used for introspection."
+    )
+    gateway_url: str = setting(
+        "", doc="Public address of the gateway; empty: as each request was addressed."
+    )
+    gateway_workers: int = setting(
+        0, doc="Most query processes at a time; 0: two a CPU, at least 4."
+    )
+    gateway_spill_dir: Path = setting(
+        Path(tempfile.gettempdir()) / "hanoiic-spill",
+        doc="Folder for DuckDB's temporary files; each query process gets its own in it.",
+    )
+    gateway_timeout_s: float = setting(30.0, doc="Most engine time of one query, in seconds.")
+    gateway_memory_mb: int = setting(1024, doc="Memory of one query process, in MiB.")
+    log_level: str = setting("INFO", doc="Least severe level that is logged.")
+    allow_weak_sandbox: bool = setting(
+        False,
+        doc="Serve licensed tables although the kernel lacks a lock (Landlock, seccomp). "
+        "Open tables are served in any case.",
+    )
+
+    @property
+    def worker_count(self) -> int:
+        """The number of query processes, counted from the CPUs when it is not set."""
+        return self.gateway_workers or max(4, 2 * (os.cpu_count() or 1))
+
+
+# Bounds that are part of the public interface, not of an installation.
+BODY_BYTES = 1_000_000
+SQL_BYTES = 100_000
+LIMIT_ROWS = 100_000
+# A caller that takes no byte for so long has gone.
+STALL_S = 60.0
+# Longest wait for a free query process, before 503 `busy`.
+QUEUE_S = 5.0
+GATE_TIMEOUT_S = 5.0

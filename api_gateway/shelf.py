@@ -1,0 +1,95 @@
+"""What the gateway reads of the lake: versions, files and columns, remembered where fixed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from api_gateway.asked import Version as AsOfVersion
+from api_gateway.decisions import TableDecision
+from api_gateway.engine import Source
+from api_gateway.errors import EditionMissing, TableNotFound, VersionNotFound
+from lake import Column, Lake, Version, edition
+from lake import errors as lake_errors
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """One table as one caller reads it: a version, its files, and the decision that allows it."""
+
+    table: str
+    version: Version
+    decision: TableDecision
+    source: Source
+
+    @property
+    def attribution(self) -> dict[str, object]:
+        """What goes with every answer made of it."""
+        licence = self.decision.licence
+        return {
+            "name": self.table,
+            "version": self.version.number,
+            "published_at": instant(self.version),
+            "licence": dict(licence) or None,
+            "dataset": self.decision.dataset.get("url"),
+        }
+
+
+class Shelf:
+    """Tables of the lake for callers who may read them."""
+
+    def __init__(self, root: Path) -> None:
+        self._lake = Lake(root)
+        self._files = lru_cache(maxsize=4096)(self._read_files)
+        self._columns = lru_cache(maxsize=4096)(self._read_columns)
+
+    def take(self, table: str, decision: TableDecision, as_of: AsOfVersion | None) -> Shelved:
+        """A permitted table at a version. Raises TableNotFound, VersionNotFound, EditionMissing."""
+        version = self.version(table, as_of)
+        try:
+            files = self._files(table, version.number, decision.edition)
+        except lake_errors.EditionNotFound as error:
+            raise EditionMissing(table=table, headers={"Retry-After": "30"}) from error
+        times = tuple(
+            column.name for column in self.columns(table, version.number) if column.type == "time"
+        )
+        return Shelved(table, version, decision, Source(table, files, times))
+
+    def version(self, table: str, as_of: AsOfVersion | None = None) -> Version:
+        """The version at a number or an instant, or the latest.
+
+        Raises TableNotFound, VersionNotFound.
+        """
+        try:
+            return self._lake.table(table).resolve(as_of)
+        except (lake_errors.TableNotFound, lake_errors.InvalidName) as error:
+            raise TableNotFound(table=table) from error
+        except lake_errors.VersionNotFound as error:
+            raise VersionNotFound(error.detail, table=table, **error.facts) from error
+
+    def versions(self, table: str) -> list[Version]:
+        """Newest first. Raises TableNotFound."""
+        try:
+            return self._lake.table(table).versions()
+        except (lake_errors.TableNotFound, lake_errors.InvalidName) as error:
+            raise TableNotFound(table=table) from error
+
+    def columns(self, table: str, number: int) -> list[Column]:
+        """The columns of a version, in order."""
+        return list(self._columns(table, number))
+
+    def tables(self) -> list[str]:
+        """The names of all tables with a version, in order."""
+        return self._lake.tables()
+
+    def _read_files(self, table: str, number: int, edition_id: str | None) -> tuple[str, ...]:
+        return tuple(edition.files(self._lake, table, number, edition_id))
+
+    def _read_columns(self, table: str, number: int) -> tuple[Column, ...]:
+        return tuple(self._lake.table(table).columns(number))
+
+
+def instant(version: Version) -> str:
+    """When a version was published, ISO 8601 in UTC."""
+    return version.published_at.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,142 @@
+"""SQL that writes a value as text, so that nothing is lost in any format.
+
+| type | JSON, NDJSON | CSV |
+|---|---|---|
+| integers | number; a string beyond ±(2^53 - 1) | digits |
+| decimals | number up to 15 digits of precision; else string | digits, scale kept |
+| floats | number; `"NaN"`, `"Infinity"`, `"-Infinity"` | same, unquoted |
+| date, time, timestamp | ISO 8601; with zone: UTC, `Z` | same |
+| binary, geometry (WKB) | upper-case hex | same |
+| list, array | list | JSON text |
+| struct, map | object | JSON text |
+| NULL | null | empty (an empty text is `""`) |
+
+In short: a JSON number always survives a 64-bit float; what might not is a string.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from api_gateway.engine import literal
+
+_SAFE_INTEGER = 2**53 - 1
+_SMALL_INTEGERS = frozenset({"tinyint", "smallint", "integer", "utinyint", "usmallint", "uinteger"})
+_BIG_INTEGERS = frozenset({"bigint", "ubigint", "hugeint", "uhugeint"})
+_DOUBLE_DIGITS = 15
+_ZONED = "timestamp with time zone"
+_TIMESTAMPS = frozenset({"timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"})
+_NESTED = frozenset({"list", "array", "struct", "map"})
+_UNQUOTED = _SMALL_INTEGERS | _BIG_INTEGERS | {"decimal", "float", "double", "boolean", "date"}
+# A spreadsheet would run a text that begins like this as a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def json_text(text: str) -> str:
+    """`text` as a JSON string, letters unescaped."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def members_of(members: Iterable[tuple[str, str]]) -> str:
+    """SQL for the JSON object of (name, SQL of its JSON text)."""
+    parts = [
+        literal(("{" if index == 0 else ",") + json_text(name) + ":")
+        + f" || coalesce({text}, 'null')"
+        for index, (name, text) in enumerate(members)
+    ]
+    return " || ".join([*parts, "'}'"])
+
+
+def json_of(value: str, kind: Any, depth: int = 0) -> str:
+    """SQL for the JSON text of `value`; NULL stays NULL."""
+    name = kind.id
+    if name in _SMALL_INTEGERS:
+        return f"{value}::VARCHAR"
+    if name in _BIG_INTEGERS:
+        least = 0 if name.startswith("u") else -_SAFE_INTEGER
+        return (
+            f"CASE WHEN {value} BETWEEN {least} AND {_SAFE_INTEGER} "
+            f"THEN {value}::VARCHAR ELSE '\"' || {value}::VARCHAR || '\"' END"
+        )
+    if name == "decimal":
+        precise = dict(kind.children)["precision"] > _DOUBLE_DIGITS
+        return f"'\"' || {value}::VARCHAR || '\"'" if precise else f"{value}::VARCHAR"
+    if name in ("float", "double"):
+        return (
+            f"CASE WHEN isfinite({value}) THEN {value}::VARCHAR "
+            f"ELSE '\"' || {_text(value, kind)} || '\"' END"
+        )
+    if name == "boolean":
+        return f"{value}::VARCHAR"
+    if name in ("list", "array"):
+        item = json_of(f"x{depth}", dict(kind.children)["child"], depth + 1)
+        return (
+            f"'[' || array_to_string(list_transform({value}, lambda x{depth}: "
+            f"coalesce({item}, 'null')), ',') || ']'"
+        )
+    if name == "struct":
+        return _json_struct(value, kind, depth)
+    if name == "map":
+        return _json_map(value, kind, depth)
+    if str(kind) == "JSON":
+        return f"{value}::VARCHAR"
+    return f"to_json({_text(value, kind)})::VARCHAR"
+
+
+def _json_struct(value: str, kind: Any, depth: int) -> str:
+    members = members_of(
+        (field, json_of(f"struct_extract({value}, {literal(field)})", of, depth))
+        for field, of in kind.children
+    )
+    return f"CASE WHEN {value} IS NOT NULL THEN {members} END"
+
+
+def _json_map(value: str, kind: Any, depth: int) -> str:
+    of = dict(kind.children)
+    item = f"x{depth}"
+    key = f"to_json({_text(f'{item}.key', of['key'])})::VARCHAR"
+    content = json_of(f"{item}.value", of["value"], depth + 1)
+    return (
+        f"'{{' || array_to_string(list_transform(map_entries({value}), lambda {item}: "
+        f"{key} || ':' || coalesce({content}, 'null')), ',') || '}}'"
+    )
+
+
+def _text(value: str, kind: Any) -> str:
+    """SQL for the plain text of a scalar `value`; NULL stays NULL."""
+    name = str(kind).lower()
+    if name == _ZONED:
+        plain = f"replace(({value} AT TIME ZONE 'UTC')::VARCHAR, ' ', 'T')"
+        return f"CASE WHEN isfinite({value}) THEN {plain} || 'Z' ELSE {value}::VARCHAR END"
+    if name in _TIMESTAMPS:
+        return f"replace({value}::VARCHAR, ' ', 'T')"
+    if name == "blob":
+        return f"hex({value})"
+    if name.startswith("geometry"):
+        return f"hex(st_aswkb({value}))"
+    if name in ("float", "double"):
+        return (
+            f"CASE WHEN isnan({value}) THEN 'NaN' WHEN isinf({value}) THEN "
+            f"CASE WHEN {value} > 0 THEN 'Infinity' ELSE '-Infinity' END ELSE {value}::VARCHAR END"
+        )
+    return f"{value}::VARCHAR"
+
+
+def csv_header(names: list[str], safe: bool) -> str:
+    """The first line of a CSV answer; `safe` as in `csv_cell`."""
+    shown = [f"'{name}" if safe and name.startswith(_FORMULA_STARTS) else name for name in names]
+    return ",".join('"' + name.replace('"', '""') + '"' for name in shown) + "\n"
+
+
+def csv_cell(value: str, kind: Any, safe: bool) -> str:
+    """SQL for the CSV cell of `value`, never NULL. `safe` puts `'` before a text that a spreadsheet
+    would run as a formula."""
+    if kind.id in _UNQUOTED or str(kind).lower() in (_ZONED, "blob", *_TIMESTAMPS):
+        return f"coalesce({_text(value, kind)}, '')"
+    text = json_of(value, kind) if kind.id in _NESTED else _text(value, kind)
+    if safe and kind.id not in _NESTED:
+        starts = ", ".join(literal(start) for start in _FORMULA_STARTS)
+        text = f"CASE WHEN left({text}, 1) IN ({starts}) THEN '''' || {text} ELSE {text} END"
+    return f"coalesce('\"' || replace({text}, '\"', '\"\"') || '\"', '')"

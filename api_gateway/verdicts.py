@@ -1,0 +1,39 @@
+"""From a decision to an answer: 404 for what a caller may not know of, 403 with the way in."""
+
+from __future__ import annotations
+
+import difflib
+
+from api_gateway.decisions import Decision, Decisions, TableDecision
+from api_gateway.errors import AccessDenied, TableNotFound
+
+
+def require_permits(
+    decision: Decision, tables: tuple[str, ...], token: str | None, decisions: Decisions
+) -> None:
+    """Nothing, if every table is permitted. Raises TableNotFound before AccessDenied: one table
+    refuses the whole query."""
+    for name in tables:
+        if decision.of(name).decision not in ("permit", "deny"):
+            raise not_found(name, token, decisions)
+    for name in tables:
+        if not decision.of(name).permitted:
+            raise _denied(name, decision.of(name))
+
+
+def not_found(name: str, token: str | None, decisions: Decisions) -> TableNotFound:
+    """The same words for a table that does not exist and for one the caller may not know of."""
+    known = decisions.decide(token, None, "describe").tables
+    visible = [each for each, of in known.items() if of.decision in ("permit", "deny")]
+    near = difflib.get_close_matches(name, [each for each in visible if each != name], n=3)
+    return TableNotFound(f"no table {name}", table=name, suggestions=near or None)
+
+
+def _denied(name: str, table: TableDecision) -> AccessDenied:
+    return AccessDenied(
+        f"access to {name} is not granted: {table.reason}",
+        table=name,
+        reason=table.reason,
+        tier=table.tier or None,
+        access_url=table.access_url or None,
+    )

@@ -1,0 +1,88 @@
+"""A portal for tests: answers `hanoiic_introspect` over real HTTP from tables that a test sets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from api_gateway.decisions import EPOCH_KEY
+
+CREDENTIAL = "credential-of-the-gateway"
+STARTUP = "hic_startup"
+PATH = "/api/3/action/hanoiic_introspect"
+LICENCE = {
+    "id": "CC-BY-4.0",
+    "version": 1,
+    "title": "Ghi công 4.0",
+    "url": "https://creativecommons.org/licenses/by/4.0/",
+    "attribution": "Trung tâm Đổi mới sáng tạo Hà Nội",
+}
+
+
+def permit(tier: str = "open", edition: str | None = None, title: str = "Bảng thử") -> dict:
+    return {
+        "decision": "permit",
+        "reason": tier,
+        "tier": tier,
+        "edition": edition,
+        "agreement": None,
+        "dataset": {"name": "x", "title": title, "url": "https://portal.test/dataset/x"},
+        "licence": LICENCE,
+    }
+
+
+def deny(reason: str, tier: str = "click") -> dict:
+    return {
+        "decision": "deny",
+        "reason": reason,
+        "access_url": "https://portal.test/dataset/x#access",
+        "tier": tier,
+        "dataset": {"name": "x", "title": "Bảng kín", "url": "https://portal.test/dataset/x"},
+        "licence": LICENCE,
+    }
+
+
+@dataclass
+class FakePortal:
+    """`tables[token][name]` is the decision; a token that is not there is unknown."""
+
+    server: HTTPServer
+    valkey: redis.Redis
+    tables: dict[str | None, dict[str, Any]] = field(default_factory=dict)
+    token_errors: dict[str, str] = field(default_factory=dict)
+    away: bool = False
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.server.expect_request(PATH, method="POST").respond_with_handler(self._answer)
+
+    def change(self) -> None:
+        """What licensing does with every change: raise the epoch."""
+        self.valkey.incr(EPOCH_KEY)
+
+    def _answer(self, request: Request) -> Response:
+        if self.away:
+            return Response("away", 503)
+        assert request.headers["Authorization"] == CREDENTIAL
+        asked = json.loads(request.data)
+        self.asked.append({**asked, "request_id": request.headers.get("X-Request-Id")})
+        result: dict[str, Any] = {"epoch": int(self.valkey.get(EPOCH_KEY) or 0), "tables": {}}
+        token = asked["token"]
+        if token not in self.tables:
+            error = self.token_errors.get(token, "token_unknown")
+            result |= {"active": False, "token_error": error}
+        else:
+            known = self.tables[token]
+            names = known if asked["tables"] is None else asked["tables"]
+            result |= {
+                "active": token is not None,
+                "username": "startup" if token else None,
+                "tables": {name: known.get(name, {"decision": "unknown"}) for name in names},
+            }
+        body = json.dumps({"success": True, "result": result})
+        return Response(body, 200, content_type="application/json")
