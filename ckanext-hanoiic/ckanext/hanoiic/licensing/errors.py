@@ -1,4 +1,4 @@
-"""What licensing refuses: one tree, told apart by ``code``. The actions tell it as CKAN's errors."""
+"""What licensing refuses: one tree, told apart by ``code``. Actions tell it as CKAN's errors."""
 
 from __future__ import annotations
 
