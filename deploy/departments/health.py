@@ -80,7 +80,7 @@ def _feature(
     code: str, name: str, kind: str, ward: Ward, seats: int | None, geometry: dict[str, Any]
 ) -> dict[str, Any]:
     properties = dict(zip(_COLUMNS, (code, name, kind, ward.code, seats, True), strict=True))
-    return {"type": "Feature", "id": code, "properties": properties, "geometry": geometry}
+    return {"type": "Feature", "properties": properties, "geometry": geometry}
 
 
 def _near(ward: Ward, chance: random.Random) -> list[float]:

@@ -99,6 +99,15 @@ class RealFile:
         }
 
 
+_STOP_NAMES = {
+    "column_1": {"title": "Mã điểm dừng OpenStreetMap", "title_en": "OpenStreetMap stop id"},
+    "column_2": {"title": "Tên điểm dừng", "title_en": "Stop name"},
+}
+_AIRNOW = {
+    "NowCast Conc.": {"unit": "µg/m³", "title": "Nồng độ PM2.5 theo NowCast"},
+    "Raw Conc.": {"unit": "µg/m³", "title": "Nồng độ PM2.5 đo được"},
+}
+_PROVINCES = {"column_1": {"title": "Tỉnh, thành phố hoặc vùng", "title_en": "Province or region"}}
 _ODBL, _CC0, _CC_BY = "ODbL-1.0", "CC0-1.0", "CC-BY-4.0"
 _FILES = (
     RealFile(
@@ -109,7 +118,7 @@ _FILES = (
     RealFile(
         "transport/hanoi-dsa-busStopName.txt", "csv", "transport_bus_stop_names",
         "Tên điểm dừng xe buýt theo mã OpenStreetMap", "Bus stop names by OpenStreetMap id",
-        "transport", _ODBL,
+        "transport", _ODBL, {"columns": _STOP_NAMES},
     ),
     RealFile(
         "transport/gtfs-spo.zip", "gtfs", "transport_gtfs_sao_paulo",
@@ -129,12 +138,12 @@ _FILES = (
     RealFile(
         "environment/Hanoi_PM2.5_2018_YTD.csv", "csv", "environment_embassy_pm25_2018",
         "PM2.5 theo giờ tại Hà Nội năm 2018 (AirNow)", "Hourly PM2.5 in Hanoi, 2018 (AirNow)",
-        "environment", _CC0,
+        "environment", _CC0, {"columns": _AIRNOW},
     ),
     RealFile(
         "environment/Hanoi_PM2.5_2019_YTD.csv", "csv", "environment_embassy_pm25_2019",
         "PM2.5 theo giờ tại Hà Nội năm 2019 (AirNow)", "Hourly PM2.5 in Hanoi, 2019 (AirNow)",
-        "environment", _CC0,
+        "environment", _CC0, {"columns": _AIRNOW},
     ),
     RealFile(
         "agriculture/wfp_food_prices_vnm.csv", "csv", "agriculture_wfp_rice_prices",
@@ -155,7 +164,7 @@ _FILES = (
         "statistics/gso-V02.01-2015.csv", "csv", "statistics_population_density_2015",
         "Diện tích, dân số và mật độ dân số các tỉnh năm 2015",
         "Area, population and density of the provinces, 2015",
-        "statistics", _CC_BY,
+        "statistics", _CC_BY, {"columns": _PROVINCES},
     ),
     RealFile(
         "business/mpi-fdi-2005-08.xls", "excel", "business_fdi_2005_08",

@@ -175,7 +175,7 @@ def test_the_facilities_are_points_and_areas_of_every_ward(departments):
     features = collection["features"]
     assert {f["properties"]["Mã phường"] for f in features} == set(wards_of(departments))
     assert Counter(f["geometry"]["type"] for f in features).keys() == {"Point", "Polygon"}
-    assert len({f["id"] for f in features}) == len(features)
+    assert len({f["properties"]["Mã cơ sở"] for f in features}) == len(features)
     for feature in features:
         geometry = feature["geometry"]
         is_area = geometry["type"] == "Polygon"
