@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-
 from harvesters.errors import (
     ArchiveBroken,
     ArchiveEncrypted,
@@ -61,15 +60,12 @@ def extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> 
         raise ArchiveEncrypted("The zip archive is encrypted.") from error
 
 
-
 def _check(archive: zipfile.ZipFile, limits: ArchiveLimits) -> None:
     members = archive.infolist()
     if len(members) > limits.entries:
         raise ArchiveTooLarge(f"The zip has {len(members)} members; {limits.entries} are allowed.")
     if sum(member.file_size for member in members) > limits.unpacked_bytes:
-        raise ArchiveTooLarge(
-            f"The zip unpacks to more than {limits.unpacked_bytes >> 20} MiB."
-        )
+        raise ArchiveTooLarge(f"The zip unpacks to more than {limits.unpacked_bytes >> 20} MiB.")
     for member in members:
         if not _is_inside(member):
             raise ArchivePathUnsafe("The zip has a member whose path leads out of it.")

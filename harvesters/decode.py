@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from harvesters.errors import (
@@ -84,7 +85,7 @@ class Text:
             text = decoder.decode(chunk, final)
         except UnicodeDecodeError as error:
             raise EncodingBroken(
-                f"The file is not {self.encoding}: wrong byte near position {offset + error.start}.",
+                f"The file is not {self.encoding}: wrong at {offset + error.start}.",
                 encoding=self.encoding,
                 offset=offset + error.start,
             ) from error
@@ -210,7 +211,7 @@ def _plausible(text: str) -> float:
     stray = sum(unicodedata.combining(letter) > 0 for letter in text)
     letters = sum(letter.isalpha() and ord(letter) > 127 for letter in text)
     mixed = sum(
-        any(a.islower() and b.isupper() for a, b in zip(word, word[1:], strict=False))
+        any(a.islower() and b.isupper() for a, b in pairwise(word))
         for word in _WORD.findall(text)
         if not word.isascii()
     )

@@ -82,9 +82,7 @@ def batches(text: Text, found: Dialect, ragged: list[Rejected]) -> Iterator[pa.R
         table = _read(prepared, found, names, row, refused)
         counted = table.num_rows + len(refused)
         numbers = _numbers(row, counted, {rejected.row for rejected in refused})
-        ragged.extend(
-            rejected for rejected in refused if rejected.row > found.header.first_row
-        )
+        ragged.extend(rejected for rejected in refused if rejected.row > found.header.first_row)
         batch = table.combine_chunks().to_batches()
         if batch:
             numbered = pa.RecordBatch.from_arrays([numbers, *batch[0].columns], schema=schema)
@@ -113,9 +111,7 @@ def _read(
         return pa_csv.read_csv(
             pa.BufferReader(block),
             # One thread and one block: only so does a refused record know its number.
-            pa_csv.ReadOptions(
-                use_threads=False, block_size=len(block) + 1, column_names=names
-            ),
+            pa_csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names),
             pa_csv.ParseOptions(
                 delimiter="\t" if found.code_and_name else found.delimiter,
                 quote_char=found.quote or False,
@@ -187,7 +183,9 @@ def _quote(sample: str) -> str:
     return "'" if single > 2 and '"' not in sample else '"'
 
 
-def _records(sample: str, delimiter: str, quote: str, count: int = SAMPLE_RECORDS) -> list[list[str]]:
+def _records(
+    sample: str, delimiter: str, quote: str, count: int = SAMPLE_RECORDS
+) -> list[list[str]]:
     reader = csv.reader(sample.splitlines(keepends=True), delimiter=delimiter, quotechar=quote)
     try:
         return list(islice(reader, count))
@@ -215,9 +213,7 @@ def _found_code_and_name(sample: str, options: Options) -> Dialect | None:
     if options.delimiter not in (None, " "):
         return None
     lines = [line for line in sample.splitlines()[:SAMPLE_RECORDS] if line.strip()]
-    first = next(
-        (index for index, line in enumerate(lines) if _CODE_AND_NAME.match(line)), None
-    )
+    first = next((index for index, line in enumerate(lines) if _CODE_AND_NAME.match(line)), None)
     if first is None or first > 10 or any(sign in sample for sign in "\t;|"):
         return None
     matching = sum(bool(_CODE_AND_NAME.match(line)) for line in lines[first:])

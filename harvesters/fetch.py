@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import json
 import os
 import socket
 import tempfile
@@ -136,7 +137,7 @@ class Client:
             sha256, _ = self._store(answer)
         path = self.raw_path(sha256)
         try:
-            return requests.compat.json.loads(path.read_bytes())
+            return json.loads(path.read_bytes())
         finally:
             path.unlink(missing_ok=True)
 
@@ -197,9 +198,7 @@ class Client:
             except requests.exceptions.ConnectionError as error:
                 raise SourceTooSlow("The source stopped sending.") from error
             except requests.RequestException as error:
-                raise SourceInterrupted(
-                    "The answer ended before its announced length."
-                ) from error
+                raise SourceInterrupted("The answer ended before its announced length.") from error
             file.flush()
             os.fsync(file.fileno())
             sha256 = digest.hexdigest()

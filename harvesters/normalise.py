@@ -220,9 +220,7 @@ def _date_order(evidence: dict[str, _Evidence]) -> str | None:
     return orders.pop() if len(orders) == 1 else None
 
 
-def _choose(
-    candidates: list[Reading], decimal: str, order: str | None
-) -> Reading:
+def _choose(candidates: list[Reading], decimal: str, order: str | None) -> Reading:
     """One of the readings that accept the whole column: the table's signs first."""
 
     def rank(reading: Reading) -> tuple[bool, bool]:
@@ -243,7 +241,9 @@ def _decide(
     order: str | None,
     bench: Workbench,
 ) -> TypedColumn:
-    def made(reading: str, type_text: str, text: str, value: str, **more: bool | int) -> TypedColumn:
+    def made(
+        reading: str, type_text: str, text: str, value: str, **more: bool | int
+    ) -> TypedColumn:
         column = Column(
             name=name,
             type=type_text,
@@ -358,9 +358,7 @@ def _typed(reading: Reading, text: str, type_text: str) -> str:
     return f"CASE WHEN regexp_full_match({text}, '{reading.shape}') THEN {value} END"
 
 
-def _messages(
-    typed: TypedTable, decimal: str, evidence: dict[str, _Evidence]
-) -> list[str]:
+def _messages(typed: TypedTable, decimal: str, evidence: dict[str, _Evidence]) -> list[str]:
     messages = []
     if decimal == ",":
         messages.append("decimal comma")

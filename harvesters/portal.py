@@ -50,9 +50,7 @@ class Portal:
                 action=action,
             ) from error
         except ValidationError as error:
-            fields = {
-                key: value for key, value in error.error_dict.items() if key != "__type"
-            }
+            fields = {key: value for key, value in error.error_dict.items() if key != "__type"}
             raise PortalRefused(
                 f"The portal refused {action}: {_sentence(fields)}", action=action, fields=fields
             ) from error

@@ -24,7 +24,10 @@ LOCAL_ZONE = "Asia/Ho_Chi_Minh"
 
 @dataclass(frozen=True)
 class Published:
-    """A table in the lake after a run; `changed` is false when its content was already there."""
+    """A table in the lake after a run; `changed` is false when its content was already there.
+
+    A version that the same run made before its worker was lost is the run's change too.
+    """
 
     table: str
     version: int
@@ -51,9 +54,7 @@ def publish(
     cells = _Cells()
     try:
         schema = schemas.to_arrow(columns)
-        done = lake.table(table).publish(
-            _stored(checked, schema, cells), provenance, schema=schema
-        )
+        done = lake.table(table).publish(_stored(checked, schema, cells), provenance, schema=schema)
         if checked.rejected_count:
             rejected_rows.write(lake, table, run_id, checked.rejected())
     except LakeError as error:
@@ -63,7 +64,7 @@ def publish(
     return Published(
         table=table,
         version=done.version,
-        changed=done.changed,
+        changed=done.changed or made_by(lake, table, done.version, run_id),
         row_count=done.row_count,
         rejected_count=checked.rejected_count,
         completeness=cells.completeness,
@@ -71,6 +72,11 @@ def publish(
         columns=columns,
         content_hash=done.content_hash,
     )
+
+
+def made_by(lake: Lake, table: str, version: int, run_id: str) -> bool:
+    """Whether this version of a table was made by this run. Raises LakeError."""
+    return lake.table(table).resolve(version).run_id == run_id
 
 
 def without_query(url: str) -> str:
@@ -105,8 +111,6 @@ def _stored(checked: Checked, schema: pa.Schema, cells: _Cells) -> Iterator[pa.R
 
 def _in_utc(column: pa.Array) -> pa.Array:
     if pa.types.is_timestamp(column.type) and column.type.tz is None:
-        local = pc.assume_timezone(
-            column, LOCAL_ZONE, ambiguous="earliest", nonexistent="earliest"
-        )
+        local = pc.assume_timezone(column, LOCAL_ZONE, ambiguous="earliest", nonexistent="earliest")
         return local.cast(pa.timestamp("us", "UTC"))
     return column

@@ -63,9 +63,7 @@ def _iso(order: str) -> str:
 
 def _date(order: str) -> Reading:
     shape, _ = ORDERS[order]
-    return Reading(
-        f"date_{order}", "date", shape, f"try_cast({_iso(order)} AS DATE)", order=order
-    )
+    return Reading(f"date_{order}", "date", shape, f"try_cast({_iso(order)} AS DATE)", order=order)
 
 
 def _local_timestamp(order: str) -> Reading:
@@ -97,14 +95,10 @@ _BOOLEANS = {
     "true": ("true", "yes", "có", "đúng"),
     "false": ("false", "no", "không", "sai"),
 }
-_TRUE, _FALSE = (
-    ", ".join(f"'{word}'" for word in _BOOLEANS[value]) for value in ("true", "false")
-)
+_TRUE, _FALSE = (", ".join(f"'{word}'" for word in _BOOLEANS[value]) for value in ("true", "false"))
 
 NUMBERS = (
-    _number(
-        "point", rf"({_INTEGER_PART}([.][0-9]*)?|[.][0-9]+){_EXPONENT}", "{x}", "."
-    ),
+    _number("point", rf"({_INTEGER_PART}([.][0-9]*)?|[.][0-9]+){_EXPONENT}", "{x}", "."),
     _number("comma", rf"{_INTEGER_PART}(,[0-9]+)?{_EXPONENT}", "replace({x}, ',', '.')", ","),
     _number(
         "grouped_by_point",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harvesters.errors import SourceInvalid
+from lake import names
 
 MAX_REJECTED_SHARE = 0.05
 
@@ -56,7 +57,7 @@ class Options:
         if not isinstance(columns, Mapping):
             raise SourceInvalid("The option `columns` is not an object of columns.")
         pins = {name: _build(ColumnPin, f"columns.{name}", pin) for name, pin in columns.items()}
-        options = replace(_build(cls, "options", {**given, "columns": {}}), columns=pins)
+        options: Options = replace(_build(cls, "options", {**given, "columns": {}}), columns=pins)
         _check(options)
         return options
 
@@ -94,12 +95,13 @@ class Source:
     @property
     def table(self) -> str:
         """The lake table, or the prefix of the lake tables, of this source."""
-        return str(self.dataset.get("table") or self.name)
+        return str(self.dataset.get("table") or names.table_name(self.name))
 
     @property
     def is_open(self) -> bool:
         """Whether anyone may know where the data comes from."""
-        return self.dataset.get("access_tier", "open") == "open"
+        # The catalogue takes a tier that is not said for the most careful one.
+        return bool(self.dataset.get("access_tier") == "open")
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:

@@ -79,9 +79,7 @@ class Checked:
             for found in batch.to_pylist():
                 rule = self.rules[found["broken"]]
                 name = rule.column.column.name
-                yield Rejected(
-                    found["row"], name, found["value"], rule.reason_code, rule.reason
-                )
+                yield Rejected(found["row"], name, found["value"], rule.reason_code, rule.reason)
 
     def shown(self) -> list[Rejected]:
         return list(islice(self.rejected(), SHOWN_REJECTED))
@@ -105,9 +103,7 @@ def validate(typed: TypedTable, options: Options, bench: Workbench) -> Checked:
             raise SourceInvalid(
                 "A minimum, maximum or pattern of the source can't be checked against its column."
             ) from error
-    return Checked(
-        typed, rules, typed.row_count - broken, broken + len(typed.raw.rejected), bench
-    )
+    return Checked(typed, rules, typed.row_count - broken, broken + len(typed.raw.rejected), bench)
 
 
 def refuse_unfit(checked: Checked, options: Options) -> None:
@@ -127,9 +123,7 @@ def refuse_unfit(checked: Checked, options: Options) -> None:
 def _judged(typed: TypedTable, rules: list[Rule]) -> str:
     """The raw table with each row's values and the number of the first rule it breaks."""
     raw = typed.raw.name
-    values = ", ".join(
-        f"{column.value} AS v{index}" for index, column in enumerate(typed.columns)
-    )
+    values = ", ".join(f"{column.value} AS v{index}" for index, column in enumerate(typed.columns))
     if not rules:
         return f"(SELECT row, {values}, NULL AS broken FROM {raw})"  # noqa: S608
     ruled = sorted({rule.position for rule in rules})

@@ -1,4 +1,4 @@
-"""Another CKAN catalogue: its datasets one by one, its tabular files through the other connectors."""
+"""Another CKAN catalogue: its datasets one by one, their tabular files by the other connectors."""
 
 from __future__ import annotations
 
@@ -63,10 +63,8 @@ def _address(url: str) -> tuple[str, dict[str, str]]:
     parts = urlsplit(url)
     path = parts.path.partition("/api/")[0].removesuffix("/").removesuffix("/dataset")
     query = dict(parse_qsl(parts.query))
-    return (
-        f"{parts.scheme}://{parts.netloc}{path}",
-        {"sort": "metadata_created asc", **{key: query[key] for key in ("q", "fq") if key in query}},
-    )
+    search = {key: value for key, value in query.items() if key in ("q", "fq")}
+    return f"{parts.scheme}://{parts.netloc}{path}", {"sort": "metadata_created asc", **search}
 
 
 def _page(root: str, query: Mapping[str, str | int], client: Client) -> dict[str, Any]:

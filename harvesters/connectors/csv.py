@@ -7,7 +7,7 @@ from pathlib import Path
 from harvesters import decode as decoding
 from harvesters import delimited
 from harvesters.connectors.base import Connector
-from harvesters.rawtable import RawColumn, RawTable
+from harvesters.rawtable import RawColumn, RawTable, text_schema
 from harvesters.source import Options
 from harvesters.workbench import Workbench
 from lake.rejected import Rejected
@@ -18,11 +18,9 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     text = decoding.text(path, options.encoding)
     found = delimited.dialect(text, options)
     ragged: list[Rejected] = []
-    schema = delimited.text_schema(found.width)
+    schema = text_schema(found.width)
     name = bench.load(schema, delimited.batches(text, found, ragged))
-    columns = [
-        RawColumn(f"c{index}", header) for index, header in enumerate(found.header.names)
-    ]
+    columns = [RawColumn(f"c{index}", header) for index, header in enumerate(found.header.names)]
     delimiter = {"\t": "tab", " ": "space"}.get(found.delimiter, found.delimiter)
     header_text = f"row {found.header.row + 1}" if found.header.row is not None else "none"
     messages = [f"encoding {text.encoding}, delimiter {delimiter}, header {header_text}"]

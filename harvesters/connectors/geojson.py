@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import ijson
+import ijson  # type: ignore[import-untyped]
 import pyarrow as pa
 import shapely
 from shapely.errors import ShapelyError
@@ -18,7 +18,6 @@ from harvesters.decode import refuse_other_formats
 from harvesters.errors import CrsUnsupported, GeojsonBroken, TooManyColumns
 from harvesters.rawtable import (
     MAX_COLUMNS,
-    ROW,
     RawColumn,
     RawTable,
     cleaned,

@@ -22,7 +22,7 @@ FILES = """
     fare_transfer_rules areas stop_areas networks route_networks shapes frequencies transfers
     pathways levels location_groups location_group_stops booking_rules translations feed_info
     attributions
-""".split()
+""".split()  # noqa: SIM905
 REQUIRED = ("agency", "stops", "routes", "trips", "stop_times")
 ONE_OF_REQUIRED = ("calendar", "calendar_dates")
 
@@ -30,7 +30,7 @@ _FLOATS = """
     stop_lat stop_lon shape_pt_lat shape_pt_lon shape_dist_traveled length max_slope min_width
     level_index price amount safe_duration_factor safe_duration_offset mean_duration_factor
     mean_duration_offset
-""".split()
+""".split()  # noqa: SIM905
 _INTEGERS = """
     location_type wheelchair_boarding route_type route_sort_order continuous_pickup
     continuous_drop_off direction_id wheelchair_accessible bikes_allowed cars_allowed
@@ -41,12 +41,12 @@ _INTEGERS = """
     booking_type prior_notice_duration_min prior_notice_duration_max prior_notice_last_day
     prior_notice_start_day duration_limit duration_limit_type fare_transfer_type transfer_count
     rule_priority is_default_fare_category stop_access
-""".split()
+""".split()  # noqa: SIM905
 _DATES = ("date", "start_date", "end_date", "feed_start_date", "feed_end_date")
 _TIMES = """
     arrival_time departure_time start_time end_time start_pickup_drop_off_window
     end_pickup_drop_off_window prior_notice_last_time prior_notice_start_time
-""".split()
+""".split()  # noqa: SIM905
 _UNITS = {
     "stop_lat": "°",
     "stop_lon": "°",
@@ -126,18 +126,14 @@ def _table(path: Path, name: str, options: Options, bench: Workbench) -> RawTabl
     columns += [_seconds(column) for column in columns if column.header in _TIMES]
     view = f"{table.name}_view"
     bench.execute(f"CREATE VIEW {view} AS {_selected(table.name, columns)}")
-    return replace(
-        table, name=view, columns=columns, part=name, may_be_empty=name not in REQUIRED
-    )
+    return replace(table, name=view, columns=columns, part=name, may_be_empty=name not in REQUIRED)
 
 
 def _typed(column: RawColumn) -> RawColumn:
     header = column.header.strip().lower()
     type_text = _TYPES.get(header, "string")
     order = "date_compact" if type_text == "date" else None
-    return RawColumn(
-        column.key, header, type=type_text, format=order, unit=_UNITS.get(header)
-    )
+    return RawColumn(column.key, header, type=type_text, format=order, unit=_UNITS.get(header))
 
 
 def _seconds(column: RawColumn) -> RawColumn:
@@ -159,7 +155,9 @@ def _selected(table: str, columns: list[RawColumn]) -> str:
             continue
         key = quoted(column.key)
         padded.append(f"CASE WHEN length({key}) = 7 THEN '0' || {key} ELSE {key} END AS {key}")
-        hours, minutes, rest = (f"CAST(split_part({key}, ':', {part}) AS BIGINT)" for part in (1, 2, 3))
+        hours, minutes, rest = (
+            f"CAST(split_part({key}, ':', {part}) AS BIGINT)" for part in (1, 2, 3)
+        )
         seconds.append(
             f"CASE WHEN regexp_full_match({key}, '{_TIME}') "
             f"THEN {hours} * 3600 + {minutes} * 60 + {rest} END AS {quoted(column.key + '_s')}"
@@ -172,7 +170,7 @@ def _selected(table: str, columns: list[RawColumn]) -> str:
 CONNECTOR = Connector(
     kind="gtfs",
     title="GTFS timetable (zip)",
-    help="One table a file, named <table>_<file>, typed as the GTFS reference says. Times stay text "
-    "(they pass 24:00:00), with their seconds after midnight beside them.",
+    help="One table a file, named <table>_<file>, typed as the GTFS reference says. Times stay "
+    "text (they pass 24:00:00), with their seconds after midnight beside them.",
     decode=decode,
 )

@@ -1,0 +1,188 @@
+"""The portal as the harvesters see it: CKAN's actions in memory, over real HTTP."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import threading
+import uuid
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+TOKEN = "harvester-token"
+FINISHED = ("published", "unchanged", "refused", "failed")
+
+
+class ActionError(Exception):
+    def __init__(self, status: int, error: dict[str, Any]) -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+
+
+def not_found() -> ActionError:
+    return ActionError(404, {"__type": "Not Found Error", "message": "Not found"})
+
+
+def invalid(**fields: list[str]) -> ActionError:
+    return ActionError(409, {"__type": "Validation Error", **fields})
+
+
+class FakePortal:
+    """`datasets`, `sources` and `runs` by id; `calls` are the names of the actions called.
+
+    `before` may raise or wait before an action: `portal.before["package_create"] = …`.
+    """
+
+    def __init__(self) -> None:
+        self.datasets: dict[str, dict[str, Any]] = {}
+        self.sources: dict[str, dict[str, Any]] = {}
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.calls: list[str] = []
+        self.request_ids: set[str | None] = set()
+        self.before: dict[str, Callable[[dict[str, Any]], None]] = {}
+        self._lock = threading.RLock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def add_source(self, **fields: Any) -> dict[str, Any]:
+        source = {
+            "id": str(uuid.uuid4()),
+            "title": "Nguồn thử",
+            "owner_org": "so-tai-nguyen",
+            "options": {},
+            "dataset": {},
+            "state": "active",
+            **fields,
+        }
+        self.sources[source["id"]] = source
+        return source
+
+    def ask_for_run(self, source: dict[str, Any]) -> dict[str, Any]:
+        return self._run(source_id=source["id"], state="requested", trigger="manual")
+
+    def counted(self, action: str) -> int:
+        return self.calls.count(action)
+
+    def _run(self, **fields: Any) -> dict[str, Any]:
+        run = {"id": str(uuid.uuid4()), "stages": [], "tables": [], "error": None, "claimed": False}
+        run |= fields
+        self.runs[run["id"]] = run
+        return run
+
+    def _dataset(self, reference: str) -> dict[str, Any]:
+        for dataset in self.datasets.values():
+            if reference in (dataset["id"], dataset["name"]):
+                return dataset
+        raise not_found()
+
+    # --- actions --------------------------------------------------------------------------------
+
+    def package_show(self, data: dict[str, Any]) -> Any:
+        return self._dataset(data["id"])
+
+    def package_create(self, data: dict[str, Any]) -> Any:
+        if any(dataset["name"] == data["name"] for dataset in self.datasets.values()):
+            raise invalid(name=["That URL is already in use."])
+        dataset = {**data, "id": str(uuid.uuid4()), "state": "active"}
+        self.datasets[dataset["id"]] = dataset
+        return self._stored(dataset)
+
+    def package_update(self, data: dict[str, Any]) -> Any:
+        dataset = self._dataset(data["id"])
+        dataset.clear()
+        dataset.update(data)
+        return self._stored(dataset)
+
+    def _stored(self, dataset: dict[str, Any]) -> dict[str, Any]:
+        for resource in dataset["resources"]:
+            resource.setdefault("id", str(uuid.uuid4()))
+            for key in ("row_count", "byte_count", "lake_version"):
+                if key in resource:
+                    resource[key] = str(resource[key])
+        return dataset
+
+    def package_search(self, data: dict[str, Any]) -> Any:
+        wanted = re.findall(r'(\w+):"([^"]*)"', data.get("fq", ""))
+        found = [
+            dataset
+            for dataset in self.datasets.values()
+            if all(dataset.get(key) == value for key, value in wanted)
+        ]
+        return {"count": len(found), "results": found}
+
+    def hanoiic_source_show(self, data: dict[str, Any]) -> Any:
+        for source in self.sources.values():
+            if data["id"] in (source["id"], source["name"]):
+                return source
+        raise not_found()
+
+    def hanoiic_run_create(self, data: dict[str, Any]) -> Any:
+        return self._run(**data)
+
+    def hanoiic_run_show(self, data: dict[str, Any]) -> Any:
+        return self.runs[data["id"]]
+
+    def hanoiic_run_update(self, data: dict[str, Any]) -> Any:
+        run = self.runs[data["id"]]
+        if run["state"] in FINISHED and data.get("state") != run["state"]:
+            raise invalid(message=["The run has ended."], code=["run_finished"])
+        run.update(data)
+        return run
+
+    def hanoiic_run_claim(self, data: dict[str, Any]) -> Any:
+        free = [
+            run for run in self.runs.values() if run["state"] == "requested" and not run["claimed"]
+        ][: data["limit"]]
+        for run in free:
+            run["claimed"] = True
+        return [{**run, "source": self.sources[run["source_id"]]} for run in free]
+
+    # --- HTTP -----------------------------------------------------------------------------------
+
+    def _answer(self, action: str, token: str | None, data: dict[str, Any]) -> tuple[int, Any]:
+        self.calls.append(action)
+        try:
+            if token != TOKEN:
+                raise ActionError(403, {"__type": "Authorization Error", "message": "No"})
+            if action in self.before:
+                self.before[action](data)
+            with self._lock:
+                result = copy.deepcopy(getattr(self, action)(data))
+        except ActionError as error:
+            return error.status, {"success": False, "error": error.error}
+        return 200, {"success": True, "result": result}
+
+    def _handler(portal) -> type[BaseHTTPRequestHandler]:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                action = self.path.rpartition("/")[2]
+                portal.request_ids.add(self.headers.get("X-Request-Id"))
+                status, answer = portal._answer(
+                    action, self.headers.get("Authorization"), json.loads(body or b"{}")
+                )
+                content = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: Any) -> None:
+                return
+
+        return Handler

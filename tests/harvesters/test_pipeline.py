@@ -1,0 +1,248 @@
+"""A source from its bytes to the lake and the catalogue, on real parts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from werkzeug import Request, Response
+
+from harvesters.errors import (
+    DatasetTaken,
+    PortalUnavailable,
+    SourceAnsweredError,
+    SourceInvalid,
+    TooManyRejected,
+)
+from lake import rejected as rejected_rows
+from tests.harvesters.conftest import rows, types
+
+CSV = "mã,tên,dân số\n00004,Ba Đình,100\n00008,Ngọc Hà,200\n"
+
+
+def source_of(portal, url, kind="csv", **fields):
+    fields = {"name": "phuong", "dataset": {"table": "planning_wards"}, **fields}
+    return portal.add_source(kind=kind, url=url, **fields)
+
+
+def test_a_source_becomes_a_version_and_a_dataset(run, serve, portal, lake):
+    source = source_of(
+        portal,
+        serve(CSV),
+        dataset={
+            "table": "planning_wards",
+            "title": "Phường Hà Nội",
+            "groups": ["planning"],
+            "tags": ["phường"],
+            "access_tier": "open",
+            "license_id": "CC-BY-4.0",
+            "is_simulated": True,
+        },
+        options={"columns": {"dân số": {"unit": "người", "title_en": "Population"}}},
+    )
+    ran = run(source)
+    assert ran.error is None
+    assert ran.state == "published"
+    assert [stage.state for stage in ran.report.stages.values()] == ["done"] * 6
+    assert rows(lake, "planning_wards")[0] == {"mã": "00004", "tên": "Ba Đình", "dân số": 100}
+    (dataset,) = portal.datasets.values()
+    assert dataset["title"] == "Phường Hà Nội"
+    assert dataset["owner_org"] == source["owner_org"]
+    assert dataset["harvest_source"] == source["id"]
+    assert dataset["groups"] == [{"name": "planning"}]
+    assert dataset["is_simulated"] == "true"
+    (resource,) = dataset["resources"]
+    assert resource["lake_table"] == "planning_wards"
+    assert resource["row_count"] == "2"
+    assert resource["url"] == "https://gateway.example/v1/tables/planning_wards/download.csv"
+    assert resource["quality"] == {"completeness": 1.0, "validity": 1.0, "rejected_rows": 0}
+    population = resource["columns"][2]
+    assert population["ascii"] == "dan_so"
+    assert population["unit"] == "người"
+    assert population["title_en"] == "Population"
+    assert resource["lake_version_at"].endswith("Z")
+    assert source["url"] not in json.dumps(dataset)
+
+
+def test_same_bytes_twice_publish_one_version_and_register_once(run, serve, portal, lake):
+    source = source_of(portal, serve(CSV))
+    assert run(source).state == "published"
+    again = run(source)
+    assert again.state == "unchanged"
+    assert again.stage("decode").state == "skipped"
+    assert "unchanged" in " ".join(again.stage("fetch").messages)
+    assert len(lake.table("planning_wards").versions()) == 1
+    assert portal.counted("package_create") == 1
+    assert portal.counted("package_update") == 0
+
+
+def test_a_source_that_says_304_is_not_downloaded_again(run, httpserver, portal):
+    answers = []
+
+    def answer(request: Request) -> Response:
+        known = request.headers.get("If-None-Match") == '"v1"'
+        answers.append(304 if known else 200)
+        return Response("" if known else CSV, status=answers[-1], headers={"ETag": '"v1"'})
+
+    httpserver.expect_request("/etag.csv").respond_with_handler(answer)
+    source = source_of(portal, httpserver.url_for("/etag.csv"))
+    assert run(source).state == "published"
+    assert run(source).state == "unchanged"
+    assert answers == [200, 304]
+
+
+def test_same_size_edit_is_a_new_version(run, serve, httpserver, portal, lake):
+    source = source_of(portal, serve(CSV))
+    run(source)
+    httpserver.clear()
+    serve(CSV.replace("200", "300"))
+    assert run(source).state == "published"
+    assert rows(lake, "planning_wards")[1]["dân số"] == 300
+    assert len(lake.table("planning_wards").versions()) == 2
+    (dataset,) = portal.datasets.values()
+    assert dataset["resources"][0]["lake_version"] == "2"
+
+
+def test_other_bytes_with_the_same_content_publish_nothing(run, serve, httpserver, portal, lake):
+    source = source_of(portal, serve(CSV))
+    run(source)
+    httpserver.clear()
+    serve(CSV.replace("\n", "\r\n"))
+    again = run(source)
+    assert again.state == "unchanged"
+    assert "the same content" in " ".join(again.stage("publish").messages)
+    assert len(lake.table("planning_wards").versions()) == 1
+
+
+def test_changed_options_read_an_unchanged_file_anew(run, serve, portal, lake):
+    source = source_of(portal, serve(CSV))
+    run(source)
+    source["options"] = {"columns": {"dân số": {"type": "decimal(10,2)"}}}
+    assert run(source).state == "published"
+    assert types(lake, "planning_wards")["dân số"] == "decimal(10,2)"
+
+
+def test_changed_dataset_fields_reach_the_catalogue(run, serve, portal):
+    source = source_of(portal, serve(CSV))
+    run(source)
+    source["dataset"] = {"table": "planning_wards", "title": "Tên mới"}
+    run(source)
+    (dataset,) = portal.datasets.values()
+    assert dataset["title"] == "Tên mới"
+
+
+def test_a_dataset_removed_from_the_portal_comes_back(run, serve, portal):
+    source = source_of(portal, serve(CSV))
+    run(source)
+    portal.datasets.clear()
+    run(source)
+    assert len(portal.datasets) == 1
+
+
+def test_what_officers_added_stays(run, serve, httpserver, portal):
+    source = source_of(portal, serve(CSV))
+    run(source)
+    (dataset,) = portal.datasets.values()
+    dataset["contact_name"] = "Chị Hoa"
+    dataset["resources"].insert(0, {"id": "guide", "url": "https://x.example/guide.pdf"})
+    httpserver.clear()
+    serve(CSV + "00025,Giảng Võ,300\n")
+    run(source)
+    (dataset,) = portal.datasets.values()
+    assert dataset["contact_name"] == "Chị Hoa"
+    assert [resource.get("lake_table") for resource in dataset["resources"]] == [
+        None,
+        "planning_wards",
+    ]
+
+
+def test_a_crash_between_publish_and_register_heals(run, serve, portal, lake):
+    source = source_of(portal, serve(CSV))
+
+    def crash(_):
+        raise ConnectionResetError
+
+    portal.before["package_create"] = crash
+    broken = run(source)
+    assert isinstance(broken.error, PortalUnavailable)
+    assert broken.error.passing
+    assert broken.stage("register").state == "failed"
+    assert len(lake.table("planning_wards").versions()) == 1
+    del portal.before["package_create"]
+    assert run(source).error is None
+    assert len(lake.table("planning_wards").versions()) == 1
+    assert len(portal.datasets) == 1
+
+
+def test_a_dataset_of_somebody_else_is_left_alone(run, serve, portal):
+    portal.datasets["x"] = {"id": "x", "name": "phuong", "title": "Của người khác", "resources": []}
+    ran = run(source_of(portal, serve(CSV)))
+    assert isinstance(ran.error, DatasetTaken)
+    assert portal.datasets["x"]["title"] == "Của người khác"
+
+
+def test_bad_rows_are_kept_with_their_reason_and_the_good_ones_published(run, serve, portal, lake):
+    lines = [f"{number},{number}" for number in range(1, 101)]
+    lines[9] = "10,chín"
+    lines[19] = "20,1,2,3"
+    source = source_of(
+        portal,
+        serve("id,value\n" + "\n".join(lines) + "\n"),
+        options={"columns": {"value": {"type": "int64", "maximum": 99}}},
+    )
+    ran = run(source)
+    assert ran.error is None
+    assert len(rows(lake, "planning_wards")) == 97
+    found = {(row["row"], row["reason_code"]): row["value"] for row in ran.report.rejected}
+    assert found == {
+        (11, "type_mismatch"): "chín",
+        (21, "ragged_row"): "20,1,2,3",
+        (101, "above_maximum"): "100",
+    }
+    kept = rejected_rows.read(lake, "planning_wards", "run-1")
+    assert {row.row for row in kept} == {11, 21, 101}
+    assert ran.report.tables[0]["rejected_count"] == 3
+
+
+def test_over_the_threshold_nothing_is_published(run, serve, httpserver, portal, lake):
+    source = source_of(portal, serve("id,value\n1,10\n2,20\n"))
+    source["options"] = {"columns": {"value": {"type": "int64"}}}
+    run(source)
+    httpserver.clear()
+    serve("id,value\n1,mười\n2,30\n")
+    ran = run(source)
+    assert isinstance(ran.error, TooManyRejected)
+    assert ran.report.rejected[0]["value"] == "mười"
+    assert [row["value"] for row in rows(lake, "planning_wards")] == [10, 20]
+
+
+def test_an_empty_answer_never_replaces_data(run, serve, httpserver, portal, lake):
+    source = source_of(portal, serve(CSV))
+    run(source)
+    httpserver.clear()
+    serve("mã,tên,dân số\n")
+    ran = run(source)
+    assert ran.error.code == "table_empty"
+    assert len(rows(lake, "planning_wards")) == 2
+
+
+@pytest.mark.parametrize(("status", "passing"), [(404, False), (403, False), (503, True)])
+def test_a_status_that_may_pass_says_so(run, httpserver, portal, status, passing):
+    httpserver.expect_request("/x.csv").respond_with_data("", status=status)
+    ran = run(source_of(portal, httpserver.url_for("/x.csv")))
+    assert isinstance(ran.error, SourceAnsweredError)
+    assert ran.error.passing is passing
+
+
+def test_options_that_cannot_be_are_named(run, serve, portal):
+    ran = run(source_of(portal, serve(CSV), options={"delimeter": ";"}))
+    assert isinstance(ran.error, SourceInvalid)
+    assert "delimeter" in ran.error.detail
+
+
+def test_the_run_is_the_request_id_of_the_portal_calls(run, serve, portal):
+    from lake import logs
+
+    with logs.request("run-7"):
+        run(source_of(portal, serve(CSV)))
+    assert portal.request_ids == {"run-7"}
