@@ -39,9 +39,8 @@ ALLOWED = {
 
 
 @pytest.fixture
-def world(with_plugins, clean_db, migrate_db_for):
+def world(with_plugins, clean_db):
     """Every caller's user name, and what each action is called with."""
-    migrate_db_for("hanoiic_console")
     users = {caller: factories.User()["name"] for caller in CALLERS[1:-2]}
     users["sysadmin"] = factories.Sysadmin()["name"]
     users["harvester"] = factories.User(name=HARVESTER)["name"]

@@ -11,17 +11,12 @@ HARVESTER = "hanoiic-harvester"
 
 
 @pytest.fixture
-def console(with_plugins, clean_db, migrate_db_for):
-    migrate_db_for("hanoiic_console")
-
-
-@pytest.fixture
-def harvester(console):
+def harvester(with_plugins, clean_db):
     return factories.User(name=HARVESTER)
 
 
 @pytest.fixture
-def officer(console):
+def officer(with_plugins, clean_db):
     return factories.User()
 
 

@@ -75,8 +75,7 @@ def test_ended_runs_never_reopen_whatever_is_asked(start, wishes):
 
 
 @pytest.fixture
-def department(with_plugins, clean_db, migrate_db_for):
-    migrate_db_for("hanoiic_console")
+def department(with_plugins, clean_db):
     factories.User(name=HARVESTER)
     return factories.Organization()
 

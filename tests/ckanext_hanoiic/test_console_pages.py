@@ -14,8 +14,7 @@ PASSWORD = "mat-khau-cua-can-bo-1"
 
 
 @pytest.fixture
-def console(with_plugins, clean_db, migrate_db_for):
-    migrate_db_for("hanoiic_console")
+def console(with_plugins, clean_db):
     factories.User(name=HARVESTER)
     factories.Group(name="transport", title="Giao thông vận tải")
 
@@ -139,11 +138,12 @@ def test_failed_run_says_what_to_do(browse, form):
     browse("/hanoiic/sources/new", {**form, "harvest_now": "true"})
     run = call_action("hanoiic_source_show", id="diem-dung-xe-buyt")["last_run"]["id"]
     report(id=run, state="running")
-    error = {"code": "html_instead_of_data", "detail": "Địa chỉ trả về một trang web."}
+    error = {"code": "html_instead_of_data", "detail": "The answer is HTML."}
     report(id=run, state="refused", error=error)
     shown = text(browse(f"/hanoiic/runs/{run}"))
     assert error["detail"] in shown
     assert "sao chép địa chỉ từ liên kết tải về" in shown
+    assert "Địa chỉ trả về một trang web chứ không phải dữ liệu" in shown
 
 
 def test_errors_stand_beside_their_fields_and_what_was_typed_stays(browse, form):

@@ -8,7 +8,7 @@ from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
-from . import wording
+from . import problems, wording
 from .auth import is_officer, officer_organisations
 from .source_fields import ACCESS_TIERS, FREQUENCIES, KINDS
 from .states import OPEN, STAGES
@@ -54,7 +54,9 @@ def words() -> dict[str, Any]:
         "stage_states": wording.STAGE_STATES,
         "kinds": KINDS,
         "tiers": ACCESS_TIERS,
-        "advice": wording.advice,
+        "problem": problems.problem,
+        "advice": problems.advice,
+        "reason": problems.reason,
         "schedule": wording.schedule_in_words,
         "moment": wording.local_moment,
         "duration": wording.duration,

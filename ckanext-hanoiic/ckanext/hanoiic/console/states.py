@@ -13,9 +13,10 @@ STAGE_STATES = ("pending", "running", "done", "skipped", "failed")
 
 REQUESTED, RUNNING = "requested", "running"
 OPEN = (REQUESTED, RUNNING)
-# A job may fail before it starts (its source was deleted); an ended run never reopens.
+# A worker's word that the run began may be lost on its way; its end counts. An ended run never
+# reopens.
 TRANSITIONS: dict[str, frozenset[str]] = {
-    "requested": frozenset({"running", "failed"}),
+    "requested": frozenset({"running", "published", "unchanged", "refused", "failed"}),
     "running": frozenset({"published", "unchanged", "refused", "failed"}),
     "published": frozenset(),
     "unchanged": frozenset(),

@@ -1,4 +1,4 @@
-"""States, schedules and errors in words, for the pages."""
+"""States, schedules, times and counts in words, for the pages."""
 
 from __future__ import annotations
 
@@ -42,88 +42,23 @@ STAGE_STATES: dict[str, tuple[str, str]] = {
     "pending": (N_("Not yet"), "secondary"),
     "running": (N_("Running"), "primary"),
     "done": (N_("Done"), "success"),
-    "ok": (N_("Done"), "success"),
     "skipped": (N_("Left out"), "secondary"),
     "failed": (N_("Failed"), "danger"),
 }
 COUNTS: dict[str, str] = {
     "bytes": N_("bytes"),
     "files": N_("files"),
+    "unchanged_files": N_("files unchanged"),
+    "failed_files": N_("files failed"),
     "tables": N_("tables"),
     "columns": N_("columns"),
     "rows": N_("rows"),
     "accepted": N_("rows accepted"),
     "rejected": N_("rows rejected"),
+    "new_versions": N_("new versions"),
     "datasets": N_("datasets"),
-    "published": N_("versions published"),
-    "unchanged": N_("tables unchanged"),
+    "datasets_changed": N_("datasets changed"),
 }
-ADVICE: tuple[tuple[tuple[str, ...], str], ...] = (
-    (
-        (
-            "source_unreachable",
-            "source_interrupted",
-            "source_too_slow",
-            "source_answered_error",
-            "source_failed",
-        ),
-        N_(
-            "Open the address in a browser. If it does not answer there either, tell those who "
-            "run the department’s server; else run the source again."
-        ),
-    ),
-    (
-        ("url_refused", "redirects_exhausted", "html_instead_of_data"),
-        N_("The address must lead straight to the file: copy it from the download link."),
-    ),
-    (
-        ("address_forbidden",),
-        N_("The host is in a private network: ask the portal’s operator to allow it."),
-    ),
-    (
-        ("format_mismatch", "binary_content", "geojson_broken", "catalogue_broken"),
-        N_("Open the file: is it of the kind that the source says? If not, change the kind."),
-    ),
-    (
-        ("encoding_unknown", "encoding_broken"),
-        N_('Pin the encoding in the advanced options, for instance {"encoding": "tcvn3"}.'),
-    ),
-    (
-        ("no_table_found", "table_empty"),
-        N_('Does the file have rows? If so, pin the header’s row, for instance {"header_row": 3}.'),
-    ),
-    (
-        ("sheet_not_found",),
-        N_('Pin the sheet in the advanced options, for instance {"sheet": "2026"}.'),
-    ),
-    (
-        ("workbook_broken", "workbook_encrypted", "archive_encrypted", "archive_broken"),
-        N_("Open the file on your computer, save it again without a password and put it back."),
-    ),
-    (
-        ("column_missing", "too_many_rejected", "data_refused"),
-        N_(
-            "Look at the rejected rows below. Correct them at the source, or change the rules in "
-            "the advanced options."
-        ),
-    ),
-    (
-        ("source_too_large", "archive_too_large", "too_many_columns", "line_too_long"),
-        N_("The file is too large or misshapen: split it, or ask the portal’s operator."),
-    ),
-    (
-        ("dataset_taken",),
-        N_("Choose another table or dataset name: this one belongs to another source."),
-    ),
-    (
-        ("source_invalid", "portal_refused"),
-        N_("Edit the source and correct what the message says."),
-    ),
-    (("source_deleted",), N_("Nothing: the source is no longer harvested.")),
-)
-ADVICE_ELSE = N_(
-    "Run the source again. If it fails again, send the number of this run to the portal’s operator."
-)
 PRESETS: dict[str, str] = {
     "none": N_("Only by hand"),
     "hourly": N_("Every hour"),
@@ -132,12 +67,6 @@ PRESETS: dict[str, str] = {
     "monthly": N_("Every month, on day 2 at 02:00"),
     "custom": N_("By a cron expression"),
 }
-
-
-def advice(code: str) -> str:
-    """What an officer can do about the error of a run."""
-    texts = (text for codes, text in ADVICE if code in codes)
-    return _(next(texts, ADVICE_ELSE))
 
 
 def schedule_in_words(cron: str) -> str:

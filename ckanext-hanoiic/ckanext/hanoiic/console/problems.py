@@ -1,0 +1,117 @@
+"""Why a run ended badly or a row was rejected, and what an officer can do, by code."""
+
+from __future__ import annotations
+
+from ckan.plugins.toolkit import _
+
+from .source_fields import N_
+
+LOOK_AT_THE_ADDRESS = N_(
+    "Open the address in a browser. If it does not answer there either, tell those who run the "
+    "department’s server; else run the source again."
+)
+COPY_THE_LINK = N_("The address must lead straight to the file: copy it from the download link.")
+ALLOW_THE_HOST = N_("The host is in a private network: ask the portal’s operator to allow it.")
+CHANGE_THE_KIND = N_(
+    "Open the file: is it of the kind that the source says? If not, change the kind."
+)
+PIN_THE_ENCODING = N_(
+    'Pin the encoding in the advanced options, for instance {"encoding": "tcvn3"}.'
+)
+PIN_THE_HEADER = N_(
+    "Does the file have rows? If so, pin the header’s row in the advanced options, for instance "
+    '{"header_row": 3}.'
+)
+PIN_THE_SHEET = N_('Pin the sheet in the advanced options, for instance {"sheet": "2026"}.')
+SAVE_AGAIN = N_("Open the file on your computer, save it again without a password and put it back.")
+LOOK_AT_THE_ROWS = N_(
+    "Look at the rejected rows below. Correct them at the source, or change the rules in the "
+    "advanced options."
+)
+SPLIT_THE_FILE = N_("Split the file, or ask the portal’s operator to raise the limit.")
+EDIT_THE_SOURCE = N_("Edit the source and correct what the message says.")
+RENAME = N_("Choose another table or dataset name: this one belongs to another source.")
+ASK_THE_OPERATOR = N_(
+    "Run the source again. If it fails again, send the harvest number to the portal’s operator."
+)
+NOTHING = N_("Nothing: the source is no longer harvested.")
+
+# Code of a run's error → what happened, what to do.
+PROBLEMS: dict[str, tuple[str, str]] = {
+    "source_failed": (N_("The source did not give its data."), LOOK_AT_THE_ADDRESS),
+    "source_unreachable": (N_("The source’s server did not answer."), LOOK_AT_THE_ADDRESS),
+    "source_answered_error": (
+        N_("The source’s server answered with an error."),
+        LOOK_AT_THE_ADDRESS,
+    ),
+    "source_interrupted": (N_("The download broke off."), LOOK_AT_THE_ADDRESS),
+    "source_too_slow": (N_("The download took too long."), LOOK_AT_THE_ADDRESS),
+    "source_too_large": (N_("The file is too large."), SPLIT_THE_FILE),
+    "url_refused": (N_("The address is not one that may be fetched."), COPY_THE_LINK),
+    "redirects_exhausted": (N_("The address leads on and on to others."), COPY_THE_LINK),
+    "address_forbidden": (N_("The address leads into a private network."), ALLOW_THE_HOST),
+    "html_instead_of_data": (N_("The address gives a web page and no data."), COPY_THE_LINK),
+    "format_mismatch": (N_("The file is not of the kind that the source says."), CHANGE_THE_KIND),
+    "binary_content": (N_("The file is no text."), CHANGE_THE_KIND),
+    "geojson_broken": (N_("The GeoJSON cannot be read."), CHANGE_THE_KIND),
+    "crs_unsupported": (
+        N_("The map layer is not in longitude and latitude (WGS 84)."),
+        N_("Export the layer again in WGS 84 (EPSG:4326)."),
+    ),
+    "gtfs_file_missing": (
+        N_("The timetable lacks a file that GTFS requires."),
+        N_("Ask those who make the timetable for a complete one."),
+    ),
+    "catalogue_broken": (N_("The catalogue does not answer as CKAN does."), CHANGE_THE_KIND),
+    "encoding_unknown": (N_("The file’s encoding could not be found out."), PIN_THE_ENCODING),
+    "encoding_broken": (N_("The file has bytes that its encoding lacks."), PIN_THE_ENCODING),
+    "no_table_found": (N_("No header and no rows were found."), PIN_THE_HEADER),
+    "table_empty": (N_("The table has no rows."), PIN_THE_HEADER),
+    "too_many_columns": (N_("The table has too many columns."), SPLIT_THE_FILE),
+    "line_too_long": (N_("A line of the file is too long."), CHANGE_THE_KIND),
+    "sheet_not_found": (N_("The workbook has no such sheet."), PIN_THE_SHEET),
+    "workbook_broken": (N_("The workbook cannot be read."), SAVE_AGAIN),
+    "workbook_encrypted": (N_("The workbook has a password."), SAVE_AGAIN),
+    "archive_broken": (N_("The archive cannot be read."), SAVE_AGAIN),
+    "archive_encrypted": (N_("The archive has a password."), SAVE_AGAIN),
+    "archive_too_large": (N_("The archive unpacks to too much."), SPLIT_THE_FILE),
+    "archive_path_unsafe": (N_("The archive names files outside of itself."), SAVE_AGAIN),
+    "column_missing": (N_("A required column is missing."), LOOK_AT_THE_ROWS),
+    "too_many_rejected": (N_("Too many rows break the rules."), LOOK_AT_THE_ROWS),
+    "data_refused": (N_("The data is not fit to be published."), LOOK_AT_THE_ROWS),
+    "source_invalid": (N_("The source’s settings cannot be followed."), EDIT_THE_SOURCE),
+    "portal_refused": (N_("The catalogue did not take the dataset."), EDIT_THE_SOURCE),
+    "dataset_taken": (N_("The dataset’s name belongs to something else."), RENAME),
+    "portal_unavailable": (N_("The catalogue did not answer."), ASK_THE_OPERATOR),
+    "lake_failed": (N_("The data could not be stored."), ASK_THE_OPERATOR),
+    "worker_lost": (N_("The harvest worker died while it worked on this."), ASK_THE_OPERATOR),
+    "source_deleted": (N_("The source was deleted before the harvest ended."), NOTHING),
+}
+UNKNOWN = (N_("The harvest went wrong."), ASK_THE_OPERATOR)
+
+# Code of a rejected row → why.
+REASONS: dict[str, str] = {
+    "type_mismatch": N_("Not of the column’s type"),
+    "required": N_("Empty, but required"),
+    "below_minimum": N_("Below the minimum"),
+    "above_maximum": N_("Above the maximum"),
+    "pattern_mismatch": N_("Does not match the pattern"),
+    "not_unique": N_("Occurs more than once"),
+    "ragged_row": N_("Too many or too few cells"),
+    "geometry_invalid": N_("The place on the map cannot be read"),
+}
+
+
+def problem(code: str) -> str:
+    """What happened, by the code of a run's error."""
+    return _(PROBLEMS.get(code, UNKNOWN)[0])
+
+
+def advice(code: str) -> str:
+    """What an officer can do about it."""
+    return _(PROBLEMS.get(code, UNKNOWN)[1])
+
+
+def reason(code: str | None) -> str:
+    """Why a row was rejected; empty for a code without words."""
+    return _(REASONS[code]) if code in REASONS else ""
