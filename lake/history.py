@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from deltalake import DeltaTable
+
 from lake.errors import TimeWithoutZone, VersionExpired, VersionNotFound
 
 
@@ -70,15 +72,19 @@ def vacuum_metadata(gone: Iterable[int]) -> dict[str, str]:
 
 
 class History:
-    """The versions of one table as its Delta log tells them, `commits` newest first."""
+    """The versions of one table as its Delta log tells them: `commits`, newest first, and what
+    was known `before` them."""
 
-    def __init__(self, commits: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, commits: Iterable[Mapping[str, Any]], before: History | None = None) -> None:
         self._all: list[Version] = []
         self._gone: set[int] = set()
         for commit in commits:
             if "hanoiic.publish_id" in commit:
                 self._all.append(_version(commit))
             self._gone.update(json.loads(commit.get(_GONE, "[]")))
+        if before is not None:
+            self._all += before._all
+            self._gone |= before._gone
 
     @property
     def versions(self) -> list[Version]:
@@ -126,6 +132,25 @@ class History:
         if self.latest is None:
             return now
         return max(now, self.latest.published_at + timedelta(microseconds=1))
+
+
+class Histories:
+    """The histories of a lake's tables as far as they were read: of a log only new commits are."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, tuple[str, int, History]] = {}
+
+    def of(self, delta: DeltaTable) -> History:
+        """The history of a table up to the version that `delta` has loaded."""
+        table_id, version = str(delta.metadata().id), delta.version()
+        known_id, known_version, known = self._read.get(delta.table_uri, ("", -1, None))
+        # Another id: the table was removed and made again. A lower version: `delta` is older.
+        if known_id != table_id or known_version > version:
+            known_version, known = -1, None
+        if known is None or known_version < version:
+            known = History(delta.history(version - known_version), known)
+            self._read[delta.table_uri] = (table_id, version, known)
+        return known
 
 
 def _is_of(version: Version, as_of: int | datetime | None) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.fs
 from deltalake.fs import DeltaStorageHandler
 
+from lake.history import Histories
 from lake.table import Table
 
 
@@ -20,6 +21,7 @@ class Lake:
 
     def __init__(self, root: str | Path, storage_options: Mapping[str, str] | None = None) -> None:
         self.storage_options = dict(storage_options or {})
+        self._histories = Histories()
         if "://" in str(root):
             self.root = str(root).rstrip("/")
             handler = DeltaStorageHandler(self.root, self.storage_options)
@@ -31,7 +33,7 @@ class Lake:
 
     def table(self, name: str) -> Table:
         """The table of that name, published or not yet. Raises InvalidName."""
-        return Table(name, self.root, self.fs, self.storage_options)
+        return Table(name, self.root, self.fs, self.storage_options, self._histories)
 
     def tables(self) -> list[str]:
         """The names with at least one version, in order."""

@@ -22,7 +22,7 @@ from pyarrow.fs import FileSelector
 from lake import names, staging
 from lake import schema as schemas
 from lake.errors import PublishContended, TableNotFound
-from lake.history import History, Provenance, Version, publish_metadata, vacuum_metadata
+from lake.history import Histories, History, Provenance, Version, publish_metadata, vacuum_metadata
 from lake.schema import Column
 from lake.staging import Batches, Staged
 
@@ -48,13 +48,19 @@ class Table:
     """A Delta table at `uri`, `tables/<name>` of the lake; made by `Lake.table`."""
 
     def __init__(
-        self, name: str, root: str, fs: pyarrow.fs.FileSystem, storage_options: Mapping[str, str]
+        self,
+        name: str,
+        root: str,
+        fs: pyarrow.fs.FileSystem,
+        storage_options: Mapping[str, str],
+        histories: Histories,
     ) -> None:
         self.name = name
         self._folder = f"tables/{names.check(name)}"
         self.uri = f"{root}/{self._folder}"
         self._fs = fs
         self._options = dict(storage_options)
+        self._histories = histories
 
     def publish(
         self, batches: Batches, provenance: Provenance, *, schema: pa.Schema | None = None
@@ -67,7 +73,7 @@ class Table:
         staged = staging.stage(self._fs, self._folder, staging.reader(batches, schema))
         for attempt in range(_TRIES):
             delta = self._open() or self._create(staged.stored)
-            history = History(delta.history())
+            history = self._histories.of(delta)
             if mine := history.published_as(staged.publish_id):
                 return _published(mine, changed=True)
             if history.latest and history.latest.content_hash == staged.content_hash:
@@ -84,7 +90,7 @@ class Table:
     def exists(self) -> bool:
         """Whether at least one version can be read."""
         delta = self._open()
-        return delta is not None and bool(History(delta.history()).versions)
+        return delta is not None and bool(self._histories.of(delta).versions)
 
     def versions(self) -> list[Version]:
         """The versions that can be read, newest first. Raises TableNotFound."""
@@ -131,7 +137,7 @@ class Table:
         delta = self._open()
         if delta is None:
             return []
-        history = History(delta.history())
+        history = self._histories.of(delta)
         kept = history.kept(datetime.now(UTC) - timedelta(days=keep_days), pinned)
         gone = {version.number for version in history.versions} - kept
         how: dict[str, Any] = {
@@ -162,8 +168,8 @@ class Table:
 
     def _history(self) -> History:
         delta = self._open()
-        history = History(delta.history() if delta else [])
-        if history.latest is None:
+        history = self._histories.of(delta) if delta else None
+        if history is None or history.latest is None:
             raise TableNotFound(f"table {self.name} was never published", table=self.name)
         return history
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -149,6 +150,22 @@ def test_versions_survive_many_commits_and_their_checkpoints(tmp_path):
     assert list((Path(table.uri) / "_delta_log").glob("*.checkpoint.parquet"))
     assert [v.number for v in table.versions()] == list(range(110, 0, -1))
     assert [b.to_pylist() for b in table.batches(1)] == [[{"x": 1}]]
+
+
+def test_a_version_that_another_process_published_or_removed_is_seen(tmp_path):
+    """Histories are remembered; what happens in the log behind that memory must show."""
+    reader, writer = Lake(tmp_path).table("t"), Lake(tmp_path)
+    table_of(writer, 1)
+    assert [v.number for v in reader.versions()] == [1]
+    writer.table("t").publish(pa.table({"x": [2]}), Provenance())
+    assert [v.number for v in reader.versions()] == [2, 1]
+    writer.table("t").vacuum(keep_days=0)
+    assert [v.number for v in reader.versions()] == [2]
+    shutil.rmtree(Path(writer.table("t").uri))
+    with pytest.raises(TableNotFound):
+        reader.versions()
+    table_of(Lake(tmp_path), 5)
+    assert [v.number for v in reader.versions()] == [5, 4, 3, 2, 1]
 
 
 def test_the_lake_lists_tables_with_a_version(tmp_path):
