@@ -1,9 +1,14 @@
-"""Fixtures of the CKAN session: the plugins loaded and an empty portal for every test that asks for one."""
+"""Fixtures of the CKAN session: the plugins loaded, and an empty portal for whoever asks."""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+
 import pytest
-from ckan import model
+from ckan import model, plugins
+from ckan.common import config
+from ckan.tests import helpers
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -15,3 +20,21 @@ def tables_stand():
 @pytest.fixture
 def portal(with_plugins, clean_db, clean_index, clean_redis):
     """CKAN with the portal's plugins, no data, an empty index and an empty Valkey."""
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[helpers.CKANTestApp]:
+    """CKAN with the portal's plugins, loaded once for a module: that is most of a test's time."""
+    original = copy.deepcopy(config)
+    plugins.load_all()
+    yield helpers._get_test_app()
+    plugins.unload_all()
+    config.clear()
+    config.update(original)
+
+
+@pytest.fixture
+def empty(stage, clean_db, clean_index, clean_redis) -> Iterator[helpers.CKANTestApp]:
+    """The stage without data, within a request."""
+    with stage.flask_app.test_request_context():
+        yield stage

@@ -8,8 +8,6 @@ from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.tests import factories
 
-TIERS = ("open", "click", "request")
-
 
 def act(action: str, user: str | None, /, **data: Any) -> Any:
     """Call an action as a user, with its authorisation."""

@@ -12,7 +12,7 @@ from ckan.tests.helpers import call_action
 from ckanext.hanoiic.licensing.model import Agreement
 from licensing_scene import Scene, act
 
-pytestmark = pytest.mark.usefixtures("portal", "with_request_context")
+pytestmark = pytest.mark.usefixtures("empty")
 
 # Role → decision by tier. "holder" holds a live agreement, the others of the startup's kind don't.
 BY_ROLE = {

@@ -12,7 +12,7 @@ from ckanext.hanoiic.licensing.model import Agreement, Audit
 from licensing_scene import Scene, act, user_id
 from redis.exceptions import ConnectionError as ValkeyDown
 
-pytestmark = pytest.mark.usefixtures("portal", "with_request_context")
+pytestmark = pytest.mark.usefixtures("empty")
 
 
 def value() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 import sqlalchemy as sa
 from ckan import model
@@ -34,7 +33,7 @@ def test_every_shipped_licence_speaks_both_languages_in_the_same_points():
         assert text.draft == (text.url is None)
 
 
-portal = pytest.mark.usefixtures("portal", "with_request_context")
+portal = pytest.mark.usefixtures("empty")
 
 
 @portal

@@ -34,7 +34,7 @@ def test_the_form_of_a_token():
         assert not tokens.well_formed(wrong)
 
 
-portal = pytest.mark.usefixtures("portal", "with_request_context")
+portal = pytest.mark.usefixtures("empty")
 
 
 def every_value_of_the_database() -> str:
