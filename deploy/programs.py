@@ -57,6 +57,10 @@ class Plan:
         )
         return [program for program in made if program]
 
+    def _gunicorn(self) -> tuple[str, ...]:
+        # Without these every gunicorn of the user shares one control socket in the home folder.
+        return ("--no-control-socket", "--worker-tmp-dir", str(self.home.run))
+
     def _postgres(self) -> Program | None:
         if self.postgres is None:
             return None
@@ -78,7 +82,7 @@ class Plan:
                 *(str(BIN / "gunicorn"), "ckanext.hanoiic.wsgi:application"),
                 *("--bind", f"{self.settings.portal_host}:{self.settings.portal_port}"),
                 *("--workers", str(PORTAL_WORKERS), "--threads", str(PORTAL_THREADS)),
-                *("--timeout", str(PORTAL_TIMEOUT_S), "--worker-tmp-dir", str(self.home.run)),
+                *("--timeout", str(PORTAL_TIMEOUT_S), *self._gunicorn()),
             ],
             {"CKAN_INI": str(self.home.ckan_ini)},
         )
@@ -96,7 +100,7 @@ class Plan:
                 *("--bind", f"{self.settings.gateway_host}:{self.settings.gateway_port}"),
                 *("--worker-class", "gthread", "--workers", "1", "--threads", "32"),
                 *("--timeout", "120", "--graceful-timeout", "15"),
-                *("--worker-tmp-dir", str(self.home.run)),
+                *self._gunicorn(),
             ],
             self.gateway_environment(),
         )
@@ -115,7 +119,7 @@ class Plan:
             [
                 *(str(BIN / "gunicorn"), "deploy.departments:create_app()"),
                 *("--bind", f"127.0.0.1:{self.ports['departments']}"),
-                *("--threads", "4", "--worker-tmp-dir", str(self.home.run)),
+                *("--threads", "4", *self._gunicorn()),
             ],
             {
                 "HANOIIC_DEPARTMENTS_DIR": str(self.home.departments),

@@ -67,7 +67,7 @@ def configuration(home: Home, programs: list[Program]) -> str:
             "": "rpcinterface:supervisor",
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface",
         },
-        *(_program(home, program) for program in programs),
+        *(_program(home, program, place) for place, program in enumerate(programs, start=1)),
     ]
     return "\n".join(
         f"[{section.pop('')}]\n"
@@ -76,13 +76,15 @@ def configuration(home: Home, programs: list[Program]) -> str:
     )
 
 
-def _program(home: Home, program: Program) -> dict[str, Any]:
+def _program(home: Home, program: Program, place: int) -> dict[str, Any]:
     quoted = (f'{name}="{_in_quotes(value)}"' for name, value in program.environment.items())
     return {
         "": f"program:{program.name}",
         "command": shlex.join(program.command),
         "environment": ",".join(quoted),
         **({"user": program.user, "directory": "/"} if program.user else {}),
+        # Stopped in the reverse of this order, one after the other: the database last.
+        "priority": place,
         # The launcher starts the programs in their order and waits for each to be ready.
         "autostart": "false",
         "autorestart": "true",
