@@ -13,7 +13,7 @@ import errno
 import os
 import resource
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,24 +140,34 @@ def restrict_calls() -> bool:
 
 def probe(readable: Path, writable: Path) -> Locks:
     """Try every lock in a process of its own, and that each one truly refuses."""
+    (as_nobody,) = _in_a_child(
+        lambda: [drop_privileges() and os.access(readable, os.R_OK | os.X_OK)], 1
+    )
+    # Workers stay the user they are where another one could not read the lake, so the other
+    # locks are tried as that user.
+    files, calls = _in_a_child(lambda: _try_locks(readable, writable), 2)
+    return Locks(files, calls, as_nobody)
+
+
+def _in_a_child(attempt: Callable[[], Iterable[bool]], count: int) -> list[bool]:
+    """The flags that `attempt` finds in a process of its own; all false when that one dies."""
     read_end, write_end = os.pipe()
     if (child := os.fork()) == 0:
         try:
-            os.write(write_end, bytes(_try_locks(readable, writable)))
+            os.write(write_end, bytes(attempt()))
         finally:
             os._exit(0)
     os.close(write_end)
     with os.fdopen(read_end, "rb") as answer:
         held = answer.read()
     os.waitpid(child, 0)
-    return Locks(*(flag == 1 for flag in held)) if len(held) == 3 else Locks(False, False, False)
+    return [flag == 1 for flag in held] if len(held) == count else [False] * count
 
 
-def _try_locks(readable: Path, writable: Path) -> tuple[bool, bool, bool]:
-    as_nobody = drop_privileges() and os.access(readable, os.R_OK | os.X_OK)
+def _try_locks(readable: Path, writable: Path) -> tuple[bool, bool]:
     files = restrict_files([readable], writable) and not _works(lambda: list(Path("/").iterdir()))
     calls = restrict_calls() and not _works(lambda: os.fork() or os._exit(0))
-    return files, calls, as_nobody
+    return files, calls
 
 
 def _works(attempt: Any) -> bool:
