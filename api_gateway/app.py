@@ -8,7 +8,6 @@ import os
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
@@ -20,6 +19,7 @@ from api_gateway.errors import (
     GatewayError,
     MethodNotAllowed,
     NotFound,
+    RangeMissing,
     TooLarge,
 )
 from api_gateway.query import Gateway
@@ -49,6 +49,7 @@ _HTTP_ERRORS: dict[int, type[GatewayError]] = {
     404: NotFound,
     405: MethodNotAllowed,
     413: TooLarge,
+    416: RangeMissing,
 }
 
 
@@ -134,7 +135,7 @@ def _answer_problems(app: Flask) -> None:
         if kind is None:
             log.exception("unexpected_http_error")
             return _problem(GatewayError())
-        return _problem(kind(headers=_allow(error)))
+        return _problem(kind(headers=_facts_of(error)))
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:
@@ -151,9 +152,10 @@ def _problem(error: GatewayError) -> Response:
     return response
 
 
-def _allow(error: HTTPException) -> dict[str, str]:
-    methods: Any = getattr(error, "valid_methods", None)
-    return {"Allow": ", ".join(sorted(methods))} if methods else {}
+def _facts_of(error: HTTPException) -> dict[str, str]:
+    """The headers that HTTP asks for: which methods there are, how long the file is."""
+    wanted = ("Allow", "Content-Range")
+    return {name: value for name, value in error.get_headers() if name in wanted}
 
 
 def _warn_of_missing_locks(gateway: Gateway) -> None:

@@ -20,7 +20,7 @@ Version = int | datetime
 _SCALARS = (str, int, float, bool, type(None))
 _MOST_PARAMETERS = 1000
 # A plus sign in a URL that was not encoded arrives as a space.
-_LOST_PLUS = re.compile(r"(?<=:\d\d) (\d\d:?\d\d)$")
+_LOST_PLUS = re.compile(r"(T\S+) (\d\d:?\d\d)$")
 SQL_FIELDS = frozenset({"sql", "params", "format", "as_of", "limit", "timeout_s", "csv_safe"})
 
 
@@ -135,7 +135,7 @@ def _version(value: Any) -> Version:
         if value.isascii() and value.isdigit() and len(value) < 19:
             return int(value)
         try:
-            time = datetime.fromisoformat(_LOST_PLUS.sub(r"+\1", value))
+            time = datetime.fromisoformat(_LOST_PLUS.sub(r"\1+\2", value))
         except ValueError:
             time = None
         if time is not None and time.tzinfo is not None:

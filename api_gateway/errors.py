@@ -72,6 +72,14 @@ class TooLarge(GatewayError):
     title = "The request is too large"
 
 
+class RangeMissing(GatewayError):
+    """The file has no such bytes."""
+
+    code = "range_not_satisfiable"
+    status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+    title = "The file has no such bytes"
+
+
 class NotAcceptable(GatewayError):
     """No format of `Accept` or `format` is served. Fact: `formats`."""
 

@@ -98,6 +98,9 @@ def _csv(columns: list[tuple[str, Any]], safe: bool) -> Row:
     cells = [
         value_text.csv_cell(f"c{index}", kind, safe) for index, (_, kind) in enumerate(columns)
     ]
+    if len(cells) == 1:
+        # Most readers skip an empty line, and with it a row: a lone NULL is written as "".
+        cells = [f"coalesce(nullif({cells[0]}, ''), '\"\"')"]
     header = value_text.csv_header([name for name, _ in columns], safe)
     # Excel takes a file without this mark for one in the machine's old code page.
     return Row(" || ',' || ".join(cells) + " || chr(10)", head=("\ufeff" if safe else "") + header)

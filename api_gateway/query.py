@@ -23,7 +23,6 @@ from api_gateway.errors import (
     BY_CODE,
     GatewayError,
     QueryTimeout,
-    SandboxMissing,
     TooComplex,
     WorkerDied,
 )
@@ -32,7 +31,7 @@ from api_gateway.pool import Lease, Pool
 from api_gateway.processes import ClientGone, Nursery
 from api_gateway.settings import GATE_TIMEOUT_S, QUEUE_S, Settings
 from api_gateway.shelf import Shelf, Shelved
-from api_gateway.verdicts import require_permits
+from api_gateway.verdicts import require_locks, require_permits
 from lake import logs
 
 log = logging.getLogger(__name__)
@@ -90,7 +89,8 @@ class Gateway:
         """The tables at the versions asked for, if the caller may read every one of them."""
         decision = self.decisions.decide(caller.token, tables, action)
         require_permits(decision, tables, caller.token, self.decisions)
-        self._require_locks([name for name in tables if not decision.of(name).open])
+        if not self.settings.allow_weak_sandbox:
+            require_locks(decision, tables, self.nursery.locks)
         return tuple(
             self.shelf.take(name, decision.of(name), asked.as_of.of(name)) for name in tables
         )
@@ -174,11 +174,6 @@ class Gateway:
             except GatewayError as error:
                 raise Interrupted(error.code) from error
         return now
-
-    def _require_locks(self, licensed: list[str]) -> None:
-        missing = self.nursery.locks.missing
-        if licensed and missing and not self.settings.allow_weak_sandbox:
-            raise SandboxMissing(missing=missing)
 
 
 class Interrupted(Exception):

@@ -6,7 +6,7 @@
 | decimals | number up to 15 digits of precision; else string | digits, scale kept |
 | floats | number; `"NaN"`, `"Infinity"`, `"-Infinity"` | same, unquoted |
 | date, time, timestamp | ISO 8601; with zone: UTC, `Z` | same |
-| binary, geometry (WKB) | upper-case hex | same |
+| binary, geometry (WKB) | upper-case hex | same, quoted |
 | list, array | list | JSON text |
 | struct, map | object | JSON text |
 | NULL | null | empty (an empty text is `""`) |
@@ -133,7 +133,7 @@ def csv_header(names: list[str], safe: bool) -> str:
 def csv_cell(value: str, kind: Any, safe: bool) -> str:
     """SQL for the CSV cell of `value`, never NULL. `safe` puts `'` before a text that a spreadsheet
     would run as a formula."""
-    if kind.id in _UNQUOTED or str(kind).lower() in (_ZONED, "blob", *_TIMESTAMPS):
+    if kind.id in _UNQUOTED or str(kind).lower() in (_ZONED, *_TIMESTAMPS):
         return f"coalesce({_text(value, kind)}, '')"
     text = json_of(value, kind) if kind.id in _NESTED else _text(value, kind)
     if safe and kind.id not in _NESTED:

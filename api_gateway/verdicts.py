@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 
 from api_gateway.decisions import Decision, Decisions, TableDecision
-from api_gateway.errors import AccessDenied, TableNotFound
+from api_gateway.errors import AccessDenied, SandboxMissing, TableNotFound
+from api_gateway.sandbox import Locks
 
 
 def require_permits(
@@ -19,6 +20,12 @@ def require_permits(
     for name in tables:
         if not decision.of(name).permitted:
             raise _denied(name, decision.of(name))
+
+
+def require_locks(decision: Decision, tables: tuple[str, ...], locks: Locks) -> None:
+    """Nothing, if every table is open or every lock holds. Raises SandboxMissing."""
+    if locks.missing and not all(decision.of(name).open for name in tables):
+        raise SandboxMissing(missing=locks.missing)
 
 
 def not_found(name: str, token: str | None, decisions: Decisions) -> TableNotFound:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import decimal
 import os
 import tempfile
 from collections.abc import Iterator
+from decimal import Decimal as D
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,19 +33,22 @@ TYPED = pa.table(
     {
         "int64": pa.array([2**63 - 1, -(2**53) - 1, 7, None], pa.int64()),
         "decimal": pa.array(
-            [decimal.Decimal("12345678901234567890.123456789"), decimal.Decimal("-0.000000001"),
-             decimal.Decimal(0), None], pa.decimal128(38, 9)
+            [D("12345678901234567890.123456789"), D("-0.000000001"), D(0), None],
+            pa.decimal128(38, 9),
         ),
-        "price": pa.array(
-            [decimal.Decimal("1234.50"), decimal.Decimal("-0.10"), decimal.Decimal("0.00"), None],
-            pa.decimal128(9, 2),
-        ),
+        "price": pa.array([D("1234.50"), D("-0.10"), D("0.00"), None], pa.decimal128(9, 2)),
         "float64": pa.array([0.1, 1e300, -0.0, None], pa.float64()),
         "boolean": pa.array([True, False, True, None]),
-        "date": pa.array([dt.date(2026, 2, 28), dt.date(1010, 10, 10), dt.date(9999, 12, 31), None]),
+        "date": pa.array(
+            [dt.date(2026, 2, 28), dt.date(1010, 10, 10), dt.date(9999, 12, 31), None]
+        ),
         "timestamp": pa.array(
-            [dt.datetime(2026, 1, 1, 7, 0, 0, 123456, dt.timezone(dt.timedelta(hours=7))),
-             dt.datetime(1954, 10, 10, tzinfo=dt.UTC), dt.datetime(2026, 1, 1, tzinfo=dt.UTC), None],
+            [
+                dt.datetime(2026, 1, 1, 7, 0, 0, 123456, dt.timezone(dt.timedelta(hours=7))),
+                dt.datetime(1954, 10, 10, tzinfo=dt.UTC),
+                dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+                None,
+            ],
             pa.timestamp("us", "UTC"),
         ),
         "time": pa.array([dt.time(23, 59, 59, 999999), dt.time(0), dt.time(6, 30), None],

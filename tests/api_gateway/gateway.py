@@ -26,12 +26,15 @@ class Gateway:
         self.session.trust_env = False
 
     def get(self, path: str, token: str | None = None, **more) -> requests.Response:
-        return self._request("GET", path, token, **more)
+        return self.request("GET", path, token, **more)
 
     def sql(self, sql: str, token: str | None = None, **body) -> requests.Response:
-        return self._request("POST", "/v1/sql", token, json={"sql": sql, **body})
+        headers, stream = body.pop("headers", {}), body.pop("stream", False)
+        return self.request(
+            "POST", "/v1/sql", token, json={"sql": sql, **body}, headers=headers, stream=stream
+        )
 
-    def _request(self, method: str, path: str, token: str | None, **more) -> requests.Response:
+    def request(self, method: str, path: str, token: str | None, **more) -> requests.Response:
         headers = more.pop("headers", {})
         if token:
             headers["Authorization"] = f"Bearer {token}"

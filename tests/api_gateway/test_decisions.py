@@ -1,0 +1,138 @@
+"""The memory of decisions, with a clock that the test moves."""
+
+from __future__ import annotations
+
+import pytest
+
+from api_gateway.decisions import Decision, Decisions, TableDecision, Unreachable, parse
+from api_gateway.errors import DecisionUnavailable, SandboxMissing
+from api_gateway.sandbox import Locks
+from api_gateway.verdicts import require_locks
+
+OPEN = TableDecision("permit", tier="open")
+CLICK = TableDecision("permit", tier="click")
+
+
+class Scene:
+    """A portal, an epoch and a clock in one."""
+
+    def __init__(self):
+        self.seconds, self.epoch, self.asked = 1000.0, 1, 0
+        self.portal_away = self.valkey_away = False
+        self.exp = None
+        self.during_introspection = lambda: None
+        self.decisions = Decisions(self, self, lambda: self.seconds, lambda: self.seconds)
+
+    def read(self):
+        if self.valkey_away:
+            raise Unreachable
+        return self.epoch
+
+    def introspect(self, token, tables, action):
+        if self.portal_away:
+            raise Unreachable
+        self.asked += 1
+        self.during_introspection()
+        known = {"open": OPEN, "click": CLICK}
+        return Decision(True, {name: known[name] for name in tables or known}, exp=self.exp)
+
+    def decide(self, *tables, token="hic_x"):
+        return self.decisions.decide(token, tables, "query")
+
+
+@pytest.fixture
+def scene():
+    return Scene()
+
+
+def test_an_answer_is_remembered_until_the_epoch_changes(scene):
+    for _ in range(3):
+        assert scene.decide("click").of("click").permitted
+    assert scene.asked == 1
+    scene.epoch = 2
+    scene.decide("click")
+    assert scene.asked == 2
+
+
+def test_an_epoch_that_went_back_forgets_too(scene):
+    scene.decide("click")
+    scene.epoch = 0
+    scene.decide("click")
+    scene.epoch = 1
+    scene.decide("click")
+    assert scene.asked == 3
+
+
+def test_answers_do_not_outlive_five_seconds_or_their_token(scene):
+    scene.decide("click")
+    scene.seconds += 5.1
+    scene.decide("click")
+    assert scene.asked == 2
+    scene.epoch, scene.exp = 2, scene.seconds + 1
+    scene.decide("click")
+    scene.seconds += 1.1
+    scene.decide("click")
+    assert scene.asked == 4
+
+
+def test_a_change_during_the_question_is_not_missed(scene):
+    def change():
+        scene.epoch = 2
+        scene.decisions.epoch()
+
+    scene.during_introspection = change
+    scene.decide("click")
+    scene.during_introspection = lambda: None
+    scene.decide("click")
+    assert scene.asked == 2
+
+
+def test_callers_do_not_share_answers(scene):
+    scene.decide("click", token="hic_a")
+    scene.decide("click", token="hic_b")
+    scene.decide("click", token=None)
+    assert scene.asked == 3
+
+
+def test_an_epoch_unread_for_five_seconds_leaves_open_tables_only(scene):
+    scene.decide("click")
+    scene.decide("open")
+    scene.valkey_away = True
+    scene.seconds += 4.9
+    assert scene.decide("click").of("click").permitted
+    scene.seconds += 0.2
+    with pytest.raises(DecisionUnavailable):
+        scene.decide("click")
+    assert scene.decide("open").of("open").open
+    assert scene.decisions.epoch() is None
+
+
+def test_a_portal_that_is_away_at_the_start_serves_nothing(scene):
+    scene.portal_away = True
+    with pytest.raises(DecisionUnavailable):
+        scene.decide("open")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{}, {"decision": None}, {"decision": "PERMIT"}, {"decision": "maybe"}, {"decision": True}],
+)
+def test_what_does_not_say_permit_is_no_permit(said):
+    decision = parse({"active": True, "tables": {"t": said}}, asked_token=True)
+    assert not decision.of("t").permitted
+    assert not decision.of("other").permitted
+
+
+def test_an_edition_is_not_open_to_anyone():
+    assert not TableDecision("permit", tier="open", edition="e1").open
+
+
+@pytest.mark.parametrize("missing", ["landlock", "seccomp"])
+def test_licensed_tables_need_every_lock(missing):
+    locks = Locks(**{"landlock": True, "seccomp": True, "unprivileged": False, missing: False})
+    decision = Decision(True, {"open": OPEN, "click": CLICK})
+    require_locks(decision, ("open",), locks)
+    with pytest.raises(SandboxMissing) as refusal:
+        require_locks(decision, ("open", "click"), locks)
+    assert refusal.value.facts == {"missing": [missing]}
+    require_locks(decision, ("click",), Locks(True, True, False))
