@@ -115,3 +115,14 @@ def test_harvester_is_an_editor_and_still_manages_no_source(world):
     dataset = {"owner_org": source["owner_org"]}
     assert may(users["harvester"], "package_create", dataset)
     assert not may(users["harvester"], "hanoiic_source_update", data("hanoiic_source_update"))
+
+
+def test_harvester_may_register_in_the_topics_of_a_source(world):
+    users, data = world
+    topic = factories.Group()
+    source = call_action("hanoiic_source_show", **data("hanoiic_source_show"))
+    dataset = {"owner_org": source["owner_org"], "groups": [{"name": topic["name"]}]}
+    assert not may(users["harvester"], "package_create", dataset)
+    said = {**source["dataset"], "groups": dataset["groups"]}
+    call_action("hanoiic_source_update", id=source["id"], dataset=said)
+    assert may(users["harvester"], "package_create", dataset)

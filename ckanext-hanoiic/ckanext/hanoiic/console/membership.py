@@ -1,6 +1,8 @@
-"""The harvest worker's place in a department: an editor, so that it may register datasets there."""
+"""The harvest worker's place in a department and in topics, so that it may register datasets."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from ckan import authz, model
 from ckan.plugins import toolkit as tk
@@ -8,13 +10,16 @@ from ckan.plugins import toolkit as tk
 from .auth import harvester_user
 from .errors import HarvesterMissing
 
-ENOUGH = ("admin", "editor")
+# Roles that are enough, the least one first.
+EDITORS = ("editor", "admin")
+MEMBERS = ("member", "editor", "admin")
 
 
-def ensure_harvester_is_editor(organisation: str) -> None:
-    """Make the harvest worker's user an editor of an organisation; no change when it is already.
+def ensure_harvester_may_register(organisation: str, topics: Iterable[str]) -> None:
+    """Make the harvest worker's user an editor of an organisation and a member of topics.
 
-    Raises HarvesterMissing when there is no such user.
+    CKAN lets only members of a topic put datasets into it. No change where it has the right
+    already. The caller commits. Raises HarvesterMissing when there is no such user.
     """
     name = harvester_user()
     user = model.User.get(name)
@@ -23,10 +28,11 @@ def ensure_harvester_is_editor(organisation: str) -> None:
             f"The harvest worker's user {name} does not exist; the operator creates it "
             "(setting hanoiic.harvester_user)."
         )
-    if authz.users_role_for_group_or_org(organisation, name) in ENOUGH:
-        return
     site_user = tk.get_action("get_site_user")({"ignore_auth": True}, {})["name"]
-    tk.get_action("organization_member_create")(
-        {"ignore_auth": True, "user": site_user},
-        {"id": organisation, "username": name, "role": "editor"},
-    )
+    for place, enough in [(organisation, EDITORS), *((topic, MEMBERS) for topic in topics)]:
+        if authz.users_role_for_group_or_org(place, name) in enough:
+            continue
+        tk.get_action("member_create")(
+            {"ignore_auth": True, "user": site_user, "defer_commit": True},
+            {"id": place, "object": user.id, "object_type": "user", "capacity": enough[0]},
+        )

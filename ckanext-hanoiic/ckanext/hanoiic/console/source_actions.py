@@ -11,7 +11,7 @@ from ckan.types import Context
 from . import schedule
 from .auth import is_harvester, officer_organisations, source_of
 from .errors import SOURCE_DELETED, HarvesterMissing
-from .membership import ensure_harvester_is_editor
+from .membership import ensure_harvester_may_register
 from .model import Run, Source, last_runs, now
 from .paging import page
 from .source_values import flush_unique, validated
@@ -33,10 +33,13 @@ def dictize_one(source: Source) -> dict[str, Any]:
     return dictize(source, last_runs([source.id]).get(source.id))
 
 
-def editor_at(organisation: str) -> None:
+def open_the_door(source: Source) -> None:
+    """Let the harvest worker register what the source publishes; raises ValidationError."""
+    topics = [topic["name"] for topic in source.dataset.get("groups", [])]
     try:
-        ensure_harvester_is_editor(organisation)
+        ensure_harvester_may_register(source.owner_org, topics)
     except HarvesterMissing as error:
+        model.Session.rollback()
         raise tk.ValidationError({"message": [error.detail], "code": [error.code]}) from error
 
 
@@ -49,8 +52,8 @@ def reschedule(source: Source) -> None:
 def hanoiic_source_create(context: Context, data_dict: dict[str, Any]) -> dict[str, Any]:
     """Register a source of a department.
 
-    The harvest worker's user becomes an editor of the organisation. Nothing is harvested yet: the
-    schedule or ``hanoiic_source_run`` does that.
+    The harvest worker's user becomes an editor of the organisation and a member of the dataset's
+    topics. Nothing is harvested yet: the schedule or ``hanoiic_source_run`` does that.
 
     :param name: slug, unique among the sources that are not deleted
     :param title: what officers call it
@@ -67,10 +70,10 @@ def hanoiic_source_create(context: Context, data_dict: dict[str, Any]) -> dict[s
     """
     tk.check_access("hanoiic_source_create", context, data_dict)
     values = validated(data_dict)
-    editor_at(values["owner_org"])
     user = context.get("auth_user_obj") or model.User.get(context.get("user"))
     source = Source(**values, created_by=user.id if user else None)
     reschedule(source)
+    open_the_door(source)
     model.Session.add(source)
     flush_unique()
     model.Session.commit()
@@ -132,15 +135,12 @@ def hanoiic_source_update(context: Context, data_dict: dict[str, Any]) -> dict[s
     if source.state == DELETED:
         raise tk.ObjectNotFound("Source not found")
     values = validated(data_dict, source)
-    if values["owner_org"] != source.owner_org:
-        # This commits, and so lets the row go.
-        editor_at(values["owner_org"])
-        source.lock()
     timing = (source.schedule, source.state)
     for key, value in values.items():
         setattr(source, key, value)
     if timing != (source.schedule, source.state):
         reschedule(source)
+    open_the_door(source)
     flush_unique()
     model.Session.commit()
     return dictize_one(source)
@@ -182,6 +182,8 @@ def hanoiic_source_run(context: Context, data_dict: dict[str, Any]) -> dict[str,
     run = source.open_run()
     created = run is None
     if run is None:
+        # Somebody may have taken the worker's membership away since.
+        open_the_door(source)
         user = context.get("auth_user_obj") or model.User.get(context.get("user"))
         run = Run(
             source_id=source.id,
