@@ -34,7 +34,13 @@ def stage() -> Iterator[helpers.CKANTestApp]:
 
 
 @pytest.fixture
-def empty(stage, clean_db, clean_index, clean_redis) -> Iterator[helpers.CKANTestApp]:
-    """The stage without data, within a request."""
-    with stage.flask_app.test_request_context():
-        yield stage
+def bare(stage, clean_db, clean_index, clean_redis) -> helpers.CKANTestApp:
+    """The stage without data. Its pages are asked from outside of any request."""
+    return stage
+
+
+@pytest.fixture
+def empty(bare) -> Iterator[helpers.CKANTestApp]:
+    """The stage without data, within a request of nobody."""
+    with bare.flask_app.test_request_context():
+        yield bare

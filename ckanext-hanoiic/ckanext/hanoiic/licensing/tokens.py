@@ -95,7 +95,7 @@ def create(
     lifetime_days: int = LIFETIME_DAYS,
 ) -> tuple[str, Token]:
     """Store a new token of ``user``; returns the plain text, shown once, and its row."""
-    plain = make()
+    plain, now = make(), clock.now()
     row = Token(
         hash=digest(plain),
         prefix=plain[:SHOWN_LENGTH],
@@ -103,7 +103,8 @@ def create(
         organization_id=organization_id,
         name=name,
         scopes=scopes,
-        expires_at=clock.now() + timedelta(days=lifetime_days),
+        created_at=now,
+        expires_at=now + timedelta(days=lifetime_days),
     )
     model.Session.add(row)
     model.Session.flush()

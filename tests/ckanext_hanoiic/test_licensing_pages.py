@@ -1,0 +1,261 @@
+"""The pages, as a person uses them: read in both languages, changed by POST only."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import flask
+import polib
+from babel.messages.extract import extract_from_dir
+from bs4 import BeautifulSoup
+from ckan import model
+from ckan.plugins import toolkit as tk
+from ckan.tests.helpers import call_action
+from ckanext.hanoiic import licensing
+from ckanext.hanoiic.licensing.model import Agreement, Token
+from ckanext.hanoiic.licensing.views import licensing as blueprint
+from licensing_scene import Scene, act
+from werkzeug.datastructures import MultiDict
+
+FOLDER = Path(licensing.__file__).parent
+HTML = {"Accept": "text/html"}
+
+
+def test_every_text_has_its_vietnamese_and_the_compiled_file_is_of_this_source():
+    methods = [("**/templates/**.html", "ckan"), ("**.py", "python")]
+    keywords = {"_": None, "N_": None}
+    found = {one[2] for one in extract_from_dir(str(FOLDER), methods, keywords=keywords)}
+    base = FOLDER / "i18n/vi/LC_MESSAGES/ckanext-hanoiic-licensing"
+    source, compiled = polib.pofile(f"{base}.po"), polib.mofile(f"{base}.mo")
+    assert {entry.msgid for entry in source} == found
+    assert all(entry.msgstr for entry in source)
+    assert {e.msgid: e.msgstr for e in source} == {e.msgid: e.msgstr for e in compiled}
+    for entry in source:
+        assert re.findall(r"{\w+}", entry.msgid) == re.findall(r"{\w+}", entry.msgstr)
+
+
+class Browser:
+    """One person's browser: follows what a form does."""
+
+    def __init__(self, app, user: str | None) -> None:
+        self.app = app
+        self.headers = dict(HTML)
+        if user:
+            token = call_action("api_token_create", user=user, name="browser")["token"]
+            self.headers["Authorization"] = token
+
+    def get(self, path: str, status: int = 200) -> BeautifulSoup:
+        response = self.app.get(path, headers=self.headers, status=status, follow_redirects=False)
+        return BeautifulSoup(response.body, "html.parser")
+
+    @staticmethod
+    def _chosen(select) -> str:
+        return (select.find("option", selected=True) or select.find("option"))["value"]
+
+    def press(self, page: BeautifulSoup, button: str, **fields: str) -> BeautifulSoup:
+        """Press the button with this text, in its form with these fields filled."""
+        pressed = next(b for b in page.find_all("button") if b.get_text(strip=True) == button)
+        form = pressed.find_parent("form")
+        assert form["method"] == "post"
+        assert form.find("input", attrs={"name": "_csrf_token"}) is not None
+        data = MultiDict(
+            (i["name"], i.get("value", "")) for i in form.find_all("input", attrs={"name": True})
+        )
+        data.update({s["name"]: self._chosen(s) for s in form.find_all("select")})
+        for name, value in fields.items():
+            data[name] = value
+        response = self.app.post(
+            pressed.get("formaction") or form["action"],
+            data=data,
+            headers=self.headers,
+            follow_redirects=True,
+        )
+        return BeautifulSoup(response.body, "html.parser")
+
+
+def ask(app, scene: Scene, token: str) -> dict:
+    """What the gateway is told, over HTTP with its own credential."""
+    gateway = Browser(app, scene.gateway).headers["Authorization"]
+    response = app.post(
+        "/api/3/action/hanoiic_introspect",
+        json={"token": token, "tables": ["t"], "action": "query"},
+        headers={"Authorization": gateway},
+    )
+    return response.json["result"]
+
+
+def panel(browser: Browser, dataset: dict, language: str = "en") -> BeautifulSoup:
+    """The access panel by itself, as the dataset page shows it to this reader."""
+    environment = {"CKAN_LANG": language, "CKAN_LANG_IS_DEFAULT": language == "vi"}
+    headers = {k: v for k, v in browser.headers.items() if k == "Authorization"}
+    with browser.app.flask_app.test_request_context(
+        "/", environ_overrides=environment, headers=headers
+    ):
+        browser.app.flask_app.preprocess_request()
+        html = flask.render_template("hanoiic_licensing/snippets/access_panel.html", pkg=dataset)
+    return BeautifulSoup(html, "html.parser")
+
+
+def test_a_startup_accepts_makes_a_token_and_the_officer_revokes(bare):
+    scene = Scene()
+    dataset = scene.dataset("click", "t")
+    founder, officer = Browser(bare, scene.founder), Browser(bare, scene.officer)
+    before = panel(founder, dataset)
+    assert before.find(id="access")
+    assert "Copy and share it in any form" in before.get_text()
+    assert before.find(class_="hanoiic-access-status")["data-reason"] == "licence_not_accepted"
+
+    founder.press(before, "I accept the licence")
+    assert panel(founder, dataset).find(attrs={"data-reason": "agreement"})
+
+    page = founder.get("/en/hanoiic/access")
+    assert dataset["title"] in page.find(id="agreements").get_text()
+    made = founder.press(page, "Make the token", name="My notebook")
+    shown = made.find(id="new-token").find("pre").get_text(strip=True)
+    assert shown.startswith("hic_")
+    assert f"{tk.config['hanoiic.gateway_url']}/v1/tables" in made.find(id="new-token").get_text()
+    assert ask(bare, scene, shown)["tables"]["t"]["reason"] == "agreement"
+    again = founder.get("/en/hanoiic/access")
+    assert shown not in str(again)
+    assert "My notebook" in again.find(id="tokens").get_text()
+
+    inbox = officer.get("/en/hanoiic/inbox")
+    refused = officer.press(inbox, "Revoke")
+    assert "Missing value" in refused.get_text()
+    officer.press(inbox, "Revoke", reason="Misuse of <b>data</b>")
+    assert ask(bare, scene, shown)["tables"]["t"]["reason"] == "agreement_revoked"
+    after = panel(founder, dataset)
+    assert "Misuse of <b>data</b>" in after.get_text()
+    assert after.find("b") is None
+    assert after.find("textarea", attrs={"name": "purpose"})
+    founder.press(again, "Revoke")
+    assert ask(bare, scene, shown)["token_error"] == "token_revoked"
+
+
+def test_a_request_is_sent_refused_sent_again_and_approved(bare):
+    scene = Scene()
+    dataset = scene.dataset("request", "t")
+    founder, officer = Browser(bare, scene.founder), Browser(bare, scene.officer)
+    founder.press(panel(founder, dataset), "Request access", purpose="Bus arrival times")
+    waiting = panel(founder, dataset)
+    assert "Bus arrival times" in waiting.get_text()
+    inbox = officer.get("/en/hanoiic/inbox")
+    assert "Bus arrival times" in inbox.get_text()
+    assert scene.startup["title"] in inbox.find(id="requests").get_text()
+    officer.press(inbox, "Refuse", reason="Say which lines")
+    assert "Say which lines" in panel(founder, dataset).get_text()
+    assert "Say which lines" in founder.get("/en/hanoiic/access").get_text()
+    founder.press(panel(founder, dataset), "Request access", purpose="Lines 1 to 9")
+    officer.press(officer.get("/en/hanoiic/inbox"), "Approve", valid_until="2999-12-31")
+    assert panel(founder, dataset).find(attrs={"data-reason": "agreement"})
+    assert model.Session.query(Agreement).one().valid_until.year >= 2999
+
+
+def test_a_withdrawn_request_leaves_the_inbox(bare):
+    scene = Scene()
+    dataset = scene.dataset("request")
+    founder = Browser(bare, scene.founder)
+    founder.press(panel(founder, dataset), "Request access", purpose="p")
+    founder.press(founder.get("/en/hanoiic/access"), "Withdraw")
+    inbox = Browser(bare, scene.officer).get("/en/hanoiic/inbox")
+    assert "No request is waiting." in inbox.get_text()
+
+
+def test_pages_speak_vietnamese_and_english_and_say_when_they_are_empty(bare):
+    scene = Scene()
+    dataset = scene.dataset("click")
+    officer = Browser(bare, scene.officer)
+    for path, texts in {
+        "/hanoiic/access": ["Quyền truy cập của tôi", "Bạn chưa có thoả thuận nào.",
+                            "Bạn chưa gửi yêu cầu nào.", "Bạn chưa có mã truy cập nào."],
+        "/en/hanoiic/access": ["My access", "You hold no agreement yet.",
+                               "You sent no request yet.", "You have no token yet."],
+        "/hanoiic/inbox": ["Không có yêu cầu nào đang chờ.", "Chưa ai có thoả thuận"],
+        "/en/hanoiic/inbox": ["No request is waiting.", "Nobody holds an agreement"],
+        "/hanoiic/licences/CC-BY-4.0": ["Ghi công 4.0", "Bạn được", "Bạn phải"],
+        "/en/hanoiic/licences/hanoi-open-data": ["Hanoi open data", "You must not", "A draft"],
+    }.items():  # fmt: skip
+        text = officer.get(path).get_text()
+        for expected in texts:
+            assert expected in text, path
+    loner = Browser(bare, scene.loner)
+    assert "Tôi chấp nhận giấy phép" in panel(loner, dataset, "vi").get_text()
+    assert "Đăng nhập" in panel(Browser(bare, None), dataset, "vi").get_text()
+
+
+def test_a_user_of_several_organisations_chooses_on_the_page(bare):
+    scene = Scene()
+    other = scene.organization(founder="member")
+    dataset = scene.dataset("click")
+    founder = Browser(bare, scene.founder)
+    page = panel(founder, dataset)
+    assert (
+        "Choose the organisation you act for."
+        in founder.press(page, "I accept the licence").get_text()
+    )
+    founder.press(page, "I accept the licence", organization=other["id"])
+    assert model.Session.query(Agreement).one().party_id == other["id"]
+
+
+def test_nothing_changes_by_get_and_strangers_are_sent_away(bare):
+    scene = Scene()
+    dataset = scene.dataset("click")
+    anonymous, loner = Browser(bare, None), Browser(bare, scene.loner)
+    for path in ("/hanoiic/access", "/hanoiic/inbox"):
+        anonymous.get(path, status=302)
+    loner.get("/hanoiic/inbox", status=403)
+    loner.get("/hanoiic/licences/nothing", status=404)
+    with bare.flask_app.test_request_context():
+        changing = [
+            rule for rule in bare.flask_app.url_map.iter_rules()
+            if rule.endpoint.startswith(f"{blueprint.name}.") and "POST" in rule.methods
+        ]  # fmt: skip
+        assert len(changing) == 6
+        paths = [
+            tk.url_for(rule.endpoint, **dict.fromkeys(rule.arguments, dataset["id"]))
+            for rule in changing
+        ]
+    for path in paths:
+        assert bare.get(path, headers=loner.headers).status_code in (404, 405)
+        bare.post(path, headers=HTML, status=403)
+    assert model.Session.query(Agreement).count() == 0
+
+
+def test_a_form_goes_nowhere_but_to_its_own_page(bare):
+    scene = Scene()
+    dataset = scene.dataset("click")
+    founder = Browser(bare, scene.founder)
+    response = bare.post(
+        f"/hanoiic/access/datasets/{dataset['id']}/accept?came_from=https://evil.test&next=//evil.test",
+        data={"came_from": "https://evil.test", "next": "https://evil.test"},
+        headers=founder.headers | {"Referer": "https://evil.test"},
+        follow_redirects=False,
+    )
+    assert response.status_code == 302
+    assert response.location.endswith(f"/dataset/{dataset['name']}#access")
+    assert "evil" not in response.location
+
+
+def test_no_form_without_csrf_token_even_after_a_call_by_api_token(bare, monkeypatch):
+    scene = Scene()
+    dataset = scene.dataset("click")
+    accept = f"/hanoiic/access/datasets/{dataset['id']}/accept"
+    monkeypatch.setitem(bare.flask_app.config, "WTF_CSRF_ENABLED", True)
+    founder = Browser(bare, scene.founder)
+    bare.post(accept, headers=founder.headers, status=400)
+    bare.post(accept, headers=founder.headers, status=400)
+    assert model.Session.query(Agreement).count() == 0
+
+
+def test_the_page_with_a_new_token_is_not_kept_by_caches(bare):
+    scene = Scene()
+    founder = Browser(bare, scene.founder)
+    data = {"name": "n", "scopes": "query", "lifetime_days": "30"}
+    response = bare.post("/hanoiic/access/tokens", data=data, headers=founder.headers)
+    assert "no-store" in response.headers["Cache-Control"]
+    row = model.Session.query(Token).one()
+    assert (row.scopes, (row.expires_at - row.created_at).days) == (["query"], 30)
+    wrong = bare.post("/en/hanoiic/access/tokens", data={"name": ""}, headers=founder.headers)
+    assert "alert-danger" in wrong.body
+    assert act("hanoiic_token_list", scene.developer) == []
