@@ -90,46 +90,48 @@ def test_access_not_stated_is_by_request():
     )
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("access_tier", "free"),
-        ("update_frequency", "SOMETIMES"),
-        ("temporal_start", "tomorrow"),
-        ("temporal_end", "2024-12-31"),
-        ("spatial_wards", ["4"]),
-        ("spatial_wards", '{"a": 1}'),
-        ("spatial_wards", "[00004"),
-        ("contact_email", "not an address"),
-        ("is_simulated", "perhaps"),
-    ],
+WRONG_IN_A_DATASET = (
+    ("access_tier", "free"),
+    ("update_frequency", "SOMETIMES"),
+    ("temporal_start", "tomorrow"),
+    ("temporal_end", "2024-12-31"),
+    ("spatial_wards", ["4"]),
+    ("spatial_wards", '{"a": 1}'),
+    ("spatial_wards", "[00004"),
+    ("contact_email", "not an address"),
+    ("is_simulated", "perhaps"),
 )
-def test_a_wrong_value_of_a_dataset_is_refused(field, value):
-    with pytest.raises(tk.ValidationError) as refused:
-        create(**{"temporal_start": "2025-01-01", field: value})
-    assert field in refused.value.error_dict
+WRONG_IN_A_RESOURCE = (
+    ("lake_table", "../etc"),
+    ("lake_table", "Bus"),
+    ("lake_version", -1),
+    ("lake_version_at", "yesterday"),
+    ("row_count", "many"),
+    ("columns", {"name": "a"}),
+    ("columns", [{"name": "a"}]),
+    ("columns", "[{"),
+    ("quality", {"completeness": 1.2}),
+    ("quality", {"rejected_rows": -1}),
+    ("quality", [1]),
+)
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("lake_table", "../etc"),
-        ("lake_table", "Bus"),
-        ("lake_version", -1),
-        ("lake_version_at", "yesterday"),
-        ("row_count", "many"),
-        ("columns", {"name": "a"}),
-        ("columns", [{"name": "a"}]),
-        ("columns", "[{"),
-        ("quality", {"completeness": 1.2}),
-        ("quality", {"rejected_rows": -1}),
-        ("quality", [1]),
-    ],
-)
-def test_a_wrong_value_of_a_resource_is_refused(field, value):
-    with pytest.raises(tk.ValidationError) as refused:
-        create(resources=[{**RESOURCE, field: value}])
-    assert field in refused.value.error_dict["resources"][0]
+def refused(**fields):
+    with pytest.raises(tk.ValidationError) as error:
+        create(**fields)
+    return error.value.error_dict
+
+
+def test_wrong_values_of_a_dataset_are_refused():
+    for field, value in WRONG_IN_A_DATASET:
+        errors = refused(**{"temporal_start": "2025-01-01", field: value})
+        assert set(errors) == {field}, value
+
+
+def test_wrong_values_of_a_resource_are_refused():
+    for field, value in WRONG_IN_A_RESOURCE:
+        (errors,) = refused(resources=[{**RESOURCE, field: value}])["resources"]
+        assert set(errors) == {field}, value
 
 
 def test_a_time_with_a_zone_is_kept_in_utc():

@@ -49,9 +49,7 @@ class HanoiicProfile(EuropeanDCATAP3Profile):
 
     def _texts(self, dataset: dict[str, Any], ref: URIRef) -> None:
         for field, predicate in TEXTS:
-            self._in_two_languages(
-                ref, predicate, dataset.get(field), dataset.get(f"{field}_en")
-            )
+            self._in_two_languages(ref, predicate, dataset.get(field), dataset.get(f"{field}_en"))
 
     def _in_two_languages(
         self, ref: URIRef, predicate: URIRef, vietnamese: str | None, english: str | None
@@ -82,18 +80,14 @@ class HanoiicProfile(EuropeanDCATAP3Profile):
             known = entities().get(group["name"], {})
             self.g.add((ref, DCAT.theme, topic))
             self.g.add((topic, RDF.type, SKOS.Concept))
-            self._in_two_languages(
-                topic, SKOS.prefLabel, known.get("title"), known.get("title_en")
-            )
+            self._in_two_languages(topic, SKOS.prefLabel, known.get("title"), known.get("title_en"))
 
     def _publisher(self, dataset: dict[str, Any]) -> None:
         owner = entities().get((dataset.get("organization") or {}).get("name", ""))
         if owner:
             for publisher in set(self.g.subjects(RDF.type, FOAF.Agent)):
                 if (publisher, FOAF.name, Literal(owner["title"])) in self.g:
-                    self._in_two_languages(
-                        publisher, FOAF.name, owner["title"], owner["title_en"]
-                    )
+                    self._in_two_languages(publisher, FOAF.name, owner["title"], owner["title_en"])
 
     def _access(self, dataset: dict[str, Any], ref: URIRef) -> None:
         right = ACCESS.get(dataset.get("access_tier", ""), ACCESS_RIGHT.RESTRICTED)

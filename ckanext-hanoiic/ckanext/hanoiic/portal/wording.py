@@ -106,7 +106,7 @@ def cell(value: Any) -> str:
     """A value of a table, short enough for a preview."""
     if value is None:
         return ""
-    text = value if isinstance(value, str) else str(value)
+    text = format(value, ".12g") if isinstance(value, float) else str(value)
     return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
 
 
@@ -119,7 +119,7 @@ def page_in(other: str) -> str:
     """The address of the very page in another language."""
     here = flask.request.environ["CKAN_CURRENT_URL"]
     locale = "default" if other == tk.config["ckan.locale_default"] else other
-    return tk.url_for(here, locale=locale)
+    return tk.url_for("home.index", locale=locale).rstrip("/") + here
 
 
 def ward_names(codes: list[str]) -> tuple[list[str], int]:

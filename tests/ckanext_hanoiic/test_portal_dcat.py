@@ -1,0 +1,88 @@
+"""The catalogue as linked data: read back with rdflib."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ckan.plugins import toolkit as tk
+from portal_scene import kept, page, scene  # noqa: F401
+from rdflib import Graph, Literal, URIRef
+from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, SKOS, XSD
+
+EU = "http://publications.europa.eu/resource/authority/"
+FORMATS = {"ttl": "turtle", "jsonld": "json-ld", "rdf": "xml"}
+
+
+def graph(app, path, suffix):
+    return Graph().parse(data=app.get(f"{path}.{suffix}").body, format=FORMATS[suffix])
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_dataset_carries_its_fields(app, scene, suffix):
+    g = graph(app, "/dataset/diem-dung", suffix)
+    (dataset,) = g.subjects(RDF.type, DCAT.Dataset)
+    assert set(g.objects(dataset, DCTERMS.title)) == {
+        Literal("Điểm dừng xe buýt", lang="vi"),
+        Literal("Bus stops", lang="en"),
+    }
+    assert set(g.objects(dataset, DCTERMS.description)) == {
+        Literal("Mọi điểm dừng của thành phố.", lang="vi"),
+        Literal("Every stop of the city.", lang="en"),
+    }
+    assert g.value(dataset, DCTERMS.accrualPeriodicity) == URIRef(EU + "frequency/MONTHLY")
+    assert g.value(dataset, DCTERMS.accessRights) == URIRef(EU + "access-right/PUBLIC")
+
+    place = g.value(dataset, DCTERMS.spatial)
+    assert g.value(place, DCTERMS.identifier) == Literal("00004")
+    assert g.value(place, SKOS.prefLabel) == Literal("Phường Ba Đình", lang="vi")
+
+    theme = g.value(dataset, DCAT.theme)
+    assert Literal("Transport", lang="en") in g.objects(theme, SKOS.prefLabel)
+
+    publisher = g.value(dataset, DCTERMS.publisher)
+    assert set(g.objects(publisher, FOAF.name)) == {
+        Literal("Sở Xây dựng", lang="vi"),
+        Literal("Department of Construction", lang="en"),
+    }
+
+    days = {str(value)[:10] for _, _, value in g if "-" in str(value)[4:5]}
+    assert {"2025-01-01", "2025-12-31"} <= days
+
+
+def test_a_distribution_names_table_version_licence_and_size(app, scene):
+    g = graph(app, "/dataset/diem-dung", "ttl")
+    (distribution,) = g.subjects(RDF.type, DCAT.Distribution)
+    url = URIRef("http://gateway.test:8000/v1/tables/transport_stops/download.csv")
+    assert g.value(distribution, DCAT.downloadURL) == url
+    assert g.value(distribution, DCTERMS.identifier) == Literal("transport_stops")
+    assert g.value(distribution, DCAT.version) == Literal("2")
+    size = Literal(90210, datatype=XSD.nonNegativeInteger)
+    assert g.value(distribution, DCAT.byteSize) == size
+    licence = URIRef("https://creativecommons.org/licenses/by/4.0/")
+    assert g.value(distribution, DCTERMS.license) == licence
+
+
+def test_a_dataset_with_terms_is_restricted(app, scene):
+    g = graph(app, "/dataset/khong-khi", "ttl")
+    (dataset,) = g.subjects(RDF.type, DCAT.Dataset)
+    assert g.value(dataset, DCTERMS.accessRights) == URIRef(EU + "access-right/RESTRICTED")
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_the_catalogue_lists_every_dataset(app, scene, suffix):
+    g = graph(app, "/catalog", suffix)
+    (catalogue,) = g.subjects(RDF.type, DCAT.Catalog)
+    assert len(set(g.objects(catalogue, DCAT.dataset))) == 2
+    assert len(set(g.objects(catalogue, DCTERMS.language))) == 2
+
+
+def test_the_dataset_page_describes_itself_to_search_engines(app, scene):
+    soup = page(app, "/dataset/diem-dung")
+    text = soup.select_one('script[type="application/ld+json"]').text
+    (dataset,) = [node for node in json.loads(text)["@graph"] if node["@type"] == "schema:Dataset"]
+    assert dataset["schema:name"] == "Điểm dừng xe buýt"
+    assert dataset["schema:alternateName"]["@value"] == "Bus stops"
+    assert dataset["schema:isAccessibleForFree"] is True
+    assert len(dataset["schema:variableMeasured"]) == 3
+    assert dataset["schema:url"] == tk.url_for("dataset.read", id="diem-dung", _external=True)
