@@ -1,4 +1,4 @@
-"""One lake, one Valkey, one portal and one gateway for the whole session: all real but the portal."""
+"""One lake, one Valkey, one portal and one gateway for the session: all real but the portal."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from lake import edition
 from tests.api_gateway.portal import STARTUP, deny, permit
 from tests.servers import wait_for
 
@@ -122,8 +123,6 @@ def test_edition_that_is_not_written_is_never_replaced_by_the_whole_table(gatewa
 
 
 def test_edition_is_what_its_caller_reads(gateway, portal, lake):
-    from lake import edition
-
     projection = edition.Projection(columns=("tên",))
     edition.write(lake, "bus_stops", 2, "names_only", projection)
     portal.tables[STARTUP]["bus_stops"] = permit("click", edition="names_only")
@@ -144,7 +143,7 @@ def test_revocation_breaks_off_an_answer_that_is_being_sent(gateway, portal):
     portal.tables[STARTUP]["secret"] = deny("agreement_revoked")
     portal.change()
     begun = time.monotonic()
-    with pytest.raises(Exception, match="(?i)ended prematurely|broken|incomplete"):
+    with pytest.raises(Exception, match=r"(?i)ended prematurely|broken|incomplete"):
         for _ in chunks:
             pass
     assert time.monotonic() - begun < 5

@@ -36,8 +36,8 @@ class Scene:
         known = {"open": OPEN, "click": CLICK}
         return Decision(True, {name: known[name] for name in tables or known}, exp=self.exp)
 
-    def decide(self, *tables, token="hic_x"):
-        return self.decisions.decide(token, tables, "query")
+    def decide(self, *tables, **caller):
+        return self.decisions.decide(caller.get("token", "hic_x"), tables, "query")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Attacks: all refused at the door; and those on files are refused again with the door left open."""
+"""Attacks: all refused at the door; those on files again with the door left open."""
 
 from __future__ import annotations
 
@@ -75,8 +75,16 @@ def pool(folder: Path, settings: dict, portal_server: HTTPServer):
 def run_without_gate(pool: Pool, lake, sql: str, key: str = "attack") -> tuple[bytes, bytes]:
     """The last frame's kind and everything a process says to SQL that no gate has seen."""
     source = Source("bus_stops", tuple(lake.table("bus_stops").files(2)))
-    job = {"kind": "query", "sql": sql, "params": {"file": "/etc/passwd"} if "$file" in sql else [],
-           "format": "json", "limit": None, "csv_safe": False, "timeout_s": 5, "envelope": {}}  # fmt: skip
+    job = {
+        "kind": "query",
+        "sql": sql,
+        "params": {"file": "/etc/passwd"} if "$file" in sql else [],
+        "format": "json",
+        "limit": None,
+        "csv_safe": False,
+        "timeout_s": 5,
+        "envelope": {},
+    }
     with pool.process(key, [source]) as lease:
         lease.process.ask(job)
         said = b""

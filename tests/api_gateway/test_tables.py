@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -68,8 +69,7 @@ def test_download_in_another_format(gateway, format_name):
 
 def test_parquet_is_the_versions_own_file(gateway, lake):
     answer = gateway.get("/v1/tables/bus_stops/download.parquet")
-    with open(lake.table("bus_stops").files(2)[0], "rb") as file:
-        assert answer.content == file.read()
+    assert answer.content == Path(lake.table("bus_stops").files(2)[0]).read_bytes()
     assert int(answer.headers["Content-Length"]) == len(answer.content)
     read = pq.read_table(io.BytesIO(answer.content))
     assert read.to_pylist() == STOPS.to_pylist()
