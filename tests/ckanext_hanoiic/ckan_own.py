@@ -51,6 +51,11 @@ ckan.datastore.write_url = {database}
 ckan.datastore.read_url = {database}
 solr_url = {database}
 ckan.redis.url = {redis}
+ckan.storage_path = {storage}
+ckan.files.storage.resources.type = ckan:fs
+ckan.files.storage.resources.path = {storage}/resources
+ckan.files.storage.resources.initialize = true
+ckan.files.default_storages.resource = resources
 ckan.plugins = hanoiic_search
 {settings}
 
@@ -126,6 +131,7 @@ def main(arguments: list[str]) -> int:
             INI.format(
                 database=database.url(PORTAL_ROLE, home.secret("database_portal")),
                 redis=cache.url,
+                storage=home.storage,
                 settings="\n".join(f"{name} = {value}" for name, value in SETTINGS.items()),
             ),
             encoding="utf-8",

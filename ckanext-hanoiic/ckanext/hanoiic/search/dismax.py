@@ -92,7 +92,14 @@ def parse(query: str, fields: Fields) -> Node:
         clauses.append((occurs, fields.best(leaf)))
     if len(clauses) > MOST_WORDS:
         raise QueryTooComplex(f"more than {MOST_WORDS} words")
+    if _chooses(query):
+        fields = replace(fields, mm="1")
     return _with_minimum(bool_of(clauses), fields, query)
+
+
+def _chooses(query: str) -> bool:
+    """Whether the reader wrote OR: then one of the words is enough, whatever ``mm`` says."""
+    return not {"OR", "||"}.isdisjoint(query.split())
 
 
 def parse_extended(query: str, fields: Fields, reading: Reading) -> Node:
@@ -101,6 +108,8 @@ def parse_extended(query: str, fields: Fields, reading: Reading) -> Node:
         found = parse_lucene(query, replace(reading, default_and=False, bare=fields.best))
     except SyntaxRefused:
         return parse(query, fields)
+    if _chooses(query):
+        fields = replace(fields, mm="1")
     return _with_minimum(found, fields, query)
 
 

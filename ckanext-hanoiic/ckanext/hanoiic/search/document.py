@@ -73,18 +73,20 @@ def row_of(document: dict[str, Any], schema: SolrSchema, now: dates.Clock = date
         raise DocumentRefused("it has no index_id")
     row = Row(index_id=vietnamese.storable(str(values["index_id"][0])))
     targets = dict.fromkeys(target for _, target in schema.copies)
-    copies: dict[str, list[Any]] = defaultdict(list)
+    copies: dict[str, list[list[Any]]] = defaultdict(list)
     for name, items in values.items():
         description = schema.field(name)
         if description is None:
             raise DocumentRefused(f"unknown field {name!r}")
         _store(row, description, items)
         for target in schema.copied_to(name):
-            copies[target].extend(items)
+            copies[target].append(items)
         if description.indexed and name not in targets:
             _index(row, description, items)
     for target in targets:
-        items = [*copies.get(target, []), *values.get(target, [])]
+        # Short fields first: what a tsvector can't hold is the end of the longest.
+        copied = sorted(copies[target], key=lambda items: sum(len(str(item)) for item in items))
+        items = [item for items in [*copied, values.get(target, [])] for item in items]
         description = schema.field(target)
         if items and description is not None:
             _index(row, description, items)

@@ -9,18 +9,19 @@ from typing import Any
 from .errors import FeatureUnsupported, ValueRefused
 from .solr_schema import SolrSchema
 from .sql import Sql, like
+from .vietnamese import storable
 
 DEFAULT_LIMIT = 100  # Solr's own
 ORDERS = {"count": 'n DESC, v COLLATE "C"', "index": 'v COLLATE "C"'}
 
 IN_MATCHED = (
     "SELECT v, count(*) AS n FROM matched m, jsonb_array_elements_text(m.exact -> %s::text) v"
-    " WHERE v LIKE %s GROUP BY v"
+    "{where} GROUP BY v"
 )
 IN_ALL = (
     "SELECT v, count(f.number) AS n FROM hanoiic_search.entry m"
     " CROSS JOIN LATERAL jsonb_array_elements_text(m.exact -> %s::text) v"
-    " LEFT JOIN matched f ON f.number = m.number WHERE v LIKE %s GROUP BY v"
+    " LEFT JOIN matched f ON f.number = m.number{where} GROUP BY v"
 )
 COUNTED = (
     "(SELECT coalesce(json_agg(json_build_array(v, n)), '[]') FROM"
@@ -40,10 +41,13 @@ class Facet:
 
     def sql(self) -> Sql:
         """A JSON list ``[[value, count] …]`` over the rows of ``matched``."""
-        counted = IN_MATCHED if self.mincount > 0 else IN_ALL
+        where, patterns = (
+            (" WHERE v LIKE %s", [f"{like(self.prefix)}%"]) if self.prefix else ("", [])
+        )
+        counted = (IN_MATCHED if self.mincount > 0 else IN_ALL).format(where=where)
         return Sql(
             COUNTED.format(counted=counted, order=ORDERS[self.order]),
-            (self.field, f"{like(self.prefix)}%", self.mincount, self.limit),
+            (self.field, *patterns, self.mincount, self.limit),
         )
 
 
@@ -61,7 +65,7 @@ def _facet(name: str, parameters: Mapping[str, Any], schema: SolrSchema) -> Face
     def setting(key: str, default: Any) -> Any:
         return parameters.get(f"f.{name}.facet.{key}", parameters.get(f"facet.{key}", default))
 
-    field = schema.field(name)
+    field = schema.field(storable(name))
     if field is None or not field.indexed:
         raise ValueRefused(f"undefined field {name!r}")
     if field.is_words or field.kind == "infix":
@@ -73,10 +77,10 @@ def _facet(name: str, parameters: Mapping[str, Any], schema: SolrSchema) -> Face
     if order not in ORDERS:
         raise ValueRefused(f"facet.sort={order!r}")
     return Facet(
-        name,
+        field.name,
         None if limit < 0 else limit,
         whole(setting("mincount", 0), "facet.mincount"),
-        str(setting("prefix", "") or ""),
+        storable(str(setting("prefix", "") or "")),
         order,
     )
 

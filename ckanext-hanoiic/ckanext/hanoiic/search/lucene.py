@@ -43,12 +43,14 @@ _PIECES = re.compile(
     |   (?P<or>\|\|)
     |   (?P<not>!)
     |   (?P<regex>/)
+    |   (?P<boost>\^)
     |   (?P<plain>['<>=])
     |   (?P<open>\()
     |   (?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
 _TERM_ENDERS = frozenset(' \t\r\n\u3000([{:+-!"^')
+_DIGITS = frozenset("0123456789")
 _MAGIC = frozenset({"_query_", "_val_"})
 
 
@@ -82,9 +84,11 @@ def _as_luqum_reads(query: str) -> str:
     written: list[str] = []
     depth = 0
     clauses = 0
+    within_word = False
     for piece in _PIECES.finditer(query):
         kind, text = piece.lastgroup, piece.group()
-        starts = not written or written[-1][-1] in _TERM_ENDERS
+        starts = not within_word
+        within_word = kind == "escaped" or text[-1] not in _TERM_ENDERS
         if kind in ("and", "or", "not"):
             text = f" {kind.upper()} "
         elif kind == "phrase":
@@ -93,6 +97,10 @@ def _as_luqum_reads(query: str) -> str:
             raise FeatureUnsupported("regular expressions (write \\/ for a slash)")
         elif kind == "plain" and starts:
             text = f"\\{text}"
+        elif kind == "boost" and query[piece.end() : piece.end() + 1] not in _DIGITS:
+            raise SyntaxRefused(f"{query!r}: after ^ comes a number")
+        elif text == "\\\n":
+            text = "\\ "
         elif text == "\\":
             raise SyntaxRefused(f"{query!r}: a backslash at the end")
         elif text == '"':

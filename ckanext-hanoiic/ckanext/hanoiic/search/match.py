@@ -55,7 +55,7 @@ class Matcher:
             case Boost(inner, _):
                 return self.match(inner)
             case Best(nodes, _):
-                return any_of([self.match(child) for child in nodes])
+                return any_of([self.match(child) for child in self._widest(nodes)])
             case Bool():
                 return self._bool(node)
             case Exists(field):
@@ -84,6 +84,22 @@ class Matcher:
         least = node.required_should
         optional = [self.match(child) for child in node.should] if least else []
         return all_of([*required, at_least(least, optional), *excluded])
+
+    def _widest(self, nodes: tuple[Node, ...]) -> list[Node]:
+        """The nodes without those that find nothing but what another finds too.
+
+        The catch-all ``text`` holds the words of ``title``, ``tags`` and others: where it is asked
+        for the same text, it alone decides whether a row matches (and ``rank`` asks the others).
+        """
+        plain = [_unweighted(node) for node in nodes]
+        asked = {(leaf.field, leaf.text) for leaf in plain if isinstance(leaf, Term | Phrase)}
+        return [
+            node
+            for node, leaf in zip(nodes, plain, strict=True)
+            if not isinstance(leaf, Term | Phrase)
+            or not vietnamese.words(leaf.text)
+            or not any((wider, leaf.text) in asked for wider in self.schema.copied_to(leaf.field))
+        ]
 
     def _term(self, field: Field, text: str, slop: int = 0) -> Match:
         if field.is_words:
@@ -161,6 +177,12 @@ class Matcher:
             f"WHERE {' AND '.join(conditions)})",
             tuple(parameters),
         )
+
+
+def _unweighted(node: Node) -> Node:
+    while isinstance(node, Boost):
+        node = node.node
+    return node
 
 
 def _like(node: Pattern, form: Any) -> str:

@@ -7,6 +7,7 @@ import re
 from .errors import FeatureUnsupported, SortRefused
 from .solr_schema import SolrSchema
 from .sql import Sql
+from .vietnamese import storable
 
 SCORE = "score"
 _KEY = re.compile(r"(?P<field>[^\s,()]+)\s+(?P<direction>asc|desc)\Z", re.IGNORECASE)
@@ -41,6 +42,7 @@ def order_by(sort: str | None, schema: SolrSchema) -> Sql:
 
 
 def _by_field(name: str, direction: str, schema: SolrSchema) -> Sql:
+    name = storable(name)
     field = schema.field(name)
     if field is None or not field.indexed or field.kind == "binary":
         raise SortRefused(f"'{name} {direction}'")

@@ -50,7 +50,7 @@ def fold(text: str) -> str:
 def stem(word: str) -> str:
     """The English stem of a folded word (``floods`` → ``flood``).
 
-    Folding comes first: stemming ``thủy`` would leave it alone while ``thuy`` became ``thui``.
+    Folding comes first, so that a word with and without diacritics has one stem.
     """
     if len(word) < 4 or not word.isascii() or not word.isalpha():
         return word
@@ -93,17 +93,21 @@ def chunks(text: str, first_place: int = 1) -> Iterator[Chunk]:
     """
     place = first_place
     for piece in storable(text).split():
-        words = []
-        for run in _RUNS.findall(_POSSESSIVE.sub("", piece)):
-            for part in _parts(run):
-                folded = fold(part)[:LONGEST_WORD]
-                if folded:
-                    words.append(Word(place, spelling(part)[:LONGEST_WORD], folded))
-                    place += 1
-        if words:
+        cut = _cut(piece)
+        if cut:
+            words = tuple(Word(place + i, *forms) for i, forms in enumerate(cut))
             several = 1 < len(words) <= MOST_JOINED_PARTS
             joined = "".join(word.folded for word in words)[:LONGEST_WORD] if several else None
-            yield Chunk(tuple(words), joined)
+            yield Chunk(words, joined)
+            place += len(words)
+
+
+@functools.lru_cache(maxsize=65536)  # a language has few words, and a catalogue repeats them
+def _cut(piece: str) -> tuple[tuple[str, str], ...]:
+    """The words of a piece without spaces, each as (spelling, folded)."""
+    parts = [part for run in _RUNS.findall(_POSSESSIVE.sub("", piece)) for part in _parts(run)]
+    forms = [(spelling(part)[:LONGEST_WORD], fold(part)[:LONGEST_WORD]) for part in parts]
+    return tuple(form for form in forms if form[1])
 
 
 def _parts(run: str) -> list[str]:
