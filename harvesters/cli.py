@@ -7,6 +7,7 @@ Exit codes: 0 published or unchanged · 1 the run failed · 2 the command line o
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import tempfile
@@ -165,6 +166,7 @@ def worker() -> int:
     """Claim runs from the portal and work them off until stopped. Start as many as you like."""
     settings = read(os.environ)
     logs.configure("harvest", settings.log_level)
+    logging.getLogger("procrastinate").setLevel(logging.WARNING)
     conninfo = database.address(read_secret(settings.harvest_database_url_file))
     database.migrate(conninfo)
     busy = Worker(database.queue(conninfo), lambda: open_room(settings), open_portal(settings))

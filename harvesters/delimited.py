@@ -58,7 +58,8 @@ def dialect(text: Text, options: Options) -> Dialect:
         return found
     delimiter = options.delimiter or _delimiter(sample, quote)
     rows = _records(sample, delimiter, quote)
-    names = header.find(rows, options.header_row, options.skip_rows)
+    width = _width(rows[max(options.skip_rows, (options.header_row or 1) - 1) :])
+    names = header.find(rows, options.header_row, options.skip_rows, width)
     if names is None:
         raise TableNotFound("No header with rows below it was found in the file.")
     if len(names.names) > MAX_COLUMNS:
@@ -191,6 +192,12 @@ def _records(
         return list(islice(reader, count))
     except csv.Error as error:
         raise TableNotFound("The file's records can't be told apart.") from error
+
+
+def _width(rows: list[list[str]]) -> int:
+    """The usual number of cells a record: the delimiters are there even where cells are empty."""
+    lengths = Counter(len(row) for row in rows if any(cell.strip() for cell in row))
+    return max(lengths.items(), key=lambda item: (item[1], item[0]), default=(0, 0))[0]
 
 
 def _delimiter(sample: str, quote: str) -> str:

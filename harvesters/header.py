@@ -24,14 +24,21 @@ class Header:
     first_row: int
 
 
-def find(rows: Sequence[Sequence[str]], pinned: int | None = None, skip: int = 0) -> Header | None:
+def find(
+    rows: Sequence[Sequence[str]],
+    pinned: int | None = None,
+    skip: int = 0,
+    width: int | None = None,
+) -> Header | None:
     """The header of `rows` (the head of a table, as text); None when there is no table.
+
+    `width` is the number of columns where the format tells it.
 
     `pinned` is the officer's `header_row`: from 1, and 0 for none. `skip` rows are not looked at.
     """
     if pinned is not None and pinned > 0:
-        return _pinned(rows, pinned - 1)
-    width = _width(rows[skip:])
+        return _pinned(rows, pinned - 1, width)
+    width = width or _width(rows[skip:])
     if width == 0:
         return None
     if pinned == 0:
@@ -47,11 +54,11 @@ def find(rows: Sequence[Sequence[str]], pinned: int | None = None, skip: int = 0
     return None
 
 
-def _pinned(rows: Sequence[Sequence[str]], index: int) -> Header | None:
+def _pinned(rows: Sequence[Sequence[str]], index: int, known: int | None) -> Header | None:
     if index >= len(rows):
         return None
     below = rows[index + 1 :]
-    width = max(len(_trimmed(rows[index])), _width(below) if below else 0)
+    width = known or max(len(_trimmed(rows[index])), _width(below) if below else 0)
     names = [cell.strip() for cell in rows[index][:width]]
     return Header([*names, *[""] * (width - len(names))], index, index + 1)
 

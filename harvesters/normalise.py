@@ -220,15 +220,10 @@ def _date_order(evidence: dict[str, _Evidence]) -> str | None:
     return orders.pop() if len(orders) == 1 else None
 
 
-def _choose(candidates: list[Reading], decimal: str, order: str | None) -> Reading:
-    """One of the readings that accept the whole column: the table's signs first."""
-
-    def rank(reading: Reading) -> tuple[bool, bool]:
-        wrong_sign = reading.decimal not in (None, decimal)
-        wrong_order = order is not None and reading.order not in (None, order)
-        return (wrong_sign, wrong_order)
-
-    return min(candidates, key=rank)
+def _strangeness(reading: Reading, decimal: str, order: str | None) -> tuple[bool, bool]:
+    """How far a reading is from the table's own signs; the least strange one is taken."""
+    wrong_order = order is not None and reading.order not in (None, order)
+    return (reading.decimal not in (None, decimal), wrong_order)
 
 
 def _decide(
@@ -263,7 +258,7 @@ def _decide(
             _candidates(raw, pin),
             key=lambda reading: (
                 evidence.misses[reading.name],
-                _choose([reading], decimal, order) is not reading,
+                _strangeness(reading, decimal, order),
             ),
         )
         if reading is TEXT:
@@ -283,7 +278,7 @@ def _decide(
         text = _cleaned(raw, SENTINELS_ANYWHERE)
         sentinels = bench.row(f"SELECT count({key}) - count({text}) FROM {table}")[0]  # noqa: S608
         return made(TEXT.name, "string", text, text, may_fail=False, sentinel_count=sentinels)
-    reading = _choose(accepted, decimal, order)
+    reading = min(accepted, key=lambda reading: _strangeness(reading, decimal, order))
     text = _cleaned(raw, SENTINELS_BESIDE_VALUES)
     type_text = {"timestamp_utc": "timestamp"}.get(reading.family, reading.family)
     sentinels = evidence.sentinels

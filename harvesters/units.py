@@ -7,7 +7,8 @@ import re
 _SINGLE = """
     m m2 m² m3 m³ km km2 km² ha cm mm μm µm mg g kg t tấn ton tons tonne tonnes tạ yến μg µg ug
     s sec min h hr hour giờ phút giây ngày day days tháng month y yr year năm quý
-    % ‰ °C °F ℃ C K °  độ Pa hPa kPa mb W kW MW kWh MWh GWh J V A Hz dB dBA ppm ppb lux l lít lit ml mL
+    % ‰ °C °F ℃ C K °  độ Pa hPa kPa mb W kW MW kWh MWh GWh J V A Hz dB dBA ppm ppb
+    lux l lít lit ml mL
     km/h m/s người people persons hộ households con cái chiếc cơ sở trường lớp
     giường xe lượt chuyến
     VND VNĐ đồng USD EUR đ tỷ triệu nghìn ngàn trăm thousand

@@ -1,7 +1,7 @@
 """The harvest worker: claims the portal's runs, queues them, works them off, rescues lost.
 
-A run is one job of procrastinate: one at a time a source (its lock), once in the queue (its queueing
-lock), again after a pause when what stopped it may pass. A worker that is killed stops its
+A run is one job of procrastinate: one at a time a source (its lock), once in the queue (its
+queueing lock), again after a pause when what stopped it may pass. A worker that is killed stops its
 heartbeat; any other worker puts its jobs back within STALLED_S and a rescue's pause.
 """
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from pytest_httpserver import HTTPServer
 
@@ -70,6 +71,35 @@ def room(client: Client, lake: Lake, portal: FakePortal, database_url: str) -> I
     remote = Portal(portal.url, TOKEN)
     yield Room(client, lake, remote, Receipts(database.address(database_url)), GATEWAY_URL)
     remote.close()
+
+
+@pytest.fixture
+def settings_home(tmp_path, portal, database_url, httpserver) -> Path:
+    """A home as the launcher makes it: settings in a file, secrets in files of their own."""
+    home = tmp_path / "home"
+    (home / "etc").mkdir(parents=True)
+    for name, secret in (("database", database_url), ("token", TOKEN)):
+        path = home / name
+        path.write_text(secret)
+        path.chmod(0o600)
+    lines = {
+        "LAKE_ROOT": tmp_path / "lake",
+        "PORTAL_URL": portal.url,
+        "GATEWAY_URL": "https://gateway.example",
+        "HARVEST_DATABASE_URL_FILE": home / "database",
+        "HARVEST_CREDENTIAL_FILE": home / "token",
+        "HARVEST_RAW_DIR": tmp_path / "raw",
+        "HARVEST_ALLOWED_HOSTS": f"localhost:{httpserver.port}",
+    }
+    text = "".join(f"HANOIIC_{name}={value}\n" for name, value in lines.items())
+    (home / "etc" / "harvest.env").write_text(text)
+    return home
+
+
+@pytest.fixture
+def empty_queue(database_url) -> None:
+    with psycopg.connect(database.address(database_url)) as connection:
+        connection.execute("TRUNCATE procrastinate_jobs, procrastinate_workers, receipts CASCADE")
 
 
 class Ran:

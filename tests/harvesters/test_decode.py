@@ -65,11 +65,17 @@ def as_cp1258(text: str) -> bytes:
 def test_every_encoding_gives_the_same_text(tmp_path, encode):
     headers, found, _ = table_of(tmp_path, encode(VIETNAMESE))
     assert [unicodedata.normalize("NFC", header) for header in headers] == ["mã", "tên"]
-    assert found == [(2, "001", "Đống Đa"), (3, "002", "Thủy Nguyên"), (4, "003", "Ngọc Hà, phường")]
+    assert found == [
+        (2, "001", "Đống Đa"),
+        (3, "002", "Thủy Nguyên"),
+        (4, "003", "Ngọc Hà, phường"),
+    ]
 
 
 def test_western_text_is_not_read_as_vietnamese(tmp_path):
-    _, found, _ = table_of(tmp_path, "ville;pays\nOrléans;Français\nBesançon;été\n".encode("cp1252"))
+    _, found, _ = table_of(
+        tmp_path, "ville;pays\nOrléans;Français\nBesançon;été\n".encode("cp1252")
+    )
     assert found[0][1:] == ("Orléans", "Français")
 
 
@@ -95,7 +101,8 @@ def test_the_delimiter_is_found(tmp_path, delimiter):
 
 
 def test_titles_and_junk_above_the_header_are_skipped(tmp_path):
-    text = "BÁO CÁO NĂM 2024\n\nĐơn vị: nghìn người\nquận,số dân,nam\nBa Đình,100,50\nHoàn Kiếm,200,90\n"
+    titles = "BÁO CÁO NĂM 2024\n\nĐơn vị: nghìn người\n"
+    text = titles + "quận,số dân,nam\nBa Đình,100,50\nHoàn Kiếm,200,90\n"
     headers, found, _ = table_of(tmp_path, text)
     assert headers == ["quận", "số dân", "nam"]
     assert found[0] == (5, "Ba Đình", "100", "50")
@@ -166,7 +173,9 @@ def test_what_a_csv_writer_writes_is_what_is_read(tmp_path_factory, written):
     out = writer.writer(stream, quoting=writer.QUOTE_ALL)
     out.writerow(["số", "chữ"])
     out.writerows(written)
-    _, found, raw = table_of(tmp_path_factory.mktemp("csv"), stream.getvalue(), delimiter=",", header_row=1)
+    _, found, raw = table_of(
+        tmp_path_factory.mktemp("csv"), stream.getvalue(), delimiter=",", header_row=1
+    )
     expected = [
         (str(number), unicodedata.normalize("NFC", text.strip()) or None)
         for number, text in written
