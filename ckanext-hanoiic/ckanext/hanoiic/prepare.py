@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         for user, file in service_tokens.items():
             ensure_user(site, user)
             ensure_token(site, user, options.secrets / file)
-        ensure_topics(site, tk.config["hanoiic.harvester_user"])
+        ensure_topics(site)
         build_js_translations()
         script.main(["build"], webassets_tools.env)
     return 0
@@ -101,13 +101,10 @@ def ensure_token(site: str, user: str, file: Path) -> None:
         out.write(created["token"] + "\n")
 
 
-def ensure_topics(site: str, harvester: str) -> None:
-    """The topics, with the harvester in each: only a member may put a dataset in a group."""
+def ensure_topics(site: str) -> None:
     for topic in yaml.safe_load(TOPICS.read_text(encoding="utf-8")):
         if model.Group.get(topic["name"]) is None:
             tk.get_action("group_create")(as_user(site), topic)
-        member = {"id": topic["name"], "object": harvester, "object_type": "user"}
-        tk.get_action("member_create")(as_user(site), {**member, "capacity": "member"})
 
 
 def as_user(name: str) -> dict[str, Any]:
