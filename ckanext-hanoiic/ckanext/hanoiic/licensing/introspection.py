@@ -5,6 +5,7 @@ Made in the manner of RFC 7662; docs/architecture.md holds the contract.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ckan import model
@@ -15,6 +16,8 @@ from ckanext.hanoiic.licensing.standing import Caller, Dataset, Standing
 
 ACTIONS = ("query", "download", "describe")
 UNKNOWN = {"decision": "unknown"}
+# The lake's names. Nothing else is looked up.
+TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 def answer(token: str | None, tables: list[str] | None, action: str) -> dict[str, Any]:
@@ -44,7 +47,7 @@ def _identity(bearer: tokens.Bearer | None, number: int) -> dict[str, Any]:
 
 
 def _tables(caller: Caller, names: list[str] | None, action: str) -> dict[str, Any]:
-    datasets = standing.by_table(names)
+    datasets = standing.by_table(names and [name for name in names if TABLE_NAME.fullmatch(name)])
     judged = standing.judge(caller, datasets.values(), action, clock.now())
     told = {
         name: _table(judged[dataset.package.id])

@@ -31,6 +31,7 @@ PREVIEW_LIFETIME_S = 60
 RANDOM_LENGTH = 32
 CHECKSUM_LENGTH = 6
 SHOWN_LENGTH = 10
+LONGEST = 512
 LIFETIME_DAYS = 90
 LAST_USED_PRECISION = timedelta(minutes=1)
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -74,10 +75,10 @@ def checksum(text: str) -> str:
 
 
 def well_formed(token: str) -> bool:
+    """Whether an ASCII text has the form and the checksum of a token."""
     body, check = token[:-CHECKSUM_LENGTH], token[-CHECKSUM_LENGTH:]
     return (
-        token.isascii()
-        and len(token) == len(PREFIX) + RANDOM_LENGTH + CHECKSUM_LENGTH
+        len(token) == len(PREFIX) + RANDOM_LENGTH + CHECKSUM_LENGTH
         and token.startswith(PREFIX)
         and hmac.compare_digest(checksum(body), check)
     )
@@ -124,6 +125,8 @@ def revoke(row: Token, actor_id: str | None) -> None:
 
 def bearer(token: str) -> Bearer | Invalid:
     """Who presents ``token``, or why it proves nothing. Notes the use, to the minute."""
+    if not token.isascii() or len(token) > LONGEST:
+        return Invalid("token_unknown")
     if token.startswith(PREVIEW_PREFIX):
         return _preview_bearer(token)
     if not well_formed(token):

@@ -14,7 +14,6 @@ REASON_LENGTH = 2000
 NAME_LENGTH = 100
 MAX_LIFETIME_DAYS = 365
 MAX_TABLES = 1000
-TOKEN_LENGTH = 512
 
 
 def _validators(names: str) -> list[Any]:
@@ -91,11 +90,7 @@ def _text(length: int) -> list[Any]:
 
 def introspect() -> Schema:
     return {
-        "token": [
-            tk.get_validator("ignore_missing"),
-            _text_or_nothing,
-            _shorter_than(TOKEN_LENGTH),
-        ],
+        "token": [tk.get_validator("ignore_missing"), _text_or_nothing],
         "tables": [tk.get_validator("ignore_missing"), _table_names],
         "action": [*_validators("not_missing"), _one_of("query", "download", "describe")],
     }
