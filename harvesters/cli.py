@@ -6,17 +6,17 @@ Exit codes: 0 published or unchanged · 1 the run failed · 2 the command line o
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 import os
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable, Sequence
-from functools import wraps
 from pathlib import Path
 from typing import Any
-
-import click
+from urllib.parse import urlsplit
 
 from harvesters import database
 from harvesters.connectors import CONNECTORS
@@ -45,50 +45,110 @@ KIND_OF_SUFFIX = {
 }
 
 
-def _ends_clearly(command: Callable[..., int | None]) -> Callable[..., None]:
-    """An error as one sentence with its code on stderr, and its exit code."""
+def parser() -> argparse.ArgumentParser:
+    """The commands and their help."""
+    top = argparse.ArgumentParser(
+        prog="hanoiic-harvest",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
 
-    @wraps(command)
-    def run(*arguments: Any, **named: Any) -> None:
-        try:
-            code = command(*arguments, **named) or 0
-        except HarvestError as error:
-            click.echo(f"{error.code}: {error.detail}", err=True)
-            code = EXIT[ending(error)]
-        except LakeError as error:
-            click.echo(f"{error.code}: {error.detail}", err=True)
-            code = EXIT_USAGE
-        sys.exit(code)
+    def add(command: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        text = command.__doc__ or ""
+        added = commands.add_parser(command.__name__, help=text.splitlines()[0], description=text)
+        added.set_defaults(command=command)
+        return added
 
-    return run
+    harvesting = add(run)
+    harvesting.add_argument("source", metavar="SOURCE", help="name of a source of the portal")
+    harvesting.add_argument(
+        "--dry-run", action="store_true", help="show what would change; publish nothing"
+    )
+    looking = add(preview)
+    looking.add_argument("url", metavar="URL", help="address of a file, or of a CKAN catalogue")
+    looking.add_argument("--kind", choices=CONNECTORS, help="default: by the URL's ending")
+    looking.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="HOST[:PORT]",
+        help="a host that may have a private address (may be repeated)",
+    )
+    for command in (worker, kinds, migrate):
+        add(command)
+    return top
 
 
-@click.group(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
-    pass
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; an error is one sentence with its code on stderr, and an exit code."""
+    given = parser().parse_args(arguments)
+    try:
+        return int(given.command(given))
+    except HarvestError as error:
+        _complain(f"{error.code}: {error.detail}")
+        return EXIT[ending(error)]
+    except LakeError as error:
+        _complain(f"{error.code}: {error.detail}")
+        return EXIT_USAGE
 
 
-@main.command()
-@click.argument("source")
-@click.option("--dry-run", is_flag=True, help="Show what would change; publish nothing.")
-@_ends_clearly
-def run(source: str, dry_run: bool) -> int:
-    """Harvest SOURCE (its name in the portal) now.
+def run(given: argparse.Namespace) -> int:
+    """Harvest a source now; the portal records the run like any other.
 
-    The run is recorded in the portal like any other. With --dry-run nothing is: every table is
-    shown with its columns, types and rejected rows, and whether it would get a new version.
+    With --dry-run nothing is recorded or published: every table is shown with its columns, types
+    and rejected rows, and whether it would get a new version.
     """
     settings = read(os.environ)
     room = open_room(settings)
-    row = room.portal.find("hanoiic_source_show", id=source)
+    row = room.portal.find("hanoiic_source_show", id=given.source)
     if row is None:
-        click.echo(f"source_unknown: The portal has no source {source!r}.", err=True)
+        _complain(f"source_unknown: The portal has no source {given.source!r}.")
         return EXIT_USAGE
-    wanted = Source.of(row)
-    if dry_run:
-        return _show(plan(wanted, room.client, room.lake))
+    source = Source.of(row)
+    if given.dry_run:
+        return _show(plan(source, room.client, room.lake))
     database.migrate(database.address(read_secret(settings.harvest_database_url_file)))
-    return _run(wanted, room)
+    return _run(source, room)
+
+
+def preview(given: argparse.Namespace) -> int:
+    """Decode a file and show what would become of it; needs no portal, changes nothing."""
+    path = Path(urlsplit(given.url).path)
+    kind = given.kind or KIND_OF_SUFFIX.get(path.suffix.lower(), "csv")
+    source = Source.of(
+        {"id": "preview", "name": path.stem or "table", "kind": kind, "url": given.url}
+    )
+    with tempfile.TemporaryDirectory(prefix="hanoiic-preview-") as folder:
+        return _show(plan(source, Client(Path(folder), given.allow_host), None))
+
+
+def worker(_given: argparse.Namespace) -> int:
+    """Claim runs from the portal and work them off until stopped; start as many as you like."""
+    settings = read(os.environ)
+    logs.configure("harvest", settings.log_level)
+    logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    conninfo = database.address(read_secret(settings.harvest_database_url_file))
+    database.migrate(conninfo)
+    busy = Worker(database.queue(conninfo), lambda: open_room(settings), open_portal(settings))
+    asyncio.run(busy.run())
+    return 0
+
+
+def kinds(_given: argparse.Namespace) -> int:
+    """The kinds of source, and what can be pinned for each."""
+    for connector in CONNECTORS.values():
+        print(f"{connector.kind:<8} {connector.title}")
+        print(textwrap.indent(textwrap.fill(connector.help, 80), " " * 9))
+    return 0
+
+
+def migrate(_given: argparse.Namespace) -> int:
+    """Make the job queue and the receipts in PostgreSQL where they are missing."""
+    settings = read(os.environ)
+    database.migrate(database.address(read_secret(settings.harvest_database_url_file)))
+    print("The job queue is ready.")
+    return 0
 
 
 def _run(source: Source, room: Room) -> int:
@@ -114,64 +174,16 @@ def _run(source: Source, room: Room) -> int:
     )
     for stage in report.stages.values():
         counts = ", ".join(f"{name} {number}" for name, number in stage.counts.items())
-        click.echo(f"{stage.stage:<10} {stage.state:<8} {stage.duration_s:>8.2f} s  {counts}")
+        print(f"{stage.stage:<10} {stage.state:<8} {stage.duration_s:>8.2f} s  {counts}")
         for message in stage.messages:
-            click.echo(f"           {message}")
+            print(f"           {message}")
     for table in report.tables:
         change = "new version" if table["changed"] else "unchanged, version"
-        click.echo(f"{table['table']}: {change} {table['version']}, {table['row_count']} rows")
-    click.echo(state)
+        print(f"{table['table']}: {change} {table['version']}, {table['row_count']} rows")
+    print(state)
     if error:
-        click.echo(f"{error.code}: {error.detail}", err=True)
+        _complain(f"{error.code}: {error.detail}")
     return EXIT[state]
-
-
-@main.command()
-@click.argument("url")
-@click.option("--kind", type=click.Choice(list(CONNECTORS)), help="Default: by the URL's ending.")
-@click.option("--allow-host", multiple=True, help="A host that may have a private address.")
-@_ends_clearly
-def preview(url: str, kind: str | None, allow_host: tuple[str, ...]) -> int:
-    """Decode URL and show what would become of it. Needs no portal, and changes nothing."""
-    found = kind or KIND_OF_SUFFIX.get(Path(url.partition("?")[0]).suffix.lower(), "csv")
-    name = Path(url.partition("?")[0]).stem or "table"
-    source = Source.of({"id": "preview", "name": name, "kind": found, "url": url})
-    with tempfile.TemporaryDirectory(prefix="hanoiic-preview-") as folder:
-        return _show(plan(source, Client(Path(folder), allow_host), None))
-
-
-@main.command()
-def kinds() -> None:
-    """The kinds of source, and what can be pinned for each."""
-    for connector in CONNECTORS.values():
-        click.echo(click.style(f"{connector.kind:<8}", bold=True) + f" {connector.title}")
-        click.echo(
-            click.wrap_text(connector.help, initial_indent=" " * 9, subsequent_indent=" " * 9)
-        )
-
-
-@main.command()
-@_ends_clearly
-def migrate() -> int:
-    """Make the job queue and the receipts in PostgreSQL where they are missing."""
-    settings = read(os.environ)
-    database.migrate(database.address(read_secret(settings.harvest_database_url_file)))
-    click.echo("The job queue is ready.")
-    return 0
-
-
-@main.command()
-@_ends_clearly
-def worker() -> int:
-    """Claim runs from the portal and work them off until stopped. Start as many as you like."""
-    settings = read(os.environ)
-    logs.configure("harvest", settings.log_level)
-    logging.getLogger("procrastinate").setLevel(logging.WARNING)
-    conninfo = database.address(read_secret(settings.harvest_database_url_file))
-    database.migrate(conninfo)
-    busy = Worker(database.queue(conninfo), lambda: open_room(settings), open_portal(settings))
-    asyncio.run(busy.run())
-    return 0
 
 
 def open_portal(settings: Settings) -> Portal:
@@ -200,20 +212,20 @@ def _show(files: Any) -> int:
 
 
 def _show_file(file: PlannedFile) -> None:
-    click.echo(click.style(f"{file.dataset}: {file.file.name} ({file.file.kind})", bold=True))
+    print(f"{file.dataset}: {file.file.name} ({file.file.kind})")
     for message in file.messages:
-        click.echo(f"  {message}")
+        print(f"  {message}")
     for table in file.tables:
         _show_table(table)
     if file.error:
         verdict = "refused" if isinstance(file.error, DataRefused) else "failed"
-        click.echo(f"  {verdict}: {file.error.code}: {file.error.detail}", err=True)
+        _complain(f"  {verdict}: {file.error.code}: {file.error.detail}")
 
 
 def _show_table(table: PlannedTable) -> None:
     now = f" (now version {table.current_version})" if table.current_version is not None else ""
-    click.echo(f"\n  {table.table}: {table.change}{now}")
-    click.echo(f"  {table.accepted_count} rows accepted, {table.rejected_count} rejected\n")
+    print(f"\n  {table.table}: {table.change}{now}")
+    print(f"  {table.accepted_count} rows accepted, {table.rejected_count} rejected\n")
     rows = [("column", "type", "unit", "read as", "first value")]
     first = table.first_rows[0] if table.first_rows else [""] * len(table.columns)
     rows += [
@@ -222,7 +234,7 @@ def _show_table(table: PlannedTable) -> None:
     ]
     _show_rows(rows)
     if table.rejected:
-        click.echo()
+        print()
         rejected = [("row", "column", "reason", "text")]
         rejected += [
             (str(row.row), row.column, row.reason_code, (row.value or "")[:60])
@@ -235,8 +247,12 @@ def _show_rows(rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo(f"    {line}".rstrip())
+        print(f"    {line}".rstrip())
+
+
+def _complain(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from harvesters.cli import main
 
 CSV = "mã,tên\n00004,Ba Đình\n"
 
 
-def command(home: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments, env={"HANOIIC_HOME": str(home)})
+@dataclass(frozen=True)
+class Ended:
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run a command with a home; how it ended and what it said."""
+
+    def command(home: Path, *arguments: str) -> Ended:
+        monkeypatch.setenv("HANOIIC_HOME", str(home))
+        capsys.readouterr()
+        try:
+            code = main(arguments)
+        except SystemExit as stopped:
+            code = stopped.code
+        said = capsys.readouterr()
+        return Ended(code, said.out, said.err)
+
+    return command
 
 
 @pytest.mark.usefixtures("empty_queue")
 def test_a_dry_run_shows_what_would_change_and_changes_nothing(
-    settings_home, portal, serve, httpserver, lake
+    command, settings_home, portal, serve, httpserver, lake
 ):
     portal.add_source(
         name="phuong",
@@ -48,7 +68,7 @@ def test_a_dry_run_shows_what_would_change_and_changes_nothing(
 
 
 @pytest.mark.usefixtures("empty_queue")
-def test_the_command_line_tells_how_it_ended(settings_home, portal, serve):
+def test_the_command_line_tells_how_it_ended(command, settings_home, portal, serve):
     portal.add_source(name="tot", kind="csv", url=serve(CSV, "/a"), dataset={"table": "a"})
     portal.add_source(name="trang", kind="csv", url=serve("<html>", "/b"))
     portal.add_source(name="noi-bo", kind="csv", url="http://169.254.169.254/latest")
@@ -62,7 +82,7 @@ def test_the_command_line_tells_how_it_ended(settings_home, portal, serve):
     assert command(settings_home, "run", "khong-co").exit_code == 2
 
 
-def test_preview_needs_no_portal(tmp_path, serve, httpserver):
+def test_preview_needs_no_portal(command, tmp_path, serve, httpserver):
     url = serve("a;b\n1,5;x\n")
     shown = command(tmp_path, "preview", url, "--allow-host", f"localhost:{httpserver.port}")
     assert shown.exit_code == 0, shown.stderr
@@ -72,7 +92,7 @@ def test_preview_needs_no_portal(tmp_path, serve, httpserver):
     assert "address_forbidden" in forbidden.stderr
 
 
-def test_help_and_kinds(tmp_path):
+def test_help_and_kinds(command, tmp_path):
     assert "Exit codes" in command(tmp_path, "--help").stdout
     kinds = command(tmp_path, "kinds").stdout
     assert [line.split()[0] for line in kinds.splitlines() if line[0] != " "] == [
@@ -80,14 +100,14 @@ def test_help_and_kinds(tmp_path):
     ]
 
 
-def test_settings_that_miss_end_with_one_sentence(tmp_path):
+def test_settings_that_miss_end_with_one_sentence(command, tmp_path):
     ended = command(tmp_path, "run", "x")
     assert ended.exit_code == 2
     assert "missing_setting: HANOIIC_LAKE_ROOT" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_a_setting_that_nobody_knows_is_named(settings_home, monkeypatch):
+def test_a_setting_that_nobody_knows_is_named(command, settings_home, monkeypatch):
     monkeypatch.setenv("HANOIIC_LAKE_ROT", "x")
     ended = command(settings_home, "kinds")
     assert ended.exit_code == 0
