@@ -55,6 +55,26 @@ def test_every_preset_is_a_schedule(preset):
     assert schedule.preset_of(cron) == preset
 
 
+@pytest.mark.parametrize(
+    ("cron", "rhythm"),
+    [
+        ("5 * * * *", schedule.Rhythm("hour", 5)),
+        ("0 19 * * *", schedule.Rhythm("day", 0, 2)),
+        ("30 10 * * *", schedule.Rhythm("day", 30, 17)),
+        ("0 19 * * 6", schedule.Rhythm("week", 0, 2, 0)),
+        ("0 1 15 * *", schedule.Rhythm("month", 0, 8, 15)),
+        ("0 19 1 * *", schedule.Rhythm("month", 0, 2, 2)),
+        ("0 19 28 * *", None),
+        ("*/5 * * * *", None),
+        ("0 0 1 1 *", None),
+        ("0 0 1 * 1", None),
+        ("* * * * *", None),
+    ],
+)
+def test_rhythm_is_told_by_hanois_clock(cron, rhythm):
+    assert schedule.rhythm(cron) == rhythm
+
+
 STATE = st.sampled_from(sorted(states.TRANSITIONS))
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from croniter import CroniterError, croniter
 
 from .errors import ScheduleInvalid
 
+# Vietnam has one time zone and no summer time.
+HANOI_AHEAD_H = 7
 # The choices of the form. At night in Hanoi (UTC+7), when the departments' servers are idle.
 PRESETS: dict[str, str] = {
     "none": "",
@@ -56,6 +59,44 @@ def next_due(cron: str, after: datetime) -> datetime | None:
 def is_due(next_due_at: datetime | None, now: datetime) -> bool:
     """Whether the moment kept as the next one has come."""
     return next_due_at is not None and next_due_at <= now
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """A simple schedule on Hanoi's clock.
+
+    ``every`` is ``hour``, ``day``, ``week`` or ``month``; ``day`` one of the week (0 is Sunday) or
+    of the month.
+    """
+
+    every: str
+    minute: int
+    hour: int = 0
+    day: int = 0
+
+
+def rhythm(cron: str) -> Rhythm | None:
+    """The rhythm of a cron expression; None when it is not that simple.
+
+    >>> rhythm("30 19 * * 1")
+    Rhythm(every='week', minute=30, hour=2, day=2)
+    """
+    fields = cron.split()
+    if len(fields) != 5 or not all(field == "*" or field.isdecimal() for field in fields):
+        return None
+    minute, hour, day, month, weekday = (None if field == "*" else int(field) for field in fields)
+    if minute is None or month is not None:
+        return None
+    if hour is None:
+        return Rhythm("hour", minute) if day is None and weekday is None else None
+    later, local = divmod(hour + HANOI_AHEAD_H, 24)
+    if day is None and weekday is None:
+        return Rhythm("day", minute, local)
+    if day is None:
+        return Rhythm("week", minute, local, (weekday + later) % 7)
+    if weekday is None and day + later <= 28:
+        return Rhythm("month", minute, local, day + later)
+    return None
 
 
 def preset_of(cron: str) -> str:

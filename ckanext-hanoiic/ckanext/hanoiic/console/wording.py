@@ -8,7 +8,7 @@ from typing import Any
 from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
-from .schedule import preset_of
+from .schedule import rhythm
 from .source_fields import N_
 
 # State → words, Bootstrap colour, Font Awesome icon.
@@ -59,6 +59,21 @@ COUNTS: dict[str, str] = {
     "datasets": N_("datasets"),
     "datasets_changed": N_("datasets changed"),
 }
+WEEKDAYS = (
+    N_("Sunday"),
+    N_("Monday"),
+    N_("Tuesday"),
+    N_("Wednesday"),
+    N_("Thursday"),
+    N_("Friday"),
+    N_("Saturday"),
+)
+RHYTHMS: dict[str, str] = {
+    "hour": N_("Every hour at minute {minute}"),
+    "day": N_("Every day at {time}"),
+    "week": N_("Every {weekday} at {time}"),
+    "month": N_("Every month, on day {day} at {time}"),
+}
 PRESETS: dict[str, str] = {
     "none": N_("Only by hand"),
     "hourly": N_("Every hour"),
@@ -70,9 +85,18 @@ PRESETS: dict[str, str] = {
 
 
 def schedule_in_words(cron: str) -> str:
-    """A schedule as the form says it; a cron expression of its own as it is."""
-    preset = preset_of(cron)
-    return _(PRESETS[preset]) if preset != "custom" else f"{cron} (UTC)"
+    """A schedule on Hanoi's clock; a cron expression that is not simple as it is."""
+    found = rhythm(cron)
+    if found is None:
+        by_hand = PRESETS["none"]
+        return f"{cron} (UTC)" if cron else _(by_hand)
+    facts = {
+        "minute": f"{found.minute:02}",
+        "time": f"{found.hour:02}:{found.minute:02}",
+        "day": found.day,
+        "weekday": _(WEEKDAYS[found.day % 7]),
+    }
+    return _(RHYTHMS[found.every]).format(**facts)
 
 
 def local_moment(moment: str | None) -> str:
@@ -88,7 +112,8 @@ def duration(seconds: Any) -> str:
     if not isinstance(seconds, (int, float)):
         return ""
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        tenths = f"{seconds:.1f} s"
+        return tenths.replace(".", ",") if tk.h.lang() == "vi" else tenths
     if seconds < 60:
         return f"{seconds:.0f} s"
     return str(timedelta(seconds=round(seconds))).removeprefix("0:").removeprefix("0")

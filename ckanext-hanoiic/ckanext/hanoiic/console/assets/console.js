@@ -23,6 +23,8 @@
     }));
     title.addEventListener('input', show);
     org.addEventListener('change', show);
+    // What was typed before this script came.
+    show();
   }
 
   function kinds(form) {
