@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from .document import LARGE_FIELDS, Row, row_of
 from .facets import Facet, facets_of
+from .lexemes import lexeme, quoted
 from .match import Matcher
 from .rank import Ranker
 from .request import Request, parse, request_of
@@ -135,6 +136,16 @@ class SearchIndex:
         with self.store.transaction() as connection:
             for row in sorted(rows, key=lambda row: row.index_id):
                 _write(connection, row)
+
+    def modified(self, site_id: str) -> dict[str, str]:
+        """When each dataset of a site was last changed, as the index has it: id → date."""
+        with self.store.transaction() as connection:
+            found = connection.exec_driver_sql(
+                "SELECT exact -> 'id' ->> 0, coalesce(exact -> 'metadata_modified' ->> 0, '')"
+                " FROM hanoiic_search.entry WHERE lexemes @@ %s::tsquery",
+                (quoted(lexeme("site_id", "=", site_id)),),
+            )
+            return dict(found.tuples().all())
 
     def delete(self, q: str) -> int:
         """Delete what a query in Lucene's syntax matches; returns how many."""

@@ -142,8 +142,11 @@ def ensure_layout(connection: sa.Connection) -> None:
         log.warning(
             "The search index has an old layout and starts empty: run `ckan search-index rebuild`"
         )
-        connection.exec_driver_sql("DROP SCHEMA hanoiic_search CASCADE")
-    connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS hanoiic_search")
+        for table in ("layout", "vocabulary", "body", "entry"):
+            connection.exec_driver_sql(f"DROP TABLE hanoiic_search.{table}")
+    # Asked first: a role without CREATE on the database may have had the schema made for it.
+    if not connection.exec_driver_sql("SELECT to_regnamespace('hanoiic_search')").scalar():
+        connection.exec_driver_sql("CREATE SCHEMA hanoiic_search")
     for statement in TABLES:
         connection.exec_driver_sql(statement)
     operators = _trigram_operators(connection)

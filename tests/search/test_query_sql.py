@@ -1,0 +1,166 @@
+"""Trees become SQL whose text never depends on what a reader typed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ckanext.hanoiic.search.document import row_of
+from ckanext.hanoiic.search.errors import SearchFailed
+from ckanext.hanoiic.search.facets import facets_of
+from ckanext.hanoiic.search.match import Matcher
+from ckanext.hanoiic.search.rank import Ranker
+from ckanext.hanoiic.search.request import local_parameters, request_of
+from ckanext.hanoiic.search.solr_schema import ckan_schema
+from ckanext.hanoiic.search.sorting import order_by
+from ckanext.hanoiic.search.sql import Sql, Words, at_least, sql_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+MARK = "zzqzz"
+# Everything that SQL texts are made of; a value would show as another word.
+CONSTANT = re.compile(
+    r"(?:[\s(),.*|:?+=<>'\"@\[\]{}#-]|%s|AND|OR|NOT|TRUE|FALSE|CASE|WHEN|THEN|ELSE|END|EXISTS|SELECT"
+    r"|FROM|WHERE|LIKE|COLLATE|C|NULLS|FIRST|LAST|LIMIT|GROUP|ORDER|BY|ASC|DESC|HAVING|LEFT|JOIN|CROSS"
+    r"|LATERAL|ON|count|coalesce|json_agg|json_build_array|jsonb_array_elements(?:_text)?|tsquery"
+    r"|text|numeric|int|float8|lexemes|exact|infix|score|number|matched|hanoiic_search|entry|asc|desc"
+    r"|AS|[emvncf]|[\d.]+)*\Z"
+)
+DISMAX = {"defType": "dismax", "qf": "name^4 title^4 tags^2 text", "mm": "2<-1 5<80%"}
+
+
+class NoWords:
+    """A vocabulary that knows three words."""
+
+    def like(self, field, pattern):
+        return ["one", "two", "three"]
+
+    def near(self, field, word, edits):
+        return ["one"]
+
+    values_near = near
+
+
+def statements(q, **parameters):
+    schema = ckan_schema()
+    request = request_of(q, parameters)
+    matcher = Matcher(schema, NoWords())
+    yield sql_of(matcher.match(request.filtered))
+    yield Ranker(matcher).score(request.query)
+    yield order_by(request.sort, schema)
+    for facet in facets_of(parameters, schema):
+        yield facet.sql()
+
+
+def check(statement: Sql):
+    assert CONSTANT.match(statement.text), statement.text
+    assert statement.text.count("%s") == len(statement.parameters)
+
+
+@pytest.mark.parametrize(
+    "q",
+    [
+        f"{MARK}:{MARK}",
+        f'title:"{MARK} {MARK}"~2',
+        f"tags:{MARK}*",
+        f"{MARK}:*{MARK}?",
+        f"{MARK}~ tags:{MARK}~1",
+        f"{MARK}:[{MARK} TO *}}",
+        f"title_ngram:{MARK}",
+        f"-{MARK} OR {MARK}:*",
+    ],
+)
+def test_values_and_field_names_are_bound(q):
+    settings = {
+        "fq": [q],
+        "sort": f"score desc, {MARK} asc",
+        "facet": "true",
+        "facet.field": [MARK],
+        "facet.prefix": MARK,
+    }
+    for statement in statements(q, **settings):
+        assert MARK not in statement.text
+        check(statement)
+
+
+@given(st.text(max_size=40), st.sampled_from([{}, DISMAX, {**DISMAX, "defType": "edismax"}]))
+def test_sql_is_constant_whatever_is_typed(q, settings):
+    try:
+        found = list(statements(q, **settings))
+    except SearchFailed:
+        return
+    for statement in found:
+        check(statement)
+
+
+@given(st.lists(st.text(max_size=12), min_size=1, max_size=4))
+def test_a_lexeme_never_leaves_its_quotes(texts):
+    """What PostgreSQL reads as one quoted word is one in the tsquery, whatever it holds."""
+    escaped = " OR ".join("tags:" + "".join(f"\\{c}" for c in text) for text in texts if text)
+    try:
+        statement = next(iter(statements(escaped)))
+    except SearchFailed:
+        return
+    for parameter in statement.parameters:
+        assert re.fullmatch(r"(?:'(?:[^'\\]|''|\\\\)*'|[\s()&|!])*", parameter, re.DOTALL)
+
+
+@pytest.mark.parametrize(("least", "words"), [(1, 6), (4, 6), (6, 6), (16, 20), (0, 3)])
+def test_at_least_some_of_the_words(least, words):
+    found = at_least(least, [Words(f"'w{i}'") for i in range(words)])
+    text = sql_of(found).text
+    if least == 0:
+        assert found is True
+    elif words == 20:
+        assert text.count("::int") == 20
+        assert sql_of(found).parameters[-1] == 16
+    else:
+        assert text == "e.lexemes @@ %s::tsquery"
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "rest"),
+    [
+        ("{!bool must=bees}", {"type": "bool", "must": "bees"}, ""),
+        ("{!lucene q.op=OR}a b", {"type": "lucene", "q.op": "OR"}, "a b"),
+        ("{!type=dismax qf=title v='a } b'}", {"type": "dismax", "qf": "title", "v": "a } b"}, ""),
+        ("a b", {}, "a b"),
+    ],
+)
+def test_local_parameters(text, parameters, rest):
+    assert local_parameters(text) == (parameters, rest)
+
+
+def test_a_document_becomes_one_row():
+    row = row_of(
+        {
+            "index_id": "1",
+            "name": "bus",
+            "title": "Xe buýt",
+            "tags": ["Xe", "Xe", None, ""],
+            "data_dict": "{}",
+            "permission_labels": ["public"],
+            "start_date": "2024-05-01T07:00:00+07:00",
+        },
+        ckan_schema(),
+    )
+    assert row.exact["tags"] == ["Xe"]
+    assert row.exact["start_date"] == ["2024-05-01T00:00:00.000Z"]
+    assert row.large == {"data_dict": "{}"}
+    assert row.stored["start_date"] == "2024-05-01T00:00:00Z"
+    assert "permission_labels" not in row.stored
+    assert row.lexemes["title:buyt"] == {2}
+    assert row.lexemes["title!buyt4"] == {2}
+    assert "tags=Xe" in row.lexemes
+    assert "title?" in row.lexemes
+    assert {"text:bus", "text:buyt", "text:xe"} <= row.lexemes.keys()
+    assert row.infix == ["xe buyt", "bus"]
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=8), st.one_of(st.text(), st.lists(st.text()))))
+def test_any_document_becomes_a_row_or_is_refused(fields):
+    try:
+        row = row_of({**fields, "index_id": "1"}, ckan_schema())
+    except SearchFailed:
+        return
+    row.tsvector().encode("utf-8")
