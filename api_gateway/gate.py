@@ -206,7 +206,9 @@ class _Judge:
     def _query(
         self, node: dict[str, Any], scope: frozenset[str]
     ) -> Iterator[tuple[Any, frozenset[str]]]:
-        for entry in (node.get("cte_map") or {}).get("map") or ():
+        ctes = node.get("cte_map") or {}
+        yield {**ctes, "map": None}, scope
+        for entry in ctes.get("map") or ():
             # A CTE's own name is visible in its body only through a recursive node.
             yield entry["value"], scope
             scope |= {self._cte_name(entry["key"])}

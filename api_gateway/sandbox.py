@@ -30,6 +30,7 @@ except (ImportError, OSError, RuntimeError):
 
 NOBODY = 65534
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_CAPABILITY_VERSION_3 = 0x20080522
 _CLONE_THREAD = 0x00010000
 _SLACK_MB = 384
 # Read at any time: time zones, and what DuckDB asks about its memory and threads.
@@ -80,6 +81,15 @@ def drop_privileges() -> bool:
     except OSError:
         return False
     return True
+
+
+def drop_capabilities() -> None:
+    """Keep no right of the superuser but the ownership of its files. Nothing for other users."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    none = (ctypes.c_uint32 * 6)()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.capset(header, none) != 0:
+        raise OSError(ctypes.get_errno(), "capset")
 
 
 def limit_resources(memory_mb: int, spill_mb: int) -> None:
@@ -140,34 +150,38 @@ def restrict_calls() -> bool:
 
 def probe(readable: Path, writable: Path) -> Locks:
     """Try every lock in a process of its own, and that each one truly refuses."""
-    (as_nobody,) = _in_a_child(
-        lambda: [drop_privileges() and os.access(readable, os.R_OK | os.X_OK)], 1
+    unprivileged = _in_child(lambda: _reaches_as_nobody(readable, writable))
+    return Locks(
+        landlock=_in_child(lambda: _files_hold(readable, writable)),
+        seccomp=_in_child(_calls_hold),
+        unprivileged=unprivileged,
     )
-    # Workers stay the user they are where another one could not read the lake, so the other
-    # locks are tried as that user.
-    files, calls = _in_a_child(lambda: _try_locks(readable, writable), 2)
-    return Locks(files, calls, as_nobody)
 
 
-def _in_a_child(attempt: Callable[[], Iterable[bool]], count: int) -> list[bool]:
-    """The flags that `attempt` finds in a process of its own; all false when that one dies."""
-    read_end, write_end = os.pipe()
+def _in_child(attempt: Callable[[], bool]) -> bool:
     if (child := os.fork()) == 0:
+        held = False
         try:
-            os.write(write_end, bytes(attempt()))
+            held = attempt()
         finally:
-            os._exit(0)
-    os.close(write_end)
-    with os.fdopen(read_end, "rb") as answer:
-        held = answer.read()
-    os.waitpid(child, 0)
-    return [flag == 1 for flag in held] if len(held) == count else [False] * count
+            os._exit(0 if held else 1)
+    return os.waitpid(child, 0)[1] == 0
 
 
-def _try_locks(readable: Path, writable: Path) -> tuple[bool, bool]:
-    files = restrict_files([readable], writable) and not _works(lambda: list(Path("/").iterdir()))
-    calls = restrict_calls() and not _works(lambda: os.fork() or os._exit(0))
-    return files, calls
+def _reaches_as_nobody(readable: Path, writable: Path) -> bool:
+    return (
+        drop_privileges()
+        and os.access(readable, os.R_OK | os.X_OK)
+        and os.access(writable, os.X_OK)
+    )
+
+
+def _files_hold(readable: Path, writable: Path) -> bool:
+    return restrict_files([readable], writable) and not _works(lambda: list(Path("/").iterdir()))
+
+
+def _calls_hold() -> bool:
+    return restrict_calls() and not _works(lambda: os.fork() or os._exit(0))
 
 
 def _works(attempt: Any) -> bool:

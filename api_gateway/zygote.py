@@ -86,6 +86,7 @@ class Zygote:
         try:
             if self._locks.unprivileged:
                 sandbox.drop_privileges()
+            sandbox.drop_capabilities()
             # After the change of user, which clears it.
             sandbox.die_with_parent(parent)
             room = Room(self._lake_root, spill, self._memory_mb, self._locks)

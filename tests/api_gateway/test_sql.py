@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from tests.api_gateway.portal import LICENCE, STARTUP
+from tests.servers import wait_for
 
 COUNT = "SELECT count(*) AS n FROM bus_stops"
 
@@ -182,14 +183,21 @@ def test_request_id_goes_in_through_and_out(gateway, portal):
     answer = gateway.sql("SELECT * FROM secret", STARTUP, headers={"X-Request-Id": request_id})
     assert answer.headers["X-Request-Id"] == request_id
     assert portal.asked[-1]["request_id"] == request_id
-    lines = [json.loads(line) for line in gateway.log.read_text().splitlines() if line[0] == "{"]
-    loggers = {line["logger"] for line in lines if line["request_id"] == request_id}
-    assert {"api_gateway.app", "api_gateway.worker"} <= loggers
+
+    def loggers() -> set[str]:
+        lines = [
+            json.loads(line) for line in gateway.log.read_text().splitlines() if line[:1] == "{"
+        ]
+        return {line["logger"] for line in lines if line["request_id"] == request_id}
+
+    # The query's process writes its line after its answer.
+    wait_for(lambda: {"api_gateway.app", "api_gateway.worker"} <= loggers(), "both lines")
 
 
 def test_log_holds_no_sql_no_token_and_no_value(gateway):
     gateway.sql("SELECT 'MARKED-TEXT' AS x FROM secret", STARTUP)
     gateway.sql("SELECT 'MARKED-TEXT'::INT FROM secret", STARTUP)
+    wait_for(lambda: "query_failed" in gateway.log.read_text(), "the query's line")
     log = gateway.log.read_text()
     assert "query_done" in log
     for mark in ("MARKED-TEXT", STARTUP, "SECRET-VALUE", "credential-of"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -146,23 +147,50 @@ def test_killed_processes_are_replaced(gateway):
     assert gateway.sql("FROM secret", STARTUP).status_code == 200
 
 
-def test_query_process_has_no_rights_and_no_environment(gateway, is_root):
+def facts_of(process: int) -> dict[str, str]:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+def query_processes(gateway) -> list[int]:
     gateway.sql("FROM wards")
-    zygote = gateway.descendants(gateway.web)[0]
-    workers = gateway.descendants(zygote)
-    assert workers
-    for worker in workers:
-        status = Path(f"/proc/{worker}/status").read_text()
-        facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    return gateway.descendants(gateway.descendants(gateway.web)[0])
+
+
+def test_query_process_has_no_rights_and_no_environment(gateway, is_root):
+    processes = query_processes(gateway)
+    assert processes
+    for process in processes:
+        facts = facts_of(process)
         assert facts["NoNewPrivs"] == "1"
         assert facts["Seccomp"] == "2"
-        assert int(facts["CapEff"], 16) == 0
+        assert int(facts["CapEff"], 16) == int(facts["CapPrm"], 16) == 0
         if is_root:
             assert set(facts["Uid"].split()) == {"65534"}
-        environ = Path(f"/proc/{worker}/environ").read_bytes()
+        environ = Path(f"/proc/{process}/environ").read_bytes()
         assert b"HANOIIC" not in environ
         assert b"HOME" not in environ
-        assert b"credential" not in Path(f"/proc/{worker}/cmdline").read_bytes()
+        assert b"credential" not in Path(f"/proc/{process}/cmdline").read_bytes()
+
+
+def test_superuser_whose_lake_nobody_else_may_read_still_gives_its_rights_up(
+    folder, settings, portal, lake, is_root
+):
+    if not is_root:
+        pytest.skip("only the superuser has rights to give up")
+    private = folder / "private"
+    shutil.copytree(lake.root, private / "lake")
+    private.chmod(0o700)
+    own = settings | {"LAKE_ROOT": private / "lake", "GATEWAY_SPILL_DIR": private / "spill"}
+    with gateways.running(folder, own) as gateway:
+        health = gateway.get("/v1/health").json()
+        assert health["status"] == "ok"
+        assert health["sandbox"]["unprivileged"] is False
+        assert gateway.sql("FROM secret", STARTUP).status_code == 200
+        for process in query_processes(gateway):
+            facts = facts_of(process)
+            assert set(facts["Uid"].split()) == {"0"}
+            assert int(facts["CapEff"], 16) == int(facts["CapPrm"], 16) == 0
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
