@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.tests import factories
@@ -13,6 +15,10 @@ from ckanext.hanoiic.licensing.errors import LicenceChanged
 from ckanext.hanoiic.licensing.model import Audit, Licence, Offer
 from licensing_scene import Scene, act
 
+TABLES = {
+    f"hanoiic_{name}"
+    for name in ["licence", "offer", "access_request", "agreement", "token", "lake_table", "audit"]
+}
 FIELDS = {"summary", "may", "must", "must_not"}
 
 
@@ -34,6 +40,25 @@ def test_every_shipped_licence_speaks_both_languages_in_the_same_points():
 
 
 portal = pytest.mark.usefixtures("empty")
+
+
+@portal
+def test_the_migrations_make_the_tables_of_the_models():
+    ours = {table for table in model.meta.metadata.tables if table in TABLES}
+    assert ours == TABLES
+    with model.meta.engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={"include_name": lambda name, kind, parents: kind != "table" or name in TABLES},
+        )
+        assert compare_metadata(context, ours_only()) == []
+
+
+def ours_only() -> sa.MetaData:
+    metadata = sa.MetaData()
+    for name in sorted(TABLES):
+        model.meta.metadata.tables[name].to_metadata(metadata)
+    return metadata
 
 
 @portal

@@ -184,6 +184,17 @@ def test_pages_speak_vietnamese_and_english_and_say_when_they_are_empty(bare):
     assert "Đăng nhập" in panel(Browser(bare, None), dataset, "vi").get_text()
 
 
+def test_pages_of_a_private_and_of_a_deleted_dataset_do_not_fail(bare):
+    scene = Scene()
+    private, gone = scene.dataset("click", private=True), scene.dataset("click")
+    call_action("package_delete", id=gone["id"])
+    Browser(bare, scene.loner).get(f"/dataset/{private['name']}", status=404)
+    page = Browser(bare, scene.clerk).get(f"/dataset/{private['name']}")
+    assert page.find(attrs={"data-reason": "owner"})
+    deleted = Browser(bare, scene.sysadmin).get(f"/dataset/{gone['name']}")
+    assert deleted.find(id="access") is None
+
+
 def test_a_user_of_several_organisations_chooses_on_the_page(bare):
     scene = Scene()
     other = scene.organization(founder="member")

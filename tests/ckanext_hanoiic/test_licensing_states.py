@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
+from pathlib import Path
 
 import pytest
-from ckanext.hanoiic.licensing import decision, states
+from ckanext.hanoiic.licensing import decision, errors, states, wording
 from ckanext.hanoiic.licensing.errors import NotAllowedNow
+from ckanext.hanoiic.licensing.logic import refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
+DOCUMENTED = Path(__file__).resolve().parents[2] / "docs/errors.d/licensing.md"
 MACHINES = {
     "request": (states.REQUEST, states.REQUEST_STATES, "submitted"),
     "agreement": (states.AGREEMENT, states.AGREEMENT_STATES, "active"),
@@ -85,3 +89,18 @@ def test_of_several_parties_a_permit_wins():
     fresh = decision.decide(decision.Facts("click", signed_in=True))
     assert decision.best([(revoked, 1), (fresh, 2), (permit, 3)])[1] == 3
     assert decision.best([(fresh, 2), (revoked, 1)])[1] == 1
+
+
+def test_every_refusal_has_a_sentence_and_a_row_in_the_documentation():
+    def codes(tree: type[errors.LicensingError]) -> set[str]:
+        return {tree.code}.union(*(codes(child) for child in tree.__subclasses__()))
+
+    documented = set(re.findall(r"^\| `([a-z_]+)` \|", DOCUMENTED.read_text("utf-8"), re.MULTILINE))
+    assert codes(errors.LicensingError) == documented
+    assert set(refusal.SENTENCES) == documented - {errors.LicensingError.code}
+
+
+def test_every_reason_and_state_has_words():
+    told = {reason for _, _, reason in decision.RULES}
+    assert set(wording.REASONS) == told
+    assert set(wording.STATES) == {*states.REQUEST_STATES, *states.AGREEMENT_STATES}

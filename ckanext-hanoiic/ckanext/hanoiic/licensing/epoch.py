@@ -4,8 +4,8 @@ SQLAlchemy's session events see every change made through the models, CKAN's own
 A change is signalled twice. Before the commit, so that nothing commits which could not be
 signalled: without Valkey the transaction fails. And after it, because a decision taken between
 the two read the old rows under the first new number. Statements that name a watched table, or
-that are raw text, count as well; SQL run outside CKAN must be followed by :func:`bump` or
-``INCR hanoiic:epoch``.
+that are raw text, count as well; SQL on a bare connection or outside CKAN must be followed by
+:func:`bump` or ``INCR hanoiic:epoch``.
 """
 
 from __future__ import annotations

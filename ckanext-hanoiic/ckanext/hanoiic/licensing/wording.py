@@ -28,6 +28,7 @@ STATES = {
     "superseded": ("secondary", N_("Replaced by a newer one")),
 }
 REASONS = {
+    None: N_("Only the publishing organisation has access to this data."),
     "open": N_("Anyone may use this data."),
     "operator": N_("You may use this data as a system administrator."),
     "owner": N_("You may use this data: your organisation publishes it."),
@@ -67,8 +68,13 @@ def licence(license_id: str | None, version: int | None = None) -> dict[str, Any
     }
 
 
-def access(dataset: dict[str, Any]) -> dict[str, Any]:
-    """How the reader of the page stands to a dataset (action ``hanoiic_access_show``)."""
+def access(dataset: dict[str, Any]) -> dict[str, Any] | None:
+    """How the reader of the page stands to a dataset (action ``hanoiic_access_show``).
+
+    None for a draft or a deleted dataset: nobody has or gets access to it.
+    """
+    if dataset.get("state") != "active":
+        return None
     return tk.get_action("hanoiic_access_show")({}, {"id": dataset["id"]})
 
 
@@ -84,7 +90,8 @@ def state(code: str) -> dict[str, str]:
     return {"colour": colour, "words": tk._(words)}
 
 
-def reason(code: str) -> str:
+def reason(code: str | None) -> str:
+    """Why the reader may or may not; None: the dataset is hidden from the reader."""
     return tk._(REASONS[code])
 
 
