@@ -48,11 +48,11 @@ class Shelf:
         """A permitted table at a version. Raises TableNotFound, VersionNotFound, EditionMissing."""
         version = self.version(table, as_of)
         try:
-            files = self._files(table, version.number, decision.edition)
+            files = self._files(table, version, decision.edition)
         except lake_errors.EditionNotFound as error:
             raise EditionMissing(table=table, headers={"Retry-After": "30"}) from error
         times = tuple(
-            column.name for column in self.columns(table, version.number) if column.type == "time"
+            column.name for column in self.columns(table, version) if column.type == "time"
         )
         return Shelved(table, version, decision, Source(table, files, times))
 
@@ -75,19 +75,16 @@ class Shelf:
         except (lake_errors.TableNotFound, lake_errors.InvalidName) as error:
             raise TableNotFound(table=table) from error
 
-    def columns(self, table: str, number: int) -> list[Column]:
+    def columns(self, table: str, version: Version) -> list[Column]:
         """The columns of a version, in order."""
-        return list(self._columns(table, number))
+        return list(self._columns(table, version))
 
-    def tables(self) -> list[str]:
-        """The names of all tables with a version, in order."""
-        return self._lake.tables()
+    # Remembered by the whole version: a table that was made anew counts from 1 again.
+    def _read_files(self, table: str, version: Version, edition_id: str | None) -> tuple[str, ...]:
+        return tuple(edition.files(self._lake, table, version.number, edition_id))
 
-    def _read_files(self, table: str, number: int, edition_id: str | None) -> tuple[str, ...]:
-        return tuple(edition.files(self._lake, table, number, edition_id))
-
-    def _read_columns(self, table: str, number: int) -> tuple[Column, ...]:
-        return tuple(self._lake.table(table).columns(number))
+    def _read_columns(self, table: str, version: Version) -> tuple[Column, ...]:
+        return tuple(self._lake.table(table).columns(version.number))
 
 
 def instant(version: Version) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, request
@@ -13,7 +14,7 @@ from api_gateway.formats import FORMATS
 from api_gateway.routes import caller, gateway, public_url
 from api_gateway.shelf import instant
 from api_gateway.verdicts import not_found
-from lake import Column
+from lake import Column, Version
 
 pages = Blueprint("tables", __name__)
 
@@ -24,12 +25,12 @@ def listed() -> dict[str, Any]:
     or without diacritics."""
     words = _folded(request.args.get("q", "")).split()
     decision = gateway().decisions.decide(caller().token, None, "describe")
-    on_shelf = set(gateway().shelf.tables())
-    tables = [
-        _summary(name, of)
-        for name, of in sorted(decision.tables.items())
-        if of.decision in ("permit", "deny") and name in on_shelf and _matches(name, of, words)
-    ]
+    tables = []
+    for name, of in sorted(decision.tables.items()):
+        if of.decision in ("permit", "deny") and _matches(name, of, words):
+            # One that is registered and not yet published has nothing to show.
+            with suppress(TableNotFound):
+                tables.append(_summary(name, of, gateway().shelf.version(name)))
     return {"tables": tables, "count": len(tables)}
 
 
@@ -45,8 +46,8 @@ def shown(table: str) -> dict[str, Any]:
     except TableNotFound:
         raise not_found(name, token, parts.decisions) from None
     return {
-        **_summary(name, of),
-        "columns": [_column(each) for each in parts.shelf.columns(name, versions[0].number)],
+        **_summary(name, of, versions[0]),
+        "columns": [_column(each) for each in parts.shelf.columns(name, versions[0])],
         "versions": [
             {
                 "version": each.number,
@@ -60,8 +61,7 @@ def shown(table: str) -> dict[str, Any]:
     }
 
 
-def _summary(name: str, of: TableDecision) -> dict[str, Any]:
-    version = gateway().shelf.version(name)
+def _summary(name: str, of: TableDecision, version: Version) -> dict[str, Any]:
     return {
         "name": name,
         "title": of.dataset.get("title"),
