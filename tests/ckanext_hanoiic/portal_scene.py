@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
+from ckan import plugins
+from ckan.lib.redis import connect_to_redis
+from ckan.lib.search import clear_all
 from ckan.tests import factories, helpers
 
 COLUMNS = [
@@ -82,33 +86,38 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def kept() -> dict[str, Scene]:
-    """Where a module's tests keep the scene that they only read."""
-    return {}
+def site() -> Iterator[Any]:
+    """The portal to ask pages of, empty at first; loaded once a module, for loading takes long."""
+    plugins.load_all()
+    empty()
+    yield helpers._get_test_app()
+    plugins.unload_all()
 
 
-@pytest.fixture
-def scene(with_plugins, kept, reset_db, reset_index, reset_redis) -> Scene:
-    """A scene made once a module: for tests that change nothing."""
-    if "scene" not in kept:
-        reset_db()
-        reset_index()
-        reset_redis()
-        kept["scene"] = Scene()
-    return kept["scene"]
-
-
-@pytest.fixture
-def own_scene(portal, kept) -> Scene:
-    """A scene for one test alone."""
-    kept.clear()
+@pytest.fixture(scope="module")
+def scene(site) -> Scene:
+    """A scene for tests that change nothing."""
     return Scene()
 
 
-def page(app: Any, path: str, user: dict[str, Any] | None = None, status: int = 200) -> Any:
+@pytest.fixture
+def own_scene(site) -> Scene:
+    """A scene for one test alone. Such tests stand last in a module: it clears the other away."""
+    empty()
+    return Scene()
+
+
+def empty() -> None:
+    """No data, no index, nothing kept in Valkey."""
+    helpers.reset_db()
+    clear_all()
+    connect_to_redis().flushdb()
+
+
+def page(site: Any, path: str, user: dict[str, Any] | None = None, status: int = 200) -> Any:
     """The parsed page at ``path``, as ``user`` sees it."""
     headers = {"Authorization": user["token"]} if user else {}
-    answer = app.get(path, headers=headers, status=status)
+    answer = site.get(path, headers=headers, status=status)
     return BeautifulSoup(answer.body, "html.parser")
 
 

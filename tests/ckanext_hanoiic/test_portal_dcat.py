@@ -6,21 +6,23 @@ import json
 
 import pytest
 from ckan.plugins import toolkit as tk
-from portal_scene import kept, page, scene  # noqa: F401
+from portal_scene import page
 from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, SKOS, XSD
+
+pytest_plugins = ("portal_scene",)
 
 EU = "http://publications.europa.eu/resource/authority/"
 FORMATS = {"ttl": "turtle", "jsonld": "json-ld", "rdf": "xml"}
 
 
-def graph(app, path, suffix):
-    return Graph().parse(data=app.get(f"{path}.{suffix}").body, format=FORMATS[suffix])
+def graph(site, path, suffix):
+    return Graph().parse(data=site.get(f"{path}.{suffix}").body, format=FORMATS[suffix])
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_a_dataset_carries_its_fields(app, scene, suffix):
-    g = graph(app, "/dataset/diem-dung", suffix)
+def test_a_dataset_carries_its_fields(site, scene, suffix):
+    g = graph(site, "/dataset/diem-dung", suffix)
     (dataset,) = g.subjects(RDF.type, DCAT.Dataset)
     assert set(g.objects(dataset, DCTERMS.title)) == {
         Literal("Điểm dừng xe buýt", lang="vi"),
@@ -50,8 +52,8 @@ def test_a_dataset_carries_its_fields(app, scene, suffix):
     assert {"2025-01-01", "2025-12-31"} <= days
 
 
-def test_a_distribution_names_table_version_licence_and_size(app, scene):
-    g = graph(app, "/dataset/diem-dung", "ttl")
+def test_a_distribution_names_table_version_licence_and_size(site, scene):
+    g = graph(site, "/dataset/diem-dung", "ttl")
     (distribution,) = g.subjects(RDF.type, DCAT.Distribution)
     url = URIRef("http://gateway.test:8000/v1/tables/transport_stops/download.csv")
     assert g.value(distribution, DCAT.downloadURL) == url
@@ -63,22 +65,22 @@ def test_a_distribution_names_table_version_licence_and_size(app, scene):
     assert g.value(distribution, DCTERMS.license) == licence
 
 
-def test_a_dataset_with_terms_is_restricted(app, scene):
-    g = graph(app, "/dataset/khong-khi", "ttl")
+def test_a_dataset_with_terms_is_restricted(site, scene):
+    g = graph(site, "/dataset/khong-khi", "ttl")
     (dataset,) = g.subjects(RDF.type, DCAT.Dataset)
     assert g.value(dataset, DCTERMS.accessRights) == URIRef(EU + "access-right/RESTRICTED")
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_the_catalogue_lists_every_dataset(app, scene, suffix):
-    g = graph(app, "/catalog", suffix)
+def test_the_catalogue_lists_every_dataset(site, scene, suffix):
+    g = graph(site, "/catalog", suffix)
     (catalogue,) = g.subjects(RDF.type, DCAT.Catalog)
     assert len(set(g.objects(catalogue, DCAT.dataset))) == 2
     assert len(set(g.objects(catalogue, DCTERMS.language))) == 2
 
 
-def test_the_dataset_page_describes_itself_to_search_engines(app, scene):
-    soup = page(app, "/dataset/diem-dung")
+def test_the_dataset_page_describes_itself_to_search_engines(site, scene):
+    soup = page(site, "/dataset/diem-dung")
     text = soup.select_one('script[type="application/ld+json"]').text
     (dataset,) = [node for node in json.loads(text)["@graph"] if node["@type"] == "schema:Dataset"]
     assert dataset["schema:name"] == "Điểm dừng xe buýt"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from ckan.tests import factories, helpers
-from portal_scene import kept, own_scene, page, scene, words  # noqa: F401
+from portal_scene import page, words
+
+pytest_plugins = ("portal_scene",)
 
 PAGES = (
     "/",
@@ -21,51 +23,39 @@ PAGES = (
 
 
 @pytest.mark.parametrize("prefix", ["", "/en"])
-def test_every_page_opens_for_everybody(app, scene, prefix):
+def test_every_page_opens_for_everybody(site, scene, prefix):
     for path in PAGES:
         for user in (None, scene.officer):
-            soup = page(app, prefix + path, user)
+            soup = page(site, prefix + path, user)
             assert soup.html["lang"] == ("en" if prefix else "vi")
             assert soup.h1, path
 
 
-def test_the_portal_speaks_vietnamese_and_english_a_click_away(app, scene):
-    home = page(app, "/")
+def test_the_portal_speaks_vietnamese_and_english_a_click_away(site, scene):
+    home = page(site, "/")
     assert "Cổng dữ liệu mở" in words(home.header)
     assert home.header.select_one("a.hic-language")["href"] == "/en/"
 
-    search = page(app, "/dataset/?q=buýt&groups=transport")
+    search = page(site, "/dataset/?q=buýt&groups=transport")
+    assert "Điểm dừng xe buýt" in words(search)
     other = search.header.select_one("a.hic-language")["href"]
-    english = page(app, other)
+    english = page(site, other)
     assert other.startswith("/en/dataset/?q=")
     assert "Bus stops" in words(english)
     assert english.header.select_one("a.hic-language")["href"].startswith("/dataset/?q=")
 
 
-def test_the_home_page_counts_what_is_public(app, own_scene):
-    own_scene.dataset("nhap", "draft_table", title="Nháp", private=True)
-    figures = words(page(app, "/").select_one(".hic-figures"))
-    assert figures == "2 bộ dữ liệu 2 bảng 8.824 dòng"
-    assert "transport_stops" in page(app, "/").select_one(".hic-code code").text
-
-
-def test_the_home_page_leads_to_topics_and_departments(app, scene):
-    home = page(app, "/")
+def test_the_home_page_leads_to_topics_and_departments(site, scene):
+    home = page(site, "/")
     assert home.select_one('.hic-topics a[href="/dataset/?groups=transport"]').small.text == (
         "2 bộ dữ liệu"
     )
     assert "Sở Xây dựng 2" in words(home.select_one(".hic-departments"))
-    assert "Department of Construction" in words(page(app, "/en/"))
+    assert "Department of Construction" in words(page(site, "/en/"))
 
 
-def test_a_company_is_not_among_the_departments(app, own_scene):
-    factories.Organization(name="cong-ty-a", title="Công ty A", org_kind="company")
-    assert "Công ty A" not in words(page(app, "/organization/"))
-    assert "Công ty A" not in words(page(app, "/"))
-
-
-def test_facets_and_filters_are_in_words(app, scene):
-    search = page(app, "/dataset/?access_tier=open")
+def test_facets_and_filters_are_in_words(site, scene):
+    search = page(site, "/dataset/?access_tier=open")
     aside = words(search.select_one("#search-facets"))
     for expected in ("Sở ngành Sở Xây dựng", "Giao thông vận tải", "Hằng tháng", "Định dạng CSV"):
         assert expected in aside
@@ -73,20 +63,20 @@ def test_facets_and_filters_are_in_words(app, scene):
     assert [link.text for link in search.select(".hic-card-title a")] == ["Điểm dừng xe buýt"]
 
 
-def test_a_card_tells_who_when_how_much_and_under_which_terms(app, scene):
-    card = words(page(app, "/dataset/?q=Điểm").select_one(".hic-card"))
+def test_a_card_tells_who_when_how_much_and_under_which_terms(site, scene):
+    card = words(page(site, "/dataset/?q=Điểm").select_one(".hic-card"))
     for expected in ("Sở Xây dựng", "Mở cho mọi người", "4.412 dòng", "Cập nhật", "CC BY 4.0"):
         assert expected in card
 
 
-def test_an_empty_answer_helps_on(app, scene):
-    empty = page(app, "/dataset/?q=zzzzzz&groups=transport").select_one(".hic-empty")
+def test_an_empty_answer_helps_on(site, scene):
+    empty = page(site, "/dataset/?q=zzzzzz&groups=transport").select_one(".hic-empty")
     assert empty.select_one('a[href="/dataset/?q=zzzzzz"]')
     assert empty.select_one('a[href="/dataset/?groups=transport"]')
 
 
-def test_a_dataset_shows_its_columns_version_and_snippets(app, scene):
-    soup = page(app, "/dataset/diem-dung")
+def test_a_dataset_shows_its_columns_version_and_snippets(site, scene):
+    soup = page(site, "/dataset/diem-dung")
     text = words(soup)
     for expected in (
         "phiên bản 2, 01/02/2026",
@@ -106,41 +96,63 @@ def test_a_dataset_shows_its_columns_version_and_snippets(app, scene):
     assert soup.select_one("#access")
 
 
-def test_a_closed_dataset_asks_for_a_token_in_its_snippets(app, scene):
-    soup = page(app, "/dataset/khong-khi")
+def test_a_closed_dataset_asks_for_a_token_in_its_snippets(site, scene):
+    soup = page(site, "/dataset/khong-khi")
     codes = [code.text for code in soup.select(".hic-code code")]
     assert len(codes) == 4
     assert all("HANOIIC_TOKEN" in code for code in codes)
     assert "Dữ liệu mô phỏng" in words(soup)
 
 
-def test_the_other_language_is_there_too(app, scene):
-    vietnamese, english = page(app, "/dataset/diem-dung"), page(app, "/en/dataset/diem-dung")
+def test_the_other_language_is_there_too(site, scene):
+    vietnamese, english = page(site, "/dataset/diem-dung"), page(site, "/en/dataset/diem-dung")
     assert vietnamese.h1.text.strip() == "Điểm dừng xe buýt"
     assert english.h1.text.strip() == "Bus stops"
     assert "Every stop of the city." in words(vietnamese.select_one(".hic-other-notes"))
     assert "Stop code" in words(english.select_one(".hic-columns"))
 
 
-def test_html_in_a_description_stays_harmless(app, own_scene):
+def test_errors_are_said_plainly(site, scene):
+    missing = words(page(site, "/khong-co", status=404).select_one("#error-content"))
+    assert "Không tìm thấy trang này" in missing
+    assert "Mã yêu cầu" in missing
+    refused = page(site, "/dataset/edit/diem-dung", scene.stranger, status=403)
+    assert "Bạn không có quyền xem trang này" in words(refused)
+    assert "There is no such page" in words(page(site, "/en/khong-co", status=404))
+
+
+def test_the_home_page_counts_what_is_public(site, own_scene):
+    own_scene.dataset("nhap", "draft_table", title="Nháp", private=True)
+    figures = words(page(site, "/").select_one(".hic-figures"))
+    assert figures == "2 bộ dữ liệu 2 bảng 8.824 dòng"
+    assert "transport_stops" in page(site, "/").select_one(".hic-code code").text
+
+
+def test_a_company_is_not_among_the_departments(site, own_scene):
+    factories.Organization(name="cong-ty-a", title="Công ty A", org_kind="company")
+    assert "Công ty A" not in words(page(site, "/organization/"))
+    assert "Công ty A" not in words(page(site, "/"))
+
+
+def test_html_in_a_description_stays_harmless(site, own_scene):
     helpers.call_action(
         "package_patch", id="diem-dung", notes="<script>alert(1)</script>**đậm**</script>"
     )
-    soup = page(app, "/dataset/diem-dung")
-    assert not [script for script in soup.select("script") if "alert(1)" == script.text]
+    soup = page(site, "/dataset/diem-dung")
+    assert not [script for script in soup.select("script") if script.text == "alert(1)"]
     assert "<strong>đậm</strong>" in str(soup.select_one(".notes"))
 
 
-def test_an_edited_form_keeps_what_the_harvester_wrote(app, own_scene):
+def test_an_edited_form_keeps_what_the_harvester_wrote(site, own_scene):
     resource = own_scene.stops["resources"][0]
     path = f"/dataset/diem-dung/resource/{resource['id']}/edit"
-    form = page(app, path, own_scene.officer).select_one("#resource-edit")
+    form = page(site, path, own_scene.officer).select_one("#resource-edit")
     fields = {
         field["name"]: field.get("value") or field.text
         for field in form.select("input[name], textarea[name]")
         if field.get("type") not in ("file", "radio")
     }
-    app.post(
+    site.post(
         path,
         data={**fields, "name": "Tên mới", "save": "go-metadata"},
         headers={"Authorization": own_scene.officer["token"]},
@@ -150,12 +162,3 @@ def test_an_edited_form_keeps_what_the_harvester_wrote(app, own_scene):
     assert kept["name"] == "Tên mới"
     for name in ("lake_table", "lake_version", "columns", "quality", "row_count"):
         assert kept[name] == resource[name]
-
-
-def test_errors_are_said_plainly(app, scene):
-    missing = words(page(app, "/khong-co", status=404).select_one("#error-content"))
-    assert "Không tìm thấy trang này" in missing
-    assert "Mã yêu cầu" in missing
-    refused = page(app, "/dataset/edit/diem-dung", scene.stranger, status=403)
-    assert "Bạn không có quyền xem trang này" in words(refused)
-    assert "There is no such page" in words(page(app, "/en/khong-co", status=404))

@@ -9,7 +9,7 @@ import re
 import pytest
 from ckanext.hanoiic.portal.request_log import JsonLine, log
 
-pytestmark = pytest.mark.usefixtures("with_plugins")
+pytest_plugins = ("portal_scene",)
 
 
 @pytest.fixture
@@ -27,22 +27,22 @@ def lines():
     log.removeHandler(handler)
 
 
-def test_a_callers_request_id_is_kept(app, lines):
-    answer = app.get("/about", headers={"X-Request-Id": "abcdef-123456"})
+def test_a_callers_request_id_is_kept(site, lines):
+    answer = site.get("/about", headers={"X-Request-Id": "abcdef-123456"})
     assert answer.headers["X-Request-Id"] == "abcdef-123456"
     assert lines[-1]["request_id"] == "abcdef-123456"
 
 
-def test_any_other_gets_a_new_one(app, lines):
+def test_any_other_gets_a_new_one(site, lines):
     for given in (None, "short", "has spaces in it", "x" * 65, 'quote"quote"'):
         headers = {"X-Request-Id": given} if given else {}
-        made = app.get("/about", headers=headers).headers["X-Request-Id"]
+        made = site.get("/about", headers=headers).headers["X-Request-Id"]
         assert re.fullmatch(r"[0-9a-f]{32}", made), given
         assert lines[-1]["request_id"] == made
 
 
-def test_a_request_is_one_line_without_its_query(app, lines):
-    app.get("/user/reset/nobody?key=very-secret", expect_errors=True)
+def test_a_request_is_one_line_without_its_query(site, lines):
+    site.get("/user/reset/nobody?key=very-secret", expect_errors=True)
     (line,) = lines
     assert line == {
         "ts": line["ts"],
@@ -59,8 +59,8 @@ def test_a_request_is_one_line_without_its_query(app, lines):
     assert "very-secret" not in json.dumps(line)
 
 
-def test_answers_carry_careful_headers(app):
-    headers = app.get("/about").headers
+def test_answers_carry_careful_headers(site):
+    headers = site.get("/about").headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "SAMEORIGIN"
     assert "frame-ancestors 'self'" in headers["Content-Security-Policy"]

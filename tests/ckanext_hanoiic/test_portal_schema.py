@@ -7,8 +7,15 @@ import json
 import pytest
 from ckan.plugins import toolkit as tk
 from ckan.tests import factories, helpers
+from portal_scene import empty
 
-pytestmark = pytest.mark.usefixtures("portal")
+pytest_plugins = ("portal_scene",)
+
+
+@pytest.fixture(autouse=True)
+def nothing_there(site):
+    empty()
+
 
 COLUMNS = [
     {"name": "Mã điểm", "ascii": "ma_diem", "type": "string", "title": "Mã điểm dừng"},
@@ -47,7 +54,7 @@ def create(**fields):
     organization = factories.Organization()
     return helpers.call_action(
         "package_create",
-        name="diem-dung",
+        name=factories.Dataset.stub().name,
         title="Điểm dừng",
         owner_org=organization["id"],
         **fields,
@@ -61,7 +68,7 @@ def test_every_field_comes_back_as_it_was_given(encode):
 
     for shown in (
         helpers.call_action("package_show", id=made["id"]),
-        helpers.call_action("package_search", q="*:*")["results"][0],
+        helpers.call_action("package_search", fq=f"name:{made['name']}")["results"][0],
     ):
         assert {name: shown[name] for name in DATASET} == DATASET
         assert shown["spatial_wards"] == ["00004", "00097"]

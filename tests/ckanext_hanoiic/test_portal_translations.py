@@ -6,12 +6,13 @@ from pathlib import Path
 
 import ckan
 import polib
-import pytest
 from bs4 import BeautifulSoup
 from ckan.plugins import toolkit as tk
 from ckan.tests import factories
 from ckanext.hanoiic.portal import plugin
-from portal_scene import kept, page, scene  # noqa: F401
+from portal_scene import page
+
+pytest_plugins = ("portal_scene",)
 
 OURS = Path(plugin.__file__).with_name("i18n") / "vi/LC_MESSAGES/ckanext-hanoiic-portal.po"
 CKANS = Path(ckan.__file__).with_name("i18n") / "vi/LC_MESSAGES/ckan.po"
@@ -89,40 +90,40 @@ def left_in_english(soup: BeautifulSoup, english: set[str]) -> set[str]:
     return found & english
 
 
-def test_no_english_message_on_the_main_pages(app, scene):
+def test_no_english_message_on_the_main_pages(site, scene):
     english = english_messages()
     resource = scene.stops["resources"][0]["id"]
     operator = {"token": sysadmin_token()}
     left = {}
     for user, paths in ((None, VISITOR), (scene.officer, OFFICER), (operator, OPERATOR)):
         for path in paths:
-            soup = page(app, path.format(resource=resource), user)
+            soup = page(site, path.format(resource=resource), user)
             if found := left_in_english(soup, english):
                 left[path] = found
     assert left == {}
 
 
-def test_no_english_message_in_refusals_and_errors(app, scene):
+def test_no_english_message_in_refusals_and_errors(site, scene):
     english = english_messages()
     headers = {"Authorization": scene.officer["token"]}
-    wrong = app.post(
+    wrong = site.post(
         "/dataset/new", data={"save": "", "name": "a b", "_ckan_phase": "1"}, headers=headers
     )
-    failed = app.post("/user/login", data={"login": "x", "password": "wrong-password"})
+    failed = site.post("/user/login", data={"login": "x", "password": "wrong-password"})
     for answer in (wrong, failed):
         soup = BeautifulSoup(answer.body, "html.parser")
         assert soup.select(".alert, .error-explanation, .error-block")
         assert left_in_english(soup, english) == set()
-    assert left_in_english(page(app, "/nowhere", status=404), english) == set()
+    assert left_in_english(page(site, "/nowhere", status=404), english) == set()
 
 
-def test_the_page_test_would_notice_english(app, scene):
-    soup = page(app, "/en/user/login")
+def test_the_page_test_would_notice_english(site, scene):
+    soup = page(site, "/en/user/login")
     assert {"Password", "Remember me", "Departments"} <= left_in_english(soup, english_messages())
 
 
-def test_our_words_replace_ckans(with_plugins, app):
-    with app.flask_app.test_request_context("/"):
+def test_our_words_replace_ckans(site):
+    with site.flask_app.test_request_context("/"):
         assert tk._("Log out") == "Đăng xuất"
         assert tk._("Datasets") == "Bộ dữ liệu"
         assert tk.ungettext("{number} dataset found", "{number} datasets found", 20) == (

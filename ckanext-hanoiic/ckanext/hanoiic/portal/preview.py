@@ -135,14 +135,18 @@ def _ask(base: str, table: str, headers: dict[str, str], ends: float) -> Preview
             raise ValueError("the gateway's answer is larger than a preview")
         return read(body)
 
-    rows = get(
-        "/v1/sql",
-        lambda body: [json.loads(line) for line in body.splitlines() if line.strip()],
-        q=f'SELECT * FROM "{table}" LIMIT {ROWS}',  # noqa: S608 (a checked table name)
-        format="ndjson",
-    )
+    state, rows = "rows", []
+    try:
+        rows = get(
+            "/v1/sql",
+            lambda body: [json.loads(line) for line in body.splitlines() if line.strip()],
+            q=f'SELECT * FROM "{table}" LIMIT {ROWS}',  # noqa: S608 (a checked table name)
+            format="ndjson",
+        )
+    except GatewayRefused:
+        state = "locked"
     described = get(f"/v1/tables/{table}", json.loads)
-    return Preview("rows", rows, described.get("versions", []))
+    return Preview(state, rows, described["versions"])
 
 
 def _preview_token() -> str | None:

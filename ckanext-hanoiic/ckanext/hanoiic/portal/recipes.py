@@ -59,7 +59,7 @@ DUCKDB = """\
 print(table.limit(10))
 """
 
-DUCKDB_SECRET = """\
+DUCKDB_SIGN_IN = """\
 duckdb.sql(f\"\"\"CREATE SECRET (TYPE http, EXTRA_HTTP_HEADERS MAP {{
     'Authorization': 'Bearer {{os.environ["{token}"]}}'}})\"\"\")
 """
@@ -69,7 +69,7 @@ frame <- read.csv("{gateway}/v1/tables/{table}/download.csv", fileEncoding = "UT
 head(frame)
 """
 
-R_TOKEN = """\
+R_SIGNED_IN = """\
 library(httr2)
 
 answer <- request("{gateway}/v1/tables/{table}/download.csv") |>
@@ -101,13 +101,13 @@ def recipes(table: str, tier: str) -> list[Recipe]:
         "headers": ""
         if open_to_all
         else f'\n    headers={{"Authorization": f"Bearer {{os.environ[\'{TOKEN}\']}}"}},',
-        "secret": "" if open_to_all else DUCKDB_SECRET.format(token=TOKEN),
+        "secret": "" if open_to_all else DUCKDB_SIGN_IN.format(token=TOKEN),
     }
     found = [
         Recipe("curl", "curl", CURL.format(**words)),
         Recipe("python", "Python · pandas", PANDAS.format(**words)),
         Recipe("duckdb", "Python · DuckDB", DUCKDB.format(**words)),
-        Recipe("r", "R", (R_OPEN if open_to_all else R_TOKEN).format(**words)),
+        Recipe("r", "R", (R_OPEN if open_to_all else R_SIGNED_IN).format(**words)),
     ]
     if open_to_all:
         note = tk._("In Excel: Data, From Web, paste this address. In LibreOffice: File, Open.")

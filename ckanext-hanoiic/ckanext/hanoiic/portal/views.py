@@ -14,7 +14,7 @@ EXAMPLE_TABLE = "ten_bang"
 
 
 def forget_assets() -> str:
-    """Let an error page load its style sheets where the page that failed had loaded them already."""
+    """Let an error page load the style sheets that the failed page had taken already."""
     flask.g.pop("_webassets", None)
     return ""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import flask
@@ -117,7 +118,8 @@ def is_number(value: Any) -> bool:
 
 def page_in(other: str) -> str:
     """The address of the very page in another language."""
-    here = flask.request.environ["CKAN_CURRENT_URL"]
+    query = quote(flask.request.query_string, safe="%&=+")
+    here = quote(flask.request.path) + (f"?{query}" if query else "")
     locale = "default" if other == tk.config["ckan.locale_default"] else other
     return tk.url_for("home.index", locale=locale).rstrip("/") + here
 
