@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
@@ -132,12 +133,12 @@ def _read(
 
 def _numbers(before: int, count: int, without: set[int]) -> pa.Array:
     """Row numbers from `before` + 1, leaving out those of refused records."""
-    numbers = range(before + 1, before + count + 1)
-    return pa.array([number for number in numbers if number not in without], pa.int64())
+    numbers = np.arange(before + 1, before + count + 1)
+    return pa.array(np.delete(numbers, [number - before - 1 for number in without]), pa.int64())
 
 
 def _below(batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
-    above = sum(number <= first_row for number in batch.column(ROW)[:first_row].to_pylist())
+    above = int(np.searchsorted(batch.column(ROW).to_numpy(), first_row, side="right"))
     return batch.slice(above)
 
 

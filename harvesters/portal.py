@@ -29,19 +29,18 @@ class Portal:
     PortalRefused and PortalFailed."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._remote = RemoteCKAN(url, apikey=token, user_agent="hanoiic-harvest")
-        self._remote.session = requests.Session()
-        self._remote.session.trust_env = False
-
-    def close(self) -> None:
-        self._remote.close()
+        self._url = url
+        self._token = token
 
     def call(self, action: str, **data: Any) -> Any:
-        """One action's result. Raises NotThere when CKAN does not know the thing."""
-        headers = {REQUEST_ID_HEADER: request_id()} if request_id() else {}
+        """One action's result. Raises NotThere when CKAN does not know the thing.
+
+        Every call has a connection of its own: a kept one may be closed by the portal just as a
+        call goes out on it, and a POST is not sent twice. So threads may share a Portal, too.
+        """
         try:
-            self._remote.session.headers.update(headers)
-            return self._remote.call_action(action, data, requests_kwargs={"timeout": TIMEOUT_S})
+            with self._remote() as remote:
+                return remote.call_action(action, data, requests_kwargs={"timeout": TIMEOUT_S})
         except NotFound as error:
             raise NotThere(f"The portal does not know what {action} asks for.") from error
         except NotAuthorized as error:
@@ -61,6 +60,16 @@ class Portal:
             if any(f", {status}, " in str(error) for status in (429, 500, 502, 503, 504)):
                 raise PortalUnavailable(f"The portal could not do {action}.") from error
             raise PortalFailed(f"The portal's answer to {action} is no answer of CKAN.") from error
+
+    def _remote(self) -> RemoteCKAN:
+        session = requests.Session()
+        session.trust_env = False
+        session.headers["Connection"] = "close"
+        if carried := request_id():
+            session.headers[REQUEST_ID_HEADER] = carried
+        return RemoteCKAN(
+            self._url, apikey=self._token, user_agent="hanoiic-harvest", session=session
+        )
 
     def find(self, action: str, **data: Any) -> Any | None:
         """As `call`; None when CKAN does not know the thing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -69,9 +70,15 @@ def _clean_text(column: pa.Array) -> pa.Array:
     if not pa.types.is_string(column.type):
         return column
     trimmed = pc.utf8_trim_whitespace(column)
-    if not pc.all(pc.string_is_ascii(trimmed)).as_py():
+    if not _is_nfc(trimmed):
         trimmed = pc.utf8_normalize(trimmed, form="NFC")
     return pc.if_else(pc.equal(pc.binary_length(trimmed), 0), pa.scalar(None, pa.string()), trimmed)
+
+
+def _is_nfc(texts: pa.Array) -> bool:
+    """Whether all texts are NFC already: much cheaper to ask than to normalise."""
+    _, _, content = texts.buffers()
+    return content is None or unicodedata.is_normalized("NFC", content.to_pybytes().decode())
 
 
 def batches_of_rows(

@@ -30,9 +30,9 @@ from lake import logs
 log = logging.getLogger(__name__)
 
 CLAIM_EVERY_S = 2.0
-RESCUE_EVERY_S = 5.0
-HEARTBEAT_S = 5.0
-STALLED_S = 20.0
+RESCUE_EVERY_S = 3.0
+HEARTBEAT_S = 3.0
+STALLED_S = 15.0
 # The portal hands a run out again when nobody reports on it.
 KEEP_LEASE_EVERY_S = 60.0
 RETRY_AFTER_S = (10, 40, 160, 640)
@@ -165,7 +165,6 @@ class Worker:
                 log.info("run_stopped", extra=logs.facts(run=run_id))
             finally:
                 room.client.close()
-                room.portal.close()
 
     def _attempt(self, context: JobContext, run_id: str, room: Room) -> None:
         portal, attempts = room.portal, context.job.attempts

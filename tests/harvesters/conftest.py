@@ -67,10 +67,9 @@ def client(tmp_path: Path, httpserver: HTTPServer) -> Iterator[Client]:
 
 
 @pytest.fixture
-def room(client: Client, lake: Lake, portal: FakePortal, database_url: str) -> Iterator[Room]:
+def room(client: Client, lake: Lake, portal: FakePortal, database_url: str) -> Room:
     remote = Portal(portal.url, TOKEN)
-    yield Room(client, lake, remote, Receipts(database.address(database_url)), GATEWAY_URL)
-    remote.close()
+    return Room(client, lake, remote, Receipts(database.address(database_url)), GATEWAY_URL)
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def test_rows_and_numbers_survive_the_cutting_into_blocks(tmp_path, monkeypatch)
     assert [row.row for row in raw.rejected] == [n + 1 for n in range(1, 400) if n % 3 == 0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(
         st.tuples(
