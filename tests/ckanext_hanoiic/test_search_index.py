@@ -258,6 +258,7 @@ class TestSyntax:
             ("bus", "one two"),
             ("???", ""),
             ("title open", ""),
+            ("*", "hidden one three two"),
         ],
     )
     def test_the_search_box(self, names, q, found):

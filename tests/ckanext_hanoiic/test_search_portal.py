@@ -19,6 +19,7 @@ def dataset():
     return factories.Dataset(
         title="Giao thông quận Đống Đa",
         notes="Điểm dừng xe buýt",
+        title_en="Traffic of the district",
         owner_org=organization["id"],
         groups=[{"name": topic["name"]}],
         tag_string="xe buýt,bus",
@@ -35,6 +36,7 @@ def found(**query):
         {"q": "giao thong"},
         {"q": "Dong Da"},
         {"q": "xe buyt"},
+        {"q": "district traffic"},
         {"q": "title:dong"},
         {"fq": 'tags:"xe buýt"'},
         {"fq_list": ["groups:giao-thong", "+tags:bus"]},

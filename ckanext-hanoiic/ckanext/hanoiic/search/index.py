@@ -136,6 +136,10 @@ class SearchIndex:
         with self.store.transaction() as connection:
             for row in sorted(rows, key=lambda row: row.index_id):
                 _write(connection, row)
+            words = sorted({pair for row in rows for pair in row.vocabulary})
+            connection.exec_driver_sql(
+                WRITE_VOCABULARY, ([field for field, _ in words], [word for _, word in words])
+            )
 
     def modified(self, site_id: str) -> dict[str, str]:
         """When each dataset of a site was last changed, as the index has it: id → date."""
@@ -167,8 +171,4 @@ def _write(connection: sa.Connection, row: Row) -> None:
     connection.exec_driver_sql(
         WRITE_BODY,
         (number, json.dumps(row.stored), *(row.large.get(name) for name in LARGE_FIELDS)),
-    )
-    words = sorted(row.vocabulary)
-    connection.exec_driver_sql(
-        WRITE_VOCABULARY, ([field for field, _ in words], [word for _, word in words])
     )

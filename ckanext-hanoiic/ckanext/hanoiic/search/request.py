@@ -15,8 +15,7 @@ from .lucene import Reading
 from .tree import Bool, Everything, Node
 
 DEFAULT_ROWS = 10
-# Accepted because they say nothing about the result here.
-SILENT = frozenset({"wt", "extras"})
+# What would change the answer and can't be done; other parameters of Solr change nothing here.
 REFUSED = (
     "bf",
     "boost",
@@ -127,7 +126,7 @@ def _qf(settings: Mapping[str, Any]) -> Fields:
 
 
 def _dismax(text: str, settings: Mapping[str, Any]) -> Node:
-    return Everything() if text.strip() == "*:*" else dismax.parse(text, _qf(settings))
+    return Everything() if text.strip() in ("*:*", "*") else dismax.parse(text, _qf(settings))
 
 
 def _edismax(text: str, settings: Mapping[str, Any]) -> Node:
