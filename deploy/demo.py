@@ -26,7 +26,7 @@ COMPANY = {
 }
 PEOPLE = {"operator": "operator", "officer": "can-bo", "startup": "khoi-nghiep"}
 FULL_NAMES = {"officer": "Cán bộ sở ngành (minh họa)", "startup": "Lập trình viên (minh họa)"}
-HARVEST_TIMEOUT_S = 150.0
+HARVEST_TIMEOUT_S = 300.0
 DONE = {"published", "unchanged"}
 ENDED = {*DONE, "refused", "failed"}
 TIMEOUT_S = 60
@@ -86,7 +86,7 @@ def ensure_people(
         known = json.loads(plan.home.demo.read_text(encoding="utf-8"))["users"]
     users = {}
     for role, name in PEOPLE.items():
-        password = plan.home.secret(f"{role}_password")
+        password = plan.home.password(role)
         if find(operator, "user_show", name) is None:
             user = {"name": name, "email": f"{name}@demo.invalid", "password": password}
             call(operator, "user_create", {**user, "fullname": FULL_NAMES[role]})

@@ -132,8 +132,8 @@ class Home:
                 "to a folder on another disk."
             )
 
-    def secret(self, name: str, value: str | None = None) -> str:
-        """The secret called ``name``: kept in a file of mode 0600, made once.
+    def secret(self, name: str, value: str | None = None, bytes_of_chance: int = 32) -> str:
+        """The secret called ``name``: kept in a file of mode 0600, made once at random.
 
         With ``value`` the file is written (again) with it.
         """
@@ -141,9 +141,13 @@ class Home:
         if value is None:
             with contextlib.suppress(FileNotFoundError):
                 return path.read_text(encoding="utf-8").strip()
-            value = secrets.token_urlsafe(32)
+            value = secrets.token_urlsafe(bytes_of_chance)
         write_private(path, value + "\n")
         return value
+
+    def password(self, role: str) -> str:
+        """A person's first password: 96 random bits in sixteen characters that can be typed."""
+        return self.secret(f"{role}_password", bytes_of_chance=12)
 
     def secret_file(self, name: str) -> Path:
         return self.secrets / name

@@ -144,7 +144,7 @@ def write_configuration(plan: Plan) -> None:
     redis_url = plan.valkey.url if plan.valkey else settings.redis_url
     home.secret("harvest_database_url", harvest_url)
     home.secret("redis_url", redis_url)
-    home.secret("operator_password")
+    home.password("operator")
     CkanIni(
         secret_key=home.secret("ckan"),
         database_url=database_url,
