@@ -15,6 +15,7 @@ from lake.settings import rows
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = {
     "deploy": "deploy.settings:Settings",
+    "departments": "deploy.departments.settings:Settings",
     "gateway": "api_gateway.settings:Settings",
     "harvest": "harvesters.settings:Settings",
 }
@@ -73,7 +74,7 @@ def test_make_targets_of_the_readme_exist():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z][a-z -]*):", makefile, re.MULTILINE))
     known = {name for target in targets for name in target.split()}
-    mentioned = set(re.findall(r"`make ([a-z-]+)", readme))
+    mentioned = set(re.findall(r"(?:`|^)make ([a-z-]+)", readme, re.MULTILINE))
     assert {"up", "test"} <= mentioned <= known
 
 
