@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: up down status logs reset doctor test test-fast test-ckan-plugins test-e2e lint clean
+.PHONY: up down status logs reset doctor test lint test-fast test-ckan-plugins test-e2e test-ckan clean
 
 up: $(VENV)/installed
 	@$(BIN)/hanoiic up $(ARGS)
@@ -28,6 +28,10 @@ test-ckan-plugins: $(VENV)/installed-dev
 
 test-e2e: $(VENV)/installed-dev
 	$(BIN)/pytest tests/e2e -m e2e $(ARGS)
+
+# CKAN's own tests against our search index (some minutes; not a part of `test`). ARGS: modules.
+test-ckan: $(VENV)/installed-dev
+	$(BIN)/python tests/ckanext_hanoiic/ckan_own.py $(ARGS)
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	@PYTHON="$(PYTHON)" sh deploy/install.sh $(VENV) .

@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -21,7 +22,7 @@ from deploy import ports
 from deploy.errors import DeployError
 from deploy.home import FREE_BYTES_NEEDED, Home
 from deploy.postgres import PORTAL_ROLE, bundled_programs
-from deploy.supervision import Supervisor
+from deploy.supervision import Supervisor, clean_environment
 from deploy.valkey import bundled_server
 
 if TYPE_CHECKING:
@@ -138,6 +139,23 @@ def _embedded_url(home: Home) -> str | None:
     return f"postgresql://{PORTAL_ROLE}:{password}@127.0.0.1:{port}/hanoiic"
 
 
+def check_search_index(settings: Settings, home: Home) -> Iterator[Finding]:
+    """Whether the index on PostgreSQL has what the catalogue has; a crash may lose the newest."""
+    if settings.solr_url or not Supervisor(home).is_running():
+        return
+    ckan = [sys.executable, "-m", "ckanext.hanoiic", "-c", str(home.ckan_ini)]
+    done = subprocess.run(
+        [*ckan, "hanoiic-search", "mend", "--check"],
+        cwd=home.run,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+    )
+    said = (done.stdout.strip().splitlines() or ["the check did not run"])[-1]
+    advice = "" if done.returncode == 0 else "; the background jobs mend it at the next start"
+    yield Finding("search index", done.returncode == 0, f"{said}{advice}")
+
+
 def check_clock(settings: Settings, home: Home) -> Iterator[Finding]:
     """The portal's clock against this one: they differ where parts run on several machines."""
     if not Supervisor(home).is_running():
@@ -161,5 +179,6 @@ CHECKS: tuple[Callable[[Settings, Home], Iterator[Finding]], ...] = (
     check_ports,
     check_processes,
     check_database,
+    check_search_index,
     check_clock,
 )

@@ -88,9 +88,8 @@ class Plan:
         )
 
     def _portal_jobs(self) -> Program:
-        run = "import pylibmagic; from ckan.cli.cli import ckan; ckan()"
-        ini = str(self.home.ckan_ini)
-        return Program("portal-jobs", [sys.executable, "-c", run, "-c", ini, "jobs", "worker"])
+        command = [sys.executable, "-m", "ckanext.hanoiic.jobs", str(self.home.ckan_ini)]
+        return Program("portal-jobs", command)
 
     def _gateway(self) -> Program:
         return Program(

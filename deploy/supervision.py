@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -208,15 +209,30 @@ class Supervisor:
             if time.monotonic() > deadline:
                 raise NotReady(f"The supervisor (process {pid}) did not stop in {timeout_s:.0f} s.")
             time.sleep(0.1)
+        kill_session(pid)
+
+
+def process_facts(pid: int) -> list[str]:
+    """State, parent, group, session and so on: what follows the name in ``/proc/PID/stat``."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ["X"]
 
 
 def process_lives(pid: int) -> bool:
     """Whether the process exists and is more than an entry that waits for its parent."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in {"Z", "X"}
+    return process_facts(pid)[0] not in {"Z", "X"}
+
+
+def kill_session(leader: int) -> None:
+    """Kill what a child that was itself killed left behind: it is still in the same session."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        pid = int(folder.name)
+        facts = process_facts(pid)
+        if process_lives(pid) and int(facts[3]) == leader:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def clean_environment() -> dict[str, str]:

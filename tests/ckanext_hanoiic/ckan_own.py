@@ -138,7 +138,7 @@ def main(arguments: list[str]) -> int:
         )
         settings = Path(folder) / "pytest.ini"
         settings.write_text("[pytest]\naddopts = -p ckan -p ckan_fixtures\n", encoding="utf-8")
-        ckan = [sys.executable, "-c", "import pylibmagic; from ckan.cli.cli import ckan; ckan()"]
+        ckan = [sys.executable, "-m", "ckanext.hanoiic"]
         subprocess.check_call([*ckan, "-c", str(ini), "db", "upgrade"], cwd=folder)
         return subprocess.call(
             [

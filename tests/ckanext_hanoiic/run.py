@@ -15,21 +15,9 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT))
 
-from deploy import ckan_ini  # noqa: E402
 from deploy.ckan_ini import CkanIni  # noqa: E402
 from deploy.postgres import PORTAL_ROLE  # noqa: E402
 from tests.servers import postgres, temporary_home, valkey  # noqa: E402
-
-# Until every plugin has landed, a session takes those that are here.
-EXTENSION = ROOT / "ckanext-hanoiic/ckanext/hanoiic"
-HAS_SCHEMA = (EXTENSION / "portal/schemas/dataset.yaml").exists()
-ckan_ini.PLUGINS = " ".join(
-    name
-    for name in ckan_ini.PLUGINS.split()
-    if (
-        (EXTENSION / name[8:] / "plugin.py").exists() if name.startswith("hanoiic_") else HAS_SCHEMA
-    )
-)
 
 
 def main(arguments: list[str]) -> int:
@@ -47,7 +35,7 @@ def main(arguments: list[str]) -> int:
             log_level="WARNING",
             testing=True,
         ).write(home.ckan_ini)
-        ckan = [sys.executable, "-c", "import pylibmagic; from ckan.cli.cli import ckan; ckan()"]
+        ckan = [sys.executable, "-m", "ckanext.hanoiic"]
         subprocess.check_call([*ckan, "-c", str(home.ckan_ini), "db", "upgrade"], cwd=ROOT)
         named = [argument for argument in arguments if Path(argument.partition("::")[0]).exists()]
         command = [sys.executable, "-m", "pytest", "-c", str(HERE / "pytest.ini")]

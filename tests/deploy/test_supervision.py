@@ -73,6 +73,23 @@ def test_stop_leaves_no_process(servers):
     assert not supervisor.is_running()
 
 
+def test_stop_takes_orphans_of_a_killed_child_along(home):
+    """A program dies by -9 and leaves a child of its own: it goes with the rest."""
+    (home.run / "parent.sh").write_text('sleep 1000 & echo $! > "$1"; wait\n')
+    orphan_file = home.run / "orphan.pid"
+    script = ["/bin/sh", str(home.run / "parent.sh"), str(orphan_file)]
+    supervisor = Supervisor(home)
+    process = supervisor.start([Program("parent", script)])
+    supervisor.start_program("parent")
+    wait_for(lambda: orphan_file.exists() and orphan_file.read_text().strip() != "", "the orphan")
+    orphan = int(orphan_file.read_text())
+    os.kill(pid_of(supervisor, "parent"), signal.SIGKILL)
+    assert process_lives(orphan)
+    supervisor.stop()
+    process.wait(30)
+    wait_for(lambda: not process_lives(orphan), "the end of the orphan")
+
+
 def test_status_of_a_stopped_portal_clears_a_stale_pid_file(home):
     (home.run / "supervisord.pid").write_text("4194999\n")
     with pytest.raises(NotRunning, match=r"not running.*stale pid file of process 4194999"):
