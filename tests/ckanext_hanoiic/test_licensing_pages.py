@@ -248,17 +248,6 @@ def test_a_form_goes_nowhere_but_to_its_own_page(bare):
     assert "evil" not in response.location
 
 
-def test_no_form_without_csrf_token_even_after_a_call_by_api_token(bare, monkeypatch):
-    scene = Scene()
-    dataset = scene.dataset("click")
-    accept = f"/hanoiic/access/datasets/{dataset['id']}/accept"
-    monkeypatch.setitem(bare.flask_app.config, "WTF_CSRF_ENABLED", True)
-    founder = Browser(bare, scene.founder)
-    bare.post(accept, headers=founder.headers, status=400)
-    bare.post(accept, headers=founder.headers, status=400)
-    assert model.Session.query(Agreement).count() == 0
-
-
 def test_the_page_with_a_new_token_is_not_kept_by_caches(bare):
     scene = Scene()
     founder = Browser(bare, scene.founder)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import flask
-from ckan.config.middleware.flask_app import csrf
 from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
@@ -24,17 +23,6 @@ def act(action: str, **data: Any) -> Any:
 
 def render(template: str, **values: Any) -> str:
     return tk.render(f"hanoiic_console/{template}", {"words": pages.words(), **values})
-
-
-@console.before_request
-def protect_sessions() -> None:
-    """Check the form's token of everyone who is known by a cookie.
-
-    CKAN does too, but lets a page go unchecked for everybody, for as long as the process lives,
-    once somebody opens it with an API token.
-    """
-    if flask.current_app.config["WTF_CSRF_ENABLED"] and not flask.g.get("login_via_auth_header"):
-        csrf.protect()
 
 
 @console.errorhandler(tk.NotAuthorized)

@@ -11,6 +11,7 @@ from ckan import plugins as p
 from ckan.common import CKANConfig
 from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
+from ckanext.hanoiic import csrf
 
 from . import catalogue, neighbours, request_log, wording
 from .preview import previews
@@ -45,7 +46,7 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
         config.update(DCAT_PROFILES)
 
     def make_middleware(self, app: Any, config: CKANConfig) -> Any:
-        return request_log.install(app)
+        return csrf.guard(request_log.install(app))
 
     def get_blueprint(self) -> list[flask.Blueprint]:
         return [portal]
