@@ -45,6 +45,10 @@ class DatabaseFailed(DeployError):
     code = "database_failed"
 
 
+class CacheFailed(DeployError):
+    code = "cache_failed"
+
+
 class StepFailed(DeployError):
     code = "step_failed"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from deploy.errors import NotReady, NotRunning, StepFailed
 from deploy.home import write_private
+from deploy.processes import kill, process_lives, session_members
 
 if TYPE_CHECKING:
     from deploy.home import Home
@@ -188,18 +188,47 @@ class Supervisor:
             for row in self.client().getAllProcessInfo()
         ]
 
+    @property
+    def pid_file(self) -> Path:
+        return self.home.run / "supervisord.pid"
+
+    def leftovers(self) -> list[int]:
+        """The children of a supervisor that was killed: alive, with nobody to look after them.
+
+        Linux gives a number to no new process while a session still has it, so what is in the
+        session of a dead supervisor is its own.
+        """
+        text = self.pid_file.read_text(encoding="utf-8").strip() if self.pid_file.exists() else ""
+        if not text.isdigit() or process_lives(int(text)):
+            return []
+        return session_members(int(text))
+
+    def clear_leftovers(self) -> int:
+        """Kill them (PostgreSQL recovers by itself) and forget the dead supervisor; how many."""
+        found = self.leftovers()
+        kill(found)
+        self.pid_file.unlink(missing_ok=True)
+        return len(found)
+
     def not_running_text(self) -> str:
         text = f"The portal of {self.home.root} is not running; `hanoiic up` starts it."
-        pid_file = self.home.run / "supervisord.pid"
-        if pid_file.exists():
-            stale = pid_file.read_text(encoding="utf-8").strip()
-            pid_file.unlink(missing_ok=True)
+        if left := self.leftovers():
+            return (
+                f"{text} {len(left)} processes of a killed supervisor live; "
+                "`hanoiic down` ends them."
+            )
+        if self.pid_file.exists():
+            stale = self.pid_file.read_text(encoding="utf-8").strip()
+            self.pid_file.unlink(missing_ok=True)
             text += f" A stale pid file of process {stale} was removed."
         return text
 
     def stop(self, timeout_s: float = 60.0) -> None:
         """Stop every child, then the supervisor; returns when the last one is gone."""
         if not self.is_running():
+            if self.leftovers():
+                self.clear_leftovers()
+                return
             raise NotRunning(self.not_running_text())
         client = self.client()
         pid = int(client.getPID())
@@ -209,30 +238,8 @@ class Supervisor:
             if time.monotonic() > deadline:
                 raise NotReady(f"The supervisor (process {pid}) did not stop in {timeout_s:.0f} s.")
             time.sleep(0.1)
-        kill_session(pid)
-
-
-def process_facts(pid: int) -> list[str]:
-    """State, parent, group, session and so on: what follows the name in ``/proc/PID/stat``."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return ["X"]
-
-
-def process_lives(pid: int) -> bool:
-    """Whether the process exists and is more than an entry that waits for its parent."""
-    return process_facts(pid)[0] not in {"Z", "X"}
-
-
-def kill_session(leader: int) -> None:
-    """Kill what a child that was itself killed left behind: it is still in the same session."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        pid = int(folder.name)
-        facts = process_facts(pid)
-        if process_lives(pid) and int(facts[3]) == leader:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        # What a child that was itself killed left behind is still in the session.
+        kill(session_members(pid))
 
 
 def clean_environment() -> dict[str, str]:

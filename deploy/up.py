@@ -6,28 +6,21 @@ home → PostgreSQL → Valkey → CKAN prepared → portal → gateway → harv
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import requests
 
-from deploy import demo, ports
-from deploy.ckan_ini import CkanIni
-from deploy.errors import AlreadyRunning, NotReady, StepFailed
-from deploy.home import Home, write_private
-from deploy.postgres import HARVEST_ROLE, PORTAL_ROLE, EmbeddedPostgres
+from deploy import demo, own_servers, ports, preparation
+from deploy.errors import AlreadyRunning, NotReady
+from deploy.home import Home
+from deploy.postgres import EmbeddedPostgres
 from deploy.programs import Plan
-from deploy.supervision import Supervisor, clean_environment, last_line, wait_until
+from deploy.supervision import Supervisor, wait_until
 from deploy.valkey import EmbeddedValkey
 
 if TYPE_CHECKING:
@@ -35,7 +28,6 @@ if TYPE_CHECKING:
 
 READY_TIMEOUT_S = 90.0
 TRIES_TO_START = 3
-PREPARE_TIMEOUT_S = 600.0
 Say = Callable[[str], None]
 
 
@@ -65,9 +57,12 @@ def start(settings: Settings, say: Say, with_demo: bool = True) -> Started:
                 f"The portal of {home.root} runs already; `hanoiic status` shows where, "
                 "`hanoiic down` stops it."
             )
+        if ended := supervisor.clear_leftovers():
+            say(f"  ✓ {ended} processes of a supervisor that was killed are ended")
         ports.demand_free(settings.portal_port, "HANOIIC_PORTAL_PORT")
         ports.demand_free(settings.gateway_port, "HANOIIC_GATEWAY_PORT")
         plan = make_plan(settings, home, with_demo)
+        own_servers.demand(settings)
         if plan.postgres:
             with step(say, "PostgreSQL's data folder"):
                 plan.postgres.prepare(home)
@@ -109,10 +104,10 @@ def bring_up(plan: Plan, supervisor: Supervisor, say: Say) -> dict[str, object] 
                 wait_for_answer(name, answers, supervisor, home)
     if plan.postgres:
         plan.postgres.ensure_roles(home.secret("database_portal"), home.secret("database_harvest"))
-    write_configuration(plan)
-    if preparation_needed(plan):
+    preparation.write_configuration(plan)
+    if preparation.needed(plan):
         with step(say, "CKAN's tables, users, translations and assets"):
-            prepare_ckan(plan)
+            preparation.run(plan)
     servers = {
         "portal": f"{plan.portal_internal_url}/api/3/action/status_show",
         "gateway": f"{plan.gateway_internal_url}/v1/health",
@@ -130,75 +125,6 @@ def bring_up(plan: Plan, supervisor: Supervisor, say: Say) -> dict[str, object] 
             supervisor.start_program(name)
             wait_for_answer(name, lambda name=name: is_up(supervisor, name), supervisor, home)
     return demo.ensure(plan, say) if plan.demo else None
-
-
-def write_configuration(plan: Plan) -> None:
-    """CKAN's ini and the secret files that the rooms read."""
-    settings, home = plan.settings, plan.home
-    if plan.postgres:
-        database_url = plan.postgres.url(PORTAL_ROLE, home.secret("database_portal"))
-        harvest_url = plan.postgres.url(HARVEST_ROLE, home.secret("database_harvest"))
-    else:
-        database_url = settings.database_url
-        harvest_url = settings.harvest_database_url or settings.database_url
-    redis_url = plan.valkey.url if plan.valkey else settings.redis_url
-    home.secret("harvest_database_url", harvest_url)
-    home.secret("redis_url", redis_url)
-    home.password("operator")
-    CkanIni(
-        secret_key=home.secret("ckan"),
-        database_url=database_url,
-        redis_url=redis_url,
-        solr_url=settings.solr_url or database_url,
-        site_url=settings.public_portal_url,
-        gateway_url=settings.public_gateway_url,
-        gateway_internal_url=plan.gateway_internal_url,
-        storage=home.storage,
-        log_level=settings.log_level,
-    ).write(home.ckan_ini)
-
-
-def preparation_needed(plan: Plan) -> bool:
-    stamp = plan.home.etc / "prepared.json"
-    return not stamp.exists() or json.loads(stamp.read_text()) != fingerprint(plan)
-
-
-def prepare_ckan(plan: Plan) -> None:
-    home = plan.home
-    log = home.logs / "prepare.log"
-    with log.open("wb") as output:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "ckanext.hanoiic.prepare"),
-                *("--ini", str(home.ckan_ini), "--secrets", str(home.secrets)),
-            ],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=home.run,
-            env=clean_environment(),
-            timeout=PREPARE_TIMEOUT_S,
-        )
-    if done.returncode != 0:
-        raise StepFailed(f"CKAN can't be prepared: {last_line(log)} (all of it: {log})")
-    write_private(home.etc / "prepared.json", json.dumps(fingerprint(plan)))
-
-
-def fingerprint(plan: Plan) -> dict[str, str]:
-    """What a preparation depends on: the code that is installed, and the database it went to."""
-    spec = find_spec("ckanext.hanoiic")
-    folder = Path(next(iter(spec.submodule_search_locations or ()))) if spec else Path()
-    digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*")):
-        if file.is_file() and "__pycache__" not in file.parts:
-            facts = file.stat()
-            digest.update(f"{file}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
-    database = plan.settings.database_url or str(plan.home.postgres)
-    return {
-        "ckan": version("ckan"),
-        "code": digest.hexdigest(),
-        "python": sys.prefix,
-        "database": hashlib.sha256(database.encode()).hexdigest(),
-    }
 
 
 def answers_ok(url: str) -> bool:

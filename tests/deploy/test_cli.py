@@ -121,3 +121,27 @@ def test_doctor_reports_every_check_and_what_to_do(tmp_path):
     assert f"✗ gateway port: {port} is in use; set HANOIIC_GATEWAY_PORT" in done.stdout
     for check in ("python", "packages", "disk", "home", "database"):
         assert f"✓ {check}" in done.stdout
+
+
+def test_a_database_address_that_ckan_cannot_read_is_refused_at_once(tmp_path):
+    url = "postgresql://portal:p%40ss@127.0.0.1:1/portal"
+    done = hanoiic("up", HANOIIC_HOME=str(tmp_path / "h"), HANOIIC_DATABASE_URL=url)
+    assert done.returncode == 1
+    assert "percent sign" in done.stderr
+    assert "p%40ss" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "code"),
+    [
+        ("HANOIIC_DATABASE_URL", "postgresql://portal:secret-1@127.0.0.1:1/p", "database_failed"),
+        ("HANOIIC_REDIS_URL", "redis://:secret-1@127.0.0.1:1/0", "cache_failed"),
+        ("HANOIIC_REDIS_URL", "valkey.example:6379", "cache_failed"),
+    ],
+)
+def test_a_server_that_does_not_answer_is_named_by_its_setting(tmp_path, setting, value, code):
+    done = hanoiic("up", HANOIIC_HOME=str(tmp_path / "h"), **{setting: value})
+    assert done.returncode == 1
+    assert setting in done.stderr
+    assert f"[{code}]" in done.stderr
+    assert "secret-1" not in done.stdout + done.stderr

@@ -12,7 +12,8 @@ import pytest
 from deploy.errors import NotRunning
 from deploy.home import Home
 from deploy.postgres import DATABASE, PORTAL_ROLE, EmbeddedPostgres
-from deploy.supervision import Program, Supervisor, configuration, process_lives
+from deploy.processes import process_lives
+from deploy.supervision import Program, Supervisor, configuration
 from deploy.valkey import EmbeddedValkey
 from tests.servers import free_port, temporary_home, wait_for
 
@@ -88,6 +89,20 @@ def test_stop_takes_orphans_of_a_killed_child_along(home):
     supervisor.stop()
     process.wait(30)
     wait_for(lambda: not process_lives(orphan), "the end of the orphan")
+
+
+def test_children_of_a_killed_supervisor_are_named_and_ended(servers):
+    supervisor, postgres, _valkey = servers
+    pids = [row["pid"] for row in supervisor.programs()]
+    os.kill(supervisor.client().getPID(), signal.SIGKILL)
+    wait_for(lambda: not supervisor.is_running(), "the supervisor's end")
+    assert postgres.answers()
+    with pytest.raises(NotRunning, match=r"processes of a killed supervisor.*hanoiic down"):
+        supervisor.programs()
+    supervisor.stop()
+    wait_for(lambda: not any(process_lives(pid) for pid in pids), "the children's end")
+    with pytest.raises(NotRunning, match="is not running"):
+        supervisor.stop()
 
 
 def test_status_of_a_stopped_portal_clears_a_stale_pid_file(home):

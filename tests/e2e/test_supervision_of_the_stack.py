@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from deploy.supervision import process_lives
+from deploy.processes import process_lives
 from tests.e2e.conftest import ROOT, Stack, environment_of, hanoiic
 from tests.servers import wait_for
 
