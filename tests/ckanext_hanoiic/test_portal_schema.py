@@ -177,3 +177,12 @@ def test_a_company_cannot_make_itself_a_department():
 def test_a_topic_has_two_names():
     topic = factories.Group(name="transport", title="Giao thông", title_en="Transport")
     assert helpers.call_action("group_show", id=topic["id"])["title_en"] == "Transport"
+
+
+def test_a_table_is_addressed_where_the_gateway_is_today():
+    dataset = create(resources=[RESOURCE])
+    with helpers.changed_config("hanoiic.gateway_url", "https://api.example.vn/"):
+        shown = helpers.call_action("package_show", id=dataset["id"])["resources"]
+        [found] = helpers.call_action("package_search", q=f"id:{dataset['id']}")["results"]
+    moved = "https://api.example.vn/v1/tables/transport_stops/download.csv"
+    assert [resource["url"] for resource in (*shown, *found["resources"])] == [moved, moved]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import flask
 from ckan.plugins import toolkit as tk
 
@@ -12,6 +14,14 @@ CONSOLE_PAGE = "hanoiic_console.index"
 def gateway_url() -> str:
     """The gateway's public address, without a slash at its end."""
     return tk.config["hanoiic.gateway_url"].rstrip("/")
+
+
+def point_to_gateway(dataset: dict[str, Any]) -> dict[str, Any]:
+    """Address the dataset's tables where the gateway is today, not where it was when they came."""
+    for resource in dataset.get("resources") or []:
+        if table := resource.get("lake_table"):
+            resource["url"] = f"{gateway_url()}/v1/tables/{table}/download.csv"
+    return dataset
 
 
 def access_page() -> str | None:

@@ -120,6 +120,16 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
         self.dataset_facets(facets_dict, package_type or "dataset").pop("groups")
         return facets_dict
 
+    def after_dataset_show(self, context: Any, pkg_dict: dict[str, Any]) -> None:
+        neighbours.point_to_gateway(pkg_dict)
+
+    def after_dataset_search(
+        self, search_results: dict[str, Any], search_params: dict[str, Any]
+    ) -> dict[str, Any]:
+        for dataset in search_results["results"]:
+            neighbours.point_to_gateway(dataset)
+        return search_results
+
     def before_dataset_index(self, pkg_dict: dict[str, Any]) -> dict[str, Any]:
         """Make the names and descriptions of columns findable."""
         resources = json.loads(pkg_dict["validated_data_dict"]).get("resources", [])
