@@ -1,0 +1,81 @@
+"""Who may read what at the real gateway: a request that is decided, and a private table."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from tests.servers import wait_for
+
+pytestmark = pytest.mark.e2e
+OBEYED_WITHIN_S = 1.0
+
+
+def reason(stack, table: str, token: str | None) -> str | None:
+    """Why the caller may not read the table; None when it may."""
+    answer = stack.sql(f"SELECT 1 FROM {table} LIMIT 1", token)
+    return None if answer.status_code == 200 else answer.json().get("reason", answer.json()["code"])
+
+
+def test_a_request_is_refused_with_a_reason_then_approved(stack):
+    table = stack.table(tier="request")
+    dataset = next(row["dataset"] for row in stack.demo["tables"] if row["name"] == table)
+    token = stack.user("startup")["gateway_token"]
+    assert reason(stack, table, token) == "request_needed"
+    first = stack.call(
+        "hanoiic_request_create", "startup", dataset=dataset, purpose="Bản đồ trạm y tế"
+    )
+    assert reason(stack, table, token) == "request_pending"
+    stack.call("hanoiic_request_reject", "officer", id=first["id"], reason="Thiếu mục đích rõ ràng")
+    wait_for(
+        lambda: reason(stack, table, token) == "request_rejected", "the refusal", OBEYED_WITHIN_S
+    )
+    second = stack.call(
+        "hanoiic_request_create", "startup", dataset=dataset, purpose="Nghiên cứu khoảng cách"
+    )
+    stack.call("hanoiic_request_approve", "officer", id=second["id"])
+    wait_for(lambda: reason(stack, table, token) is None, "the approval", OBEYED_WITHIN_S)
+    agreement = next(
+        row
+        for row in stack.call("hanoiic_agreement_list", "officer", box="inbox")
+        if row["dataset"]["name"] == dataset and row["state"] == "active"
+    )
+    stack.call("hanoiic_agreement_revoke", "officer", id=agreement["id"], reason="Hết thời hạn")
+    wait_for(
+        lambda: reason(stack, table, token) == "agreement_revoked", "revocation", OBEYED_WITHIN_S
+    )
+
+
+def test_a_private_table_and_an_unknown_one_look_the_same(stack):
+    table = stack.table(tier="open", name="planning_wards")
+    dataset = next(row["dataset"] for row in stack.demo["tables"] if row["name"] == table)
+    stack.call("package_patch", "officer", id=dataset, private=True)
+    try:
+        wait_for(
+            lambda: stack.sql(f"SELECT 1 FROM {table}").status_code == 404,
+            "the hidden table",
+            OBEYED_WITHIN_S,
+        )
+        unknown = f"t{uuid.uuid4().hex[:10]}"
+        for path in ("/v1/tables/{}", "/v1/tables/{}/download.csv"):
+            hidden = stack.gateway("GET", path.format(table))
+            nowhere = stack.gateway("GET", path.format(unknown))
+            assert hidden.status_code == nowhere.status_code == 404
+            assert comparable(hidden, table) == comparable(nowhere, unknown)
+        listed = stack.gateway("GET", "/v1/tables").json()["tables"]
+        assert table not in {row["name"] for row in listed}
+        owner = stack.user("officer")["gateway_token"]
+        assert stack.sql(f"SELECT 1 FROM {table}", owner).status_code == 200
+    finally:
+        stack.call("package_patch", "officer", id=dataset, private=False)
+    wait_for(
+        lambda: stack.sql(f"SELECT 1 FROM {table}").status_code == 200,
+        "the table back",
+        OBEYED_WITHIN_S,
+    )
+
+
+def comparable(answer, table: str) -> str:
+    request_id = answer.json()["request_id"]
+    return answer.text.replace(request_id, "ID").replace(table, "TABLE")
