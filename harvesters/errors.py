@@ -198,6 +198,12 @@ class TooManyRejected(DataRefused):
     code = "too_many_rejected"
 
 
+class TableTaken(DataRefused):
+    """A table that another source, dataset or organisation has. Fact: `table`."""
+
+    code = "table_taken"
+
+
 # --- publish, register, work ----------------------------------------------------------------------
 
 

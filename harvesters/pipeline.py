@@ -3,8 +3,9 @@
     fetch → decode → normalise → validate → publish → register
 
 A source's connector discovers datasets, each with files. A file that is unchanged since it was last
-settled stops after `fetch`. Every table of a file must be fit before the first one is published.
-The receipt comes last: a crash anywhere before it is healed by the next run.
+settled stops after `fetch`. Every table of a file must be fit, and kept for the source by the portal,
+before the first one is published. The receipt comes last: a crash anywhere before it is healed by the
+next run.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from harvesters.publish import Published, made_by, publish
 from harvesters.receipts import Receipt, Receipts
 from harvesters.register import TableEntry, register
 from harvesters.report import Report
+from harvesters.reserve import reserve
 from harvesters.source import Source
 from harvesters.validate import Checked, refuse_unfit, validate
 from harvesters.workbench import Workbench
@@ -122,6 +124,7 @@ def _file(
         ]
         entries = []
         with report.stage("publish") as stage:
+            reserve((table for table, _ in for_each), offer, source, room.portal)
             for table, checked in for_each:
                 done = publish(
                     checked,

@@ -35,6 +35,7 @@ ALLOWED = {
     "hanoiic_run_create": {"harvester"},
     "hanoiic_run_update": {"harvester"},
     "hanoiic_run_claim": {"harvester"},
+    "hanoiic_tables_reserve": {"harvester"},
 }
 
 

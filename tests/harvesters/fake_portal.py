@@ -31,7 +31,8 @@ def invalid(**fields: list[str]) -> ActionError:
 
 
 class FakePortal:
-    """`datasets`, `sources` and `runs` by id; `calls` are the names of the actions called.
+    """`datasets`, `sources` and `runs` by id; `reserved` is table → source, `calls` are the
+    names of the actions called.
 
     `before` may raise or wait before an action: `portal.before["package_create"] = …`.
     """
@@ -40,6 +41,7 @@ class FakePortal:
         self.datasets: dict[str, dict[str, Any]] = {}
         self.sources: dict[str, dict[str, Any]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
+        self.reserved: dict[str, str] = {}
         self.calls: list[str] = []
         self.request_ids: set[str | None] = set()
         self.before: dict[str, Callable[[dict[str, Any]], None]] = {}
@@ -127,6 +129,12 @@ class FakePortal:
             if data["id"] in (source["id"], source["name"]):
                 return source
         raise not_found()
+
+    def hanoiic_tables_reserve(self, data: dict[str, Any]) -> Any:
+        for table in data["tables"]:
+            if self.reserved.setdefault(table, data["source_id"]) != data["source_id"]:
+                raise invalid(message=["taken"], code=["table_taken"], table=[table])
+        return {"tables": data["tables"]}
 
     def hanoiic_run_create(self, data: dict[str, Any]) -> Any:
         return self._run(**data)

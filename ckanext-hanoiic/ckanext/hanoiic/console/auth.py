@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ckan import authz, model
@@ -13,6 +14,7 @@ from .model import Run, Source
 
 # The right of an organisation's editors and admins, not of its members.
 OFFICER_RIGHT = "create_dataset"
+COMPANY = "company"
 
 
 def harvester_user() -> str:
@@ -26,20 +28,41 @@ def is_harvester(context: Context) -> bool:
 
 
 def is_officer(user: str | None, organisation: str | None = None) -> bool:
-    """Whether a user is admin or editor of an organisation (None: of any), or a sysadmin."""
+    """Whether a user is admin or editor of a department (None: of any), or a sysadmin."""
     if not user or user == harvester_user():
         return False
     if organisation is None:
-        return authz.has_user_permission_for_some_org(user, OFFICER_RIGHT)
-    return authz.has_user_permission_for_group_or_org(organisation, user, OFFICER_RIGHT)
+        return authz.is_sysadmin(user) or any(map(_publishes, _offices(user)))
+    allowed = authz.has_user_permission_for_group_or_org(organisation, user, OFFICER_RIGHT)
+    return allowed and _publishes(model.Group.get(organisation))
 
 
 def officer_organisations(user: str) -> list[dict[str, Any]]:
-    """The organisations whose sources a user manages, as CKAN lists a user's organisations."""
+    """The departments whose sources a user manages, as CKAN lists a user's organisations."""
     if user == harvester_user():
         return []
     listing = tk.get_action("organization_list_for_user")
-    return listing({"user": user}, {"permission": OFFICER_RIGHT})
+    found = listing({"user": user}, {"permission": OFFICER_RIGHT})
+    return [one for one in found if _publishes(model.Group.get(one["id"]))]
+
+
+def _offices(user: str) -> Iterable[model.Group]:
+    """The organisations that a user is admin or editor of; one query, for every page's header."""
+    roles = authz.get_roles_with_permission(OFFICER_RIGHT)
+    return (
+        model.Session.query(model.Group)
+        .join(model.Member, model.Member.group_id == model.Group.id)
+        .join(model.User, model.User.id == model.Member.table_id)
+        .filter(model.Group.is_organization, model.Group.state == "active")
+        .filter(model.Member.table_name == "user", model.Member.state == "active")
+        .filter(model.Member.capacity.in_(roles))
+        .filter(model.User.name == user, model.User.state == "active")
+    )
+
+
+def _publishes(organisation: model.Group) -> bool:
+    """A department does; a company only uses data."""
+    return organisation.extras.get("org_kind") != COMPANY
 
 
 def allowed(when: bool) -> AuthResult:
@@ -125,6 +148,11 @@ def hanoiic_run_update(context: Context, data: dict[str, Any]) -> AuthResult:
     return hanoiic_run_claim(context, data)
 
 
+@tk.auth_sysadmins_check
+def hanoiic_tables_reserve(context: Context, data: dict[str, Any]) -> AuthResult:
+    return hanoiic_run_claim(context, data)
+
+
 AUTH_FUNCTIONS: dict[str, AuthFunction] = {
     "hanoiic_source_create": hanoiic_source_create,
     "hanoiic_source_show": hanoiic_source_show,
@@ -137,4 +165,5 @@ AUTH_FUNCTIONS: dict[str, AuthFunction] = {
     "hanoiic_run_show": hanoiic_run_show,
     "hanoiic_run_list": hanoiic_run_list,
     "hanoiic_run_claim": hanoiic_run_claim,
+    "hanoiic_tables_reserve": hanoiic_tables_reserve,
 }

@@ -37,6 +37,16 @@ class ScheduleInvalid(ConsoleError):
     code = "schedule_invalid"
 
 
+class TableTaken(ConsoleError):
+    """A lake table that another source or another organisation has; ``table`` names it."""
+
+    code = "table_taken"
+
+    def __init__(self, table: str) -> None:
+        super().__init__(f"The table {table} belongs to another source, dataset or organisation.")
+        self.table = table
+
+
 class HarvesterMissing(ConsoleError):
     """The user of the harvest worker does not exist, so a source would never be harvested."""
 

@@ -119,6 +119,17 @@ class Run(tk.BaseModel):
         self.error = error or self.error
 
 
+class Reservation(tk.BaseModel):
+    """The source, and its organisation, that a lake table is kept for."""
+
+    __tablename__ = "hanoiic_reservation"
+
+    table = sa.Column(sa.Text, primary_key=True)
+    source_id = sa.Column(sa.Text, sa.ForeignKey("hanoiic_source.id"), nullable=False)
+    organization_id = sa.Column(sa.Text, nullable=False)
+    reserved_at = sa.Column(sa.DateTime(timezone=True), nullable=False, default=now)
+
+
 def last_runs(source_ids: list[str]) -> dict[str, Run]:
     """The newest run of each source that has one."""
     query = (

@@ -14,6 +14,7 @@ from .auth import AUTH_FUNCTIONS
 from .pages import HELPERS
 from .run_actions import RUN_ACTIONS
 from .source_actions import SOURCE_ACTIONS
+from .table_actions import TABLE_ACTIONS
 from .validators import VALIDATORS
 from .views import console
 
@@ -42,7 +43,7 @@ class ConsolePlugin(p.SingletonPlugin, DefaultTranslation):
         return ["vi"]
 
     def get_actions(self) -> dict[str, Any]:
-        return {**SOURCE_ACTIONS, **RUN_ACTIONS}
+        return {**SOURCE_ACTIONS, **RUN_ACTIONS, **TABLE_ACTIONS}
 
     def get_auth_functions(self) -> dict[str, Any]:
         return AUTH_FUNCTIONS

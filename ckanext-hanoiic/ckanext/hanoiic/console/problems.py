@@ -81,6 +81,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "data_refused": (N_("The data is not fit to be published."), LOOK_AT_THE_ROWS),
     "source_invalid": (N_("The source’s settings cannot be followed."), EDIT_THE_SOURCE),
     "portal_refused": (N_("The catalogue did not take the dataset."), EDIT_THE_SOURCE),
+    "table_taken": (N_("The table belongs to another source or department."), RENAME),
     "dataset_taken": (N_("The dataset’s name belongs to something else."), RENAME),
     "portal_unavailable": (N_("The catalogue did not answer."), ASK_THE_OPERATOR),
     "lake_failed": (N_("The data could not be stored."), ASK_THE_OPERATOR),

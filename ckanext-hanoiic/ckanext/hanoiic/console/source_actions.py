@@ -149,7 +149,8 @@ def hanoiic_source_update(context: Context, data_dict: dict[str, Any]) -> dict[s
 def hanoiic_source_delete(context: Context, data_dict: dict[str, Any]) -> None:
     """Delete a source softly: it is no longer harvested, its runs and its datasets stay.
 
-    A run that is not finished fails with ``source_deleted``. Its name and its table are free again.
+    A run that is not finished fails with ``source_deleted``. Its name is free again, and its tables
+    are for other sources of the organisation.
 
     :param id: id or name
     """

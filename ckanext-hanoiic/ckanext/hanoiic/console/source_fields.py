@@ -21,11 +21,15 @@ def N_(text: str) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of source: its title, what it is for, and the endings of URLs that suggest it."""
+    """A kind of source: its title, what it is for, and the endings of URLs that suggest it.
+
+    ``many_tables``: its table's name is the beginning of the names of all its tables.
+    """
 
     title: str
     explanation: str
     suffixes: tuple[str, ...] = ()
+    many_tables: bool = False
 
 
 KINDS: dict[str, Kind] = {
@@ -50,10 +54,12 @@ KINDS: dict[str, Kind] = {
         N_("GTFS public transport timetable"),
         N_("A zip file of stops, routes and timetables; every file in it becomes a table."),
         (".zip",),
+        many_tables=True,
     ),
     "ckan": Kind(
         N_("Another CKAN catalogue"),
         N_("The address of a CKAN portal; its datasets and their files are taken over."),
+        many_tables=True,
     ),
 }
 

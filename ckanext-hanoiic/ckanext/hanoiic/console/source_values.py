@@ -13,6 +13,7 @@ from .checks import check_object
 from .model import Source
 from .source_fields import DATASET, OPTIONS, table_name_for
 from .states import DELETED
+from .tables import is_anothers
 from .validators import source_schema
 
 # What `hanoiic_source_show` answers beside the fields of a source; said back, it is ignored.
@@ -61,15 +62,15 @@ def add_defaults(values: dict[str, Any]) -> None:
 
 
 def taken(values: dict[str, Any], source: Source | None) -> dict[str, list[str]]:
-    """Complaints about a name or a table that another living source has."""
+    """Complaints about a name or a table that is another's."""
     others = model.Session.query(Source).filter(Source.state != DELETED)
     if source:
         others = others.filter(Source.id != source.id)
-    table = values["dataset"]["table"]
     errors = {}
     if others.filter(Source.name == values["name"]).first():
         errors["name"] = [_("Another source has this name")]
-    if others.filter(Source.dataset["table"].astext == table).first():
+    table = values["dataset"]["table"]
+    if is_anothers(table, values["kind"], values["owner_org"], source):
         errors["dataset.table"] = [_("Another source fills this table")]
     return errors
 

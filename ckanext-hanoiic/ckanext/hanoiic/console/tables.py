@@ -1,0 +1,105 @@
+"""Which source may write a lake table. Asked before anything is published.
+
+A reservation is made once and never given back: what lies in a table stays its organisation's, also
+when the source and the dataset are gone. Within the organisation the table passes on to another
+source when the first one is deleted or fills other tables by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from ckan import model
+from ckanext.hanoiic.licensing import tables as claims
+from ckanext.hanoiic.licensing.model import LakeTable
+from sqlalchemy.dialects.postgresql import insert
+
+from .errors import TableTaken
+from .model import Reservation, Source, now
+from .source_fields import KINDS
+from .states import DELETED
+
+
+def reserve(source: Source, dataset: str, tables: Iterable[str]) -> None:
+    """Keep tables for a source's dataset, known by its identifier in the source; all or none.
+
+    The caller commits, or rolls back after TableTaken. Two sources that ask at the same time are
+    served one after the other; the order of the names keeps them from waiting for each other.
+    """
+    for table in sorted(set(tables)):
+        values = {"source_id": source.id, "organization_id": source.owner_org}
+        made = model.Session.execute(
+            insert(Reservation).values(table=table, **values, reserved_at=now())
+            .on_conflict_do_nothing()
+        )  # fmt: skip
+        held = model.Session.get(Reservation, table, with_for_update=True, populate_existing=True)
+        if held.source_id != source.id:
+            _refuse_unless_free(held, source)
+        was_ours = made.rowcount == 0 and held.source_id == source.id
+        _refuse_if_registered_elsewhere(table, source, dataset, was_ours)
+        held.source_id, held.organization_id = source.id, source.owner_org
+    model.Session.flush()
+
+
+def is_anothers(table: str, kind: str, organisation: str, source: Source | None) -> bool:
+    """Whether a source with this table, or prefix of tables, could write what others have.
+
+    Another living source fills the very table, or something of another organisation is at it.
+    """
+    others = model.Session.query(Source).filter(Source.state != DELETED)
+    others = others.filter(Source.id != source.id) if source else others
+    if others.filter(Source.dataset["table"].astext == table).first():
+        return True
+    foreign = others.filter(Source.owner_org != organisation)
+    if any(_fills(other, table) for other in foreign):
+        return True
+    kept = (
+        (Source.dataset["table"].astext, foreign),
+        (Reservation.table, _foreign(Reservation, organisation, source)),
+        (LakeTable.name, _foreign(LakeTable, organisation, source)),
+    )
+    return any(query.filter(_within(column, table, kind)).first() for column, query in kept)
+
+
+def _foreign(cls: type, organisation: str, source: Source | None) -> sa.orm.Query:
+    """Rows of other organisations, without what the source itself has from where it was before."""
+    query = model.Session.query(cls).filter(cls.organization_id.is_distinct_from(organisation))
+    if source is None:
+        return query
+    own = sa.select(Reservation.table).where(Reservation.source_id == source.id)
+    return query.filter(sa.inspect(cls).primary_key[0].not_in(own))
+
+
+def _within(column: sa.ColumnElement, table: str, kind: str) -> sa.ColumnElement:
+    same = column == table
+    if not KINDS[kind].many_tables:
+        return same
+    return sa.or_(same, column.startswith(f"{table}_", autoescape=True))
+
+
+def _fills(source: Source, table: str) -> bool:
+    own = source.dataset["table"]
+    return table == own or (KINDS[source.kind].many_tables and table.startswith(f"{own}_"))
+
+
+def _refuse_unless_free(held: Reservation, source: Source) -> None:
+    before = model.Session.get(Source, held.source_id, populate_existing=True)
+    is_filled = before.state != DELETED and _fills(before, held.table)
+    if held.organization_id != source.owner_org or is_filled:
+        raise TableTaken(held.table)
+
+
+def _refuse_if_registered_elsewhere(
+    table: str, source: Source, dataset: str, was_ours: bool
+) -> None:
+    claim = claims.holder(table)
+    if claim is None:
+        return
+    package = model.Session.get(model.Package, claim.dataset_id)
+    if package is not None and package.state != DELETED:
+        known_as = (package.extras.get("harvest_source"), package.extras.get("harvest_identifier"))
+        if known_as != (source.id, dataset):
+            raise TableTaken(table)
+    if claim.organization_id != source.owner_org and not was_ours:
+        raise TableTaken(table)
