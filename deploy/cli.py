@@ -30,7 +30,7 @@ examples:
   hanoiic status --json
   hanoiic logs gateway --follow
 
-Settings are environment variables HANOIIC_*; docs/settings.md lists them.
+Settings are environment variables HANOIIC_*; docs/settings.d lists them.
 Exit codes: 0 done, 1 something is wrong (one sentence says what), 2 wrong usage or setting."""
 
 
