@@ -181,6 +181,7 @@ DEPARTMENT = Department(
                     "tags": ["không khí", "bụi mịn", "PM2.5", "AQI", "quan trắc"],
                     "update_frequency": "HOURLY",
                     "temporal_start": "2026-01-01",
+                    "spatial_wards": [ward(station).code for station in _STATIONS],
                     "data_quality": "Khoảng 1% số giờ bị trống do thiết bị ngừng đo.",
                     "license_id": "CC-BY-4.0",
                     "access_tier": "open",
