@@ -52,6 +52,7 @@ def from_body(body: Any, accept: MIMEAccept) -> Asked:
     """`POST /v1/sql`: a JSON object of `SQL_FIELDS`. Raises BadRequest, NotAcceptable."""
     if not isinstance(body, dict):
         raise BadRequest("the body must be a JSON object with the member sql")
+    _whole_characters(body)
     if unknown := sorted(set(body) - SQL_FIELDS):
         raise BadRequest(f"unknown members: {', '.join(unknown)}", valid=sorted(SQL_FIELDS))
     if not isinstance(body.get("sql"), str):
@@ -119,6 +120,14 @@ def as_of(value: Any) -> AsOf:
     if isinstance(value, str) and (pairs := _pairs(value)):
         return AsOf(by_table=pairs)
     return AsOf(every=_version(value))
+
+
+def _whole_characters(body: dict[str, Any]) -> None:
+    """JSON can say half a character, which neither the engine nor an answer can hold."""
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        raise BadRequest("the body holds half a character, or nests too deeply") from None
 
 
 def _pairs(text: str) -> dict[str, Version] | None:

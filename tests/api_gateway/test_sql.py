@@ -138,6 +138,10 @@ PROBLEMS = [
     ({"sql": 1}, 400, "bad_request", {"parameter": "sql"}),
     ({"sql": "SELECT 1", "asof": 1}, 400, "bad_request", {}),
     ([], 400, "bad_request", {}),
+    ({"sql": "SELECT ?", "params": ["\ud800"]}, 400, "bad_request", {}),
+    ({"sql": "SELECT 1", "\udfff": 1}, 400, "bad_request", {}),
+    ({"sql": "SELECT 1", "format": "\ud800"}, 400, "bad_request", {}),
+    ({"sql": "SELECT 1", "as_of": {"\ud800": 1}}, 400, "bad_request", {}),
 ]
 
 
@@ -158,8 +162,10 @@ def test_problem_says_what_and_where(gateway, body, status, code, facts):
 
 def test_body_that_is_no_json_and_body_over_its_limit(gateway):
     assert gateway.request("POST", "/v1/sql", None, data=b"{").json()["code"] == "bad_request"
-    deep = gateway.request("POST", "/v1/sql", None, data=b"[" * 200_000)
-    assert deep.json()["code"] == "bad_request"
+    for depth in (500, 900, 980, 200_000):
+        nested = b'{"sql": "SELECT 1", "params": ' + b"[" * depth + b"]" * depth + b"}"
+        deep = gateway.request("POST", "/v1/sql", None, data=nested)
+        assert deep.json()["code"] == "bad_request", depth
     # The gateway hangs up on a body that it will not read.
     large = requests.post(gateway.url + "/v1/sql", data=b" " * 1_000_001, timeout=30)
     assert (large.status_code, large.json()["code"]) == (413, "request_too_large")
