@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from ckanext.hanoiic.search import synonyms
 from ckanext.hanoiic.search.document import row_of
 from ckanext.hanoiic.search.errors import SearchFailed
 from ckanext.hanoiic.search.facets import facets_of
@@ -26,6 +27,7 @@ CONSTANT = re.compile(
     r"|text|numeric|int|float8|lexemes|exact|infix|score|number|matched|hanoiic_search|entry|asc|desc"
     r"|AS|[emvncf]|[\d.]+)*\Z"
 )
+synonyms.current()  # read once, outside of what hypothesis measures
 DISMAX = {"defType": "dismax", "qf": "name^4 title^4 tags^2 text", "mm": "2<-1 5<80%"}
 
 

@@ -8,14 +8,20 @@ and NOT work as in Lucene, a star at a word's end finds its continuations; every
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from . import vietnamese
 from .errors import QueryTooComplex, SyntaxRefused, ValueRefused
 from .lucene import LONGEST_QUERY, Reading, bool_of
 from .lucene import parse as parse_lucene
+from .synonyms import MOST_ALTERNATIVES, NO_SYNONYMS, Alternative, Synonyms
 from .tree import Best, Bool, Boost, Node, Nothing, Pattern, Phrase, Term, Wild
+from .vietnamese import Word
+
+Leaf = Term | Phrase | Pattern
 
 MOST_WORDS = 64
 SHORTEST_PREFIX = 2
@@ -31,20 +37,30 @@ class Fields:
     weights: dict[str, float]
     tie: float = 0.0
     mm: str = "100%"
+    synonyms: Synonyms = NO_SYNONYMS
 
     @classmethod
-    def of(cls, qf: str, tie: str | float = 0.0, mm: str | int = "100%") -> Fields:
+    def of(
+        cls,
+        qf: str,
+        tie: str | float = 0.0,
+        mm: str | int = "100%",
+        synonyms: Synonyms = NO_SYNONYMS,
+    ) -> Fields:
         weights = {}
         for piece in qf.replace(",", " ").split():
             name, _, weight = piece.partition("^")
             weights[name] = number(weight or "1", "qf")
-        return cls(weights, number(tie, "tie"), str(mm).strip())
+        return cls(weights, number(tie, "tie"), str(mm).strip(), synonyms)
 
-    def best(self, leaf: Term | Phrase | Pattern) -> Node:
-        """``leaf`` in every field, weighted."""
+    def best(self, leaf: Leaf, alternatives: Iterable[Alternative] = ()) -> Node:
+        """``leaf``, or what it may also be called, in every field, weighted."""
+        asked = [(leaf, 1.0), *((Phrase("", other.text), other.weight) for other in alternatives)]
         return Best(
             tuple(
-                Boost(replace(leaf, field=name), weight) for name, weight in self.weights.items()
+                Boost(replace(node, field=name), weight * share)
+                for node, share in asked
+                for name, weight in self.weights.items()
             ),
             self.tie,
         )
@@ -66,7 +82,7 @@ def parse(query: str, fields: Fields) -> Node:
         raise QueryTooComplex(f"more than {LONGEST_QUERY} characters")
     if query.count('"') % 2:
         query = query.replace('"', " ")
-    clauses: list[tuple[str, Node]] = []
+    clauses: list[tuple[str, Leaf]] = []
     operator = ""
     for piece in _PIECES.finditer(query):
         text = piece["word"]
@@ -89,12 +105,41 @@ def parse(query: str, fields: Fields) -> Node:
         elif operator == "NOT":
             occurs = "must_not"
         operator = ""
-        clauses.append((occurs, fields.best(leaf)))
+        clauses.append((occurs, leaf))
     if len(clauses) > MOST_WORDS:
         raise QueryTooComplex(f"more than {MOST_WORDS} words")
     if _chooses(query):
         fields = replace(fields, mm="1")
-    return _with_minimum(bool_of(clauses), fields, query)
+    meant = _with_synonyms(clauses, fields)
+    return _with_minimum(bool_of(meant), fields, query)
+
+
+def _with_synonyms(clauses: list[tuple[str, Leaf]], fields: Fields) -> list[tuple[str, Node]]:
+    """Every word with what it may also be called; words of no meaning only among themselves.
+
+    A synonym of several words stands in for each of them, so that ``mm`` counts as before.
+    """
+    meant: dict[int, dict[Alternative, None]] = defaultdict(dict)
+    run: list[Word] = []
+    owners: dict[int, int] = {}
+    for index, (occurs, leaf) in enumerate([*clauses, ("end", Phrase("", ""))]):
+        if isinstance(leaf, Term) and occurs != "must_not":
+            for word in vietnamese.words(leaf.text):
+                owners[len(owners) + 1] = index
+                run.append(replace(word, place=len(owners)))
+            continue
+        for spot in fields.synonyms.spots(run):
+            for place in range(spot.first, spot.last + 1):
+                meant[owners[place]].update(dict.fromkeys(spot.alternatives))
+        run = []
+    kept = [
+        (occurs, fields.best(leaf, islice(meant[index], MOST_ALTERNATIVES)))
+        for index, (occurs, leaf) in enumerate(clauses)
+        if not (
+            occurs == "should" and isinstance(leaf, Term) and fields.synonyms.is_ignored(leaf.text)
+        )
+    ]
+    return kept or [(occurs, fields.best(leaf)) for occurs, leaf in clauses]
 
 
 def _chooses(query: str) -> bool:
@@ -120,7 +165,7 @@ def _word(text: str) -> Term | Pattern:
     return Term("", text)
 
 
-def _has_words(leaf: Term | Phrase | Pattern) -> bool:
+def _has_words(leaf: Leaf) -> bool:
     return isinstance(leaf, Pattern) or any(True for _ in vietnamese.chunks(leaf.text))
 
 

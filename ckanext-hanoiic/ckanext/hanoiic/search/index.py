@@ -13,6 +13,7 @@ from .facets import Facet, facets_of
 from .lexemes import lexeme, quoted
 from .match import Matcher
 from .rank import Ranker
+from .rarity import Rarity
 from .request import Request, parse, request_of
 from .solr_schema import SolrSchema, ckan_schema
 from .sorting import SCORE, order_by
@@ -89,7 +90,8 @@ class SearchIndex:
         matcher = Matcher(self.schema, StoredVocabulary(connection))
         condition = sql_of(matcher.match(request.filtered))
         scored = "m.score" in order.text or SCORE in request.fields
-        score = Ranker(matcher).score(request.query) if scored else Sql("0.0")
+        ranker = Ranker(matcher, Rarity(connection, self.store.counts))
+        score = ranker.score(request.query) if scored else Sql("0.0")
         text = MATCHED.format(
             score=f"({score.text})",
             # Ranking reads the lexemes often: unpacked once a row instead of at every reading.
@@ -140,6 +142,7 @@ class SearchIndex:
             connection.exec_driver_sql(
                 WRITE_VOCABULARY, ([field for field, _ in words], [word for _, word in words])
             )
+        self.store.counts.forget()
 
     def modified(self, site_id: str) -> dict[str, str]:
         """When each dataset of a site was last changed, as the index has it: id → date."""
@@ -157,10 +160,12 @@ class SearchIndex:
         with self.store.transaction() as connection:
             matcher = Matcher(self.schema, StoredVocabulary(connection))
             condition = sql_of(matcher.match(node))
-            return connection.exec_driver_sql(
+            deleted = connection.exec_driver_sql(
                 f"DELETE FROM hanoiic_search.entry e WHERE {condition.text}",  # noqa: S608
                 condition.parameters,
             ).rowcount
+        self.store.counts.forget()
+        return deleted
 
 
 def _write(connection: sa.Connection, row: Row) -> None:

@@ -2,25 +2,36 @@
 
 A leaf scores 1 where it matches and ``EXACT`` more where it matches as written: ``đường`` before
 ``dương`` for a reader who typed the tone, ``floods`` before ``flood``. A DisMax clause counts as
-its best field (the weights of ``qf``), clauses add up, and neighbouring words found side by side
-add ``NEAR`` of their weight. ``tie`` is accepted and not used: the catch-all field holds the words
-of the other fields too, so it would add the same everywhere.
+its best field (the weights of ``qf``), more where it is rare; clauses add up. Neighbouring words
+found side by side add ``NEAR`` of their weight, and all words found where some would do add as
+much as a word in the best field. ``tie`` is accepted and not used: the catch-all field holds the
+words of the other fields too, so it would add the same everywhere.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from typing import Protocol
+
 from .lexemes import spoken
 from .match import Matcher
-from .sql import Match, Sql, Words, sql_of
+from .sql import Match, Sql, Words, all_of, any_of, sql_of
 from .tree import Best, Bool, Boost, Node, Nothing, Phrase, Term
 
 EXACT = 0.5
 NEAR = 0.5
 
 
+class Weights(Protocol):
+    """How much finding something says (see ``rarity``)."""
+
+    def of(self, tsquery: str) -> float: ...
+
+
 class Ranker:
-    def __init__(self, matcher: Matcher) -> None:
+    def __init__(self, matcher: Matcher, weights: Weights | None = None) -> None:
         self.matcher = matcher
+        self.weights = weights
 
     def score(self, node: Node) -> Sql:
         """The score of a matching row: a number that grows with the fit."""
@@ -30,32 +41,56 @@ class Ranker:
             case Boost(inner, factor):
                 return _times(self.score(inner), factor)
             case Best(nodes, _):
-                return self._best(nodes)
+                return _times(self._best(nodes), self._rarity(node))
             case Bool():
                 parts = [self.score(child) for child in (*node.must, *node.should)]
-                parts += [_times(self.score(child), NEAR) for child in node.nearness]
+                parts += [_times(self._near(child), NEAR) for child in node.nearness]
+                parts += self._completeness(node)
                 return _sum(parts) if parts else Sql("1.0")
         return self._best((node,))
 
+    def _completeness(self, node: Bool) -> list[Sql]:
+        if node.at_least is None or not 0 < node.at_least < len(node.should):
+            return []
+        complete = sql_of(all_of([self.matcher.match(child) for child in node.should]))
+        highest = max(_heaviest(child) for child in node.should)
+        return [
+            Sql(
+                f"CASE WHEN {complete.text} THEN %s::float8 ELSE 0.0 END",
+                (*complete.parameters, highest),
+            )
+        ]
+
+    def _near(self, node: Node) -> Sql:
+        # Not by rarity: counting the rows of a phrase costs more than it tells.
+        return self._best(node.nodes) if isinstance(node, Best) else self.score(node)
+
+    def _rarity(self, node: Best) -> float:
+        found = self.matcher.match(node)
+        return self.weights.of(found.tsquery) if self.weights and isinstance(found, Words) else 1.0
+
     def _best(self, nodes: tuple[Node, ...]) -> Sql:
         """The highest value that holds: tried from the best downwards, so most rows try few."""
-        tries: list[tuple[float, Sql]] = []
+        tries: dict[float, list[Match]] = defaultdict(list)
         for node in nodes:
             weight = 1.0
             while isinstance(node, Boost):
                 weight *= node.factor
                 node = node.node
-            tries += [
-                (weight * value, sql_of(match)) for value, match in self._tries(node) if match
-            ]
-        tries.sort(key=lambda pair: -pair[0])
-        if not tries:
+            for value, match in self._tries(node):
+                tries[weight * value].append(match)
+        steps = [
+            (value, sql_of(any_of(matches)))
+            for value, matches in sorted(tries.items(), reverse=True)
+            if any(match is not False for match in matches)
+        ]
+        if not steps:
             return Sql("0.0")
         return Sql(
             "CASE "
-            + " ".join(f"WHEN {match.text} THEN %s::float8" for _, match in tries)
+            + " ".join(f"WHEN {match.text} THEN %s::float8" for _, match in steps)
             + " ELSE 0.0 END",
-            tuple(p for value, match in tries for p in (*match.parameters, value)),
+            tuple(p for value, match in steps for p in (*match.parameters, value)),
         )
 
     def _tries(self, node: Node) -> list[tuple[float, Match]]:
@@ -68,6 +103,14 @@ class Ranker:
                 if exact != broad:
                     return [(1 + EXACT, exact), (1.0, broad)]
         return [(1.0, broad)]
+
+
+def _heaviest(node: Node) -> float:
+    if isinstance(node, Boost):
+        return node.factor * _heaviest(node.node)
+    if isinstance(node, Best):
+        return max(map(_heaviest, node.nodes), default=0.0)
+    return 1.0
 
 
 def _times(score: Sql, factor: float) -> Sql:

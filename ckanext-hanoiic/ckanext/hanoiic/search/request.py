@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import dismax, lucene
+from . import dismax, lucene, synonyms
 from .dismax import Fields
 from .errors import FeatureUnsupported, SyntaxRefused
 from .facets import whole
@@ -122,6 +122,7 @@ def _qf(settings: Mapping[str, Any]) -> Fields:
         str(settings.get("qf") or settings.get("df") or "text"),
         settings.get("tie") or 0.0,
         settings.get("mm") or default_mm,
+        synonyms.current(),
     )
 
 

@@ -22,6 +22,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from .errors import IndexUnreachable, LayoutTooNew, QueryTooComplex, QueryTooSlow, SearchFailed
+from .rarity import Counts
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ class Store:
                 "prepare_threshold": None,
             },
         )
+        self.counts = Counts()
         settings = session_settings(min(timeout_s, LONGEST_STATEMENT_S))
 
         @sa.event.listens_for(self.engine, "connect")
