@@ -75,7 +75,7 @@ def report(**said):
 
 def test_empty_list_says_what_to_do(browse):
     page = browse("/hanoiic/sources")
-    assert page.select_one(".empty a")["href"].endswith("/hanoiic/sources/new")
+    assert page.select_one(".hic-blank a")["href"].endswith("/hanoiic/sources/new")
     assert "Chưa có nguồn nào" in text(page)
 
 

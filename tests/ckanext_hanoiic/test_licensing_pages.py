@@ -167,11 +167,11 @@ def test_pages_speak_vietnamese_and_english_and_say_when_they_are_empty(bare):
     dataset = scene.dataset("click")
     officer = Browser(bare, scene.officer)
     for path, texts in {
-        "/hanoiic/access": ["Quyền truy cập của tôi", "Bạn chưa có thoả thuận nào.",
+        "/hanoiic/access": ["Quyền truy cập của tôi", "Bạn chưa có thỏa thuận nào.",
                             "Bạn chưa gửi yêu cầu nào.", "Bạn chưa có mã truy cập nào."],
         "/en/hanoiic/access": ["My access", "You hold no agreement yet.",
                                "You sent no request yet.", "You have no token yet."],
-        "/hanoiic/inbox": ["Không có yêu cầu nào đang chờ.", "Chưa ai có thoả thuận"],
+        "/hanoiic/inbox": ["Không có yêu cầu nào đang chờ.", "Chưa ai có thỏa thuận"],
         "/en/hanoiic/inbox": ["No request is waiting.", "Nobody holds an agreement"],
         "/hanoiic/licences/CC-BY-4.0": ["Ghi công 4.0", "Bạn được", "Bạn phải"],
         "/en/hanoiic/licences/hanoi-open-data": ["Hanoi open data", "You must not", "A draft"],

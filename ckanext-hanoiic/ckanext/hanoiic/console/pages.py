@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import flask
 from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
-from . import problems, wording
+from . import problems, sentences, wording
 from .auth import is_officer, officer_organisations
 from .source_fields import ACCESS_TIERS, FREQUENCIES, KINDS
 from .states import OPEN, STAGES
+
+WENT_WRONG = ("refused", "failed")
+# Endpoint → the officers' page that it belongs to.
+PLACES = {
+    "hanoiic_console.index": "sources",
+    "hanoiic_console.source": "sources",
+    "hanoiic_console.edit_source": "sources",
+    "hanoiic_console.run": "sources",
+    "hanoiic_console.new_source": "new",
+    "hanoiic_console.create_source": "new",
+    "hanoiic_licensing.inbox": "inbox",
+}
 
 
 def hanoiic_is_officer() -> bool:
@@ -20,12 +33,28 @@ def hanoiic_is_officer() -> bool:
     return user.is_authenticated and is_officer(user.name)
 
 
+def hanoiic_officer_place() -> str | None:
+    """Which of the officers' pages is open: a value of ``PLACES``."""
+    return PLACES.get(flask.request.endpoint or "")
+
+
 def stages(run: dict[str, Any]) -> list[dict[str, Any]]:
     """Every stage of the pipeline in order, those not reached as ``pending``."""
     reported = {stage["stage"]: stage for stage in run["stages"]}
     # Of an ended run the stages that were not reached never will be.
     blank = "pending" if run["state"] in OPEN else "skipped"
-    return [{"state": blank, **reported.get(name, {}), "stage": name} for name in STAGES]
+    shown = [{"state": blank, **reported.get(name, {}), "stage": name} for name in STAGES]
+    return [stage | {"state": blank} if stage["state"] == "pending" else stage for stage in shown]
+
+
+def urgent_first(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sources whose last run went wrong, then the others; both by title."""
+
+    def key(source: dict[str, Any]) -> tuple[bool, str]:
+        went_wrong = bool(source["last_run"]) and source["last_run"]["state"] in WENT_WRONG
+        return not went_wrong, wording.alphabetical(source["title"])
+
+    return sorted(sources, key=key)
 
 
 def choices() -> dict[str, Any]:
@@ -34,8 +63,8 @@ def choices() -> dict[str, Any]:
     groups = model.Group.all(group_type="group", state=("active",))
     departments = officer_organisations(user)
     return {
-        "departments": sorted(departments, key=lambda one: one["title"]),
-        "topics": sorted(groups, key=lambda group: group.title),
+        "departments": sorted(departments, key=lambda one: wording.alphabetical(one["title"])),
+        "topics": sorted(groups, key=lambda group: wording.alphabetical(group.title)),
         "licenses": tk.h.license_options(),
         "kinds": KINDS,
         "tiers": ACCESS_TIERS,
@@ -57,6 +86,8 @@ def words() -> dict[str, Any]:
         "problem": problems.problem,
         "advice": problems.advice,
         "reason": problems.reason,
+        "say": sentences.say,
+        "known": sentences.known,
         "schedule": wording.schedule_in_words,
         "moment": wording.local_moment,
         "duration": wording.duration,
@@ -67,4 +98,7 @@ def words() -> dict[str, Any]:
     }
 
 
-HELPERS = {"hanoiic_is_officer": hanoiic_is_officer}
+HELPERS = {
+    "hanoiic_is_officer": hanoiic_is_officer,
+    "hanoiic_officer_place": hanoiic_officer_place,
+}

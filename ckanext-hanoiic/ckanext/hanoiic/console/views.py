@@ -40,7 +40,8 @@ def not_found(_error: tk.ObjectNotFound) -> Answer:
 
 @console.get("/sources")
 def index() -> Answer:
-    return render("sources.html", sources=act("hanoiic_source_list", limit=1000))
+    sources = act("hanoiic_source_list", limit=1000)
+    return render("sources.html", sources=pages.urgent_first(sources))
 
 
 @console.get("/sources/new")
@@ -68,7 +69,10 @@ def create_source() -> Answer:
 def source(name: str) -> Answer:
     shown = act("hanoiic_source_show", id=name)
     runs = act("hanoiic_run_list", source_id=shown["id"], limit=RUNS_SHOWN)
-    return render("source.html", source=shown, runs=runs)
+    done = next((run["id"] for run in runs if run["state"] in ("published", "unchanged")), None)
+    tables = act("hanoiic_run_show", id=done)["tables"] if done else []
+    datasets = dict.fromkeys(table["dataset"] for table in tables if table.get("dataset"))
+    return render("source.html", source=shown, runs=runs, datasets=list(datasets))
 
 
 @console.get("/sources/<name>/edit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,8 +14,8 @@ from .source_fields import N_
 
 # State → words, Bootstrap colour, Font Awesome icon.
 RUN_STATES: dict[str | None, tuple[str, str, str]] = {
-    None: (N_("Never run"), "secondary", "circle-o"),
-    "requested": (N_("Waiting"), "info", "clock-o"),
+    None: (N_("Never run"), "secondary", "minus"),
+    "requested": (N_("Waiting"), "info", "clock"),
     "running": (N_("Running"), "primary", "refresh"),
     "published": (N_("Published"), "success", "check"),
     "unchanged": (N_("Unchanged"), "success", "check"),
@@ -100,11 +101,15 @@ def schedule_in_words(cron: str) -> str:
 
 
 def local_moment(moment: str | None) -> str:
-    """An ISO moment as day and minute of the portal's clock; ``—`` without one."""
+    """An ISO moment as day and minute of the portal's clock, as the portal writes them."""
     if not moment:
         return "—"
-    local = datetime.fromisoformat(moment).astimezone(tk.h.get_display_timezone())
-    return local.strftime("%d/%m/%Y %H:%M")
+    return str(tk.h.hanoiic_minute(moment))
+
+
+def alphabetical(text: str) -> str:
+    """A key that sorts as a Vietnamese reader expects: đ after d, tones after the letters."""
+    return unicodedata.normalize("NFD", text.casefold().replace("đ", "d\uffff"))
 
 
 def duration(seconds: Any) -> str:

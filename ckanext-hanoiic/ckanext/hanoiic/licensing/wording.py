@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from ckan import model
 from ckan.plugins import toolkit as tk
 from ckanext.hanoiic.licensing import language, licences, tokens
+from ckanext.hanoiic.licensing.logic.action.request import waiting_count
 from ckanext.hanoiic.licensing.logic.refusal import N_
 from ckanext.hanoiic.licensing.model import Licence
+
+INSTANT = timedelta(microseconds=1)
 
 # Code → (Bootstrap colour, words).
 TIERS = {
@@ -99,12 +103,24 @@ def scope(code: str) -> str:
     return tk._(SCOPES[code])
 
 
+def last_day(until: str) -> str:
+    """The last day on which something is valid that ends at this ISO moment."""
+    return str(tk.h.hanoiic_day((datetime.fromisoformat(until) - INSTANT).isoformat()))
+
+
+def waiting_requests() -> int:
+    """How many requests for access wait for the reader's decision."""
+    user = tk.current_user
+    return waiting_count(user) if user.is_authenticated else 0
+
+
 def token_choices() -> dict[str, Any]:
     """What the form of a new token offers."""
     return {"scopes": tokens.SCOPES, "days": (7, 30, 90, 180, 365), "day": tokens.LIFETIME_DAYS}
 
 
 HELPERS = {
+    "hanoiic_last_day": last_day,
     "hanoiic_licence": licence,
     "hanoiic_access": access,
     "hanoiic_tier": tier,
@@ -112,4 +128,5 @@ HELPERS = {
     "hanoiic_reason": reason,
     "hanoiic_scope": scope,
     "hanoiic_token_choices": token_choices,
+    "hanoiic_waiting_requests": waiting_requests,
 }

@@ -14,7 +14,7 @@
     const show = () => {
       if (!own.has(name)) name.value = slug(title.value, '-').slice(0, 60);
       const department = org.selectedOptions[0] ? org.selectedOptions[0].dataset.name || '' : '';
-      const words = [department, name.value].filter(Boolean).join('_');
+      const words = name.value ? [department, name.value].filter(Boolean).join('_') : '';
       if (!own.has(table)) table.value = slug(words, '_').slice(0, 63);
     };
     [name, table].forEach((input) => input.addEventListener('input', () => {

@@ -58,13 +58,26 @@ def in_box(cls: type, context: Any, data_dict: dict[str, Any]) -> list[Any]:
         held = [(party.kind, party.id) for party in parties.held_by(user.id)]
         query = query.where(sa.tuple_(cls.party_kind, cls.party_id).in_(held))
     else:
-        query = query.join(
-            model.Package,
-            sa.and_(model.Package.id == cls.dataset_id, model.Package.state == "active"),
-        )
-        if (offices := parties.offices(user)) is not None:
-            query = query.where(model.Package.owner_org.in_(offices))
+        query = _decided_by(user, query, cls)
     return list(model.Session.scalars(query))
+
+
+def _decided_by(user: model.User, query: sa.Select, cls: type) -> sa.Select:
+    """The query cut to rows about living datasets that the user decides about."""
+    query = query.join(
+        model.Package,
+        sa.and_(model.Package.id == cls.dataset_id, model.Package.state == "active"),
+    )
+    offices = parties.offices(user)
+    return query if offices is None else query.where(model.Package.owner_org.in_(offices))
+
+
+def waiting_count(user: model.User) -> int:
+    """How many requests wait for the user's decision."""
+    query = sa.select(sa.func.count()).where(AccessRequest.state == "submitted")
+    return int(
+        model.Session.scalar(_decided_by(user, query.select_from(AccessRequest), AccessRequest))
+    )
 
 
 @tk.side_effect_free
