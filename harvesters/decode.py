@@ -2,7 +2,8 @@
 
 A byte order mark decides. Without one, the whole file is tried as UTF-8, since one wrong letter in
 a million is what a sample does not see; then UTF-16 by its zero bytes; then Windows code pages, the
-Vietnamese one (1258, whose tone marks are separate letters) where it gives Vietnamese words.
+Vietnamese one (1258, whose tone marks are separate letters) where it gives Vietnamese words, and
+Latin-1 where it holds an encoding from before Unicode, which is mended in the table.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from harvesters import legacy
 from harvesters.errors import (
     BinaryContent,
     EncodingBroken,
@@ -25,6 +27,8 @@ from harvesters.errors import (
 
 CHUNK_BYTES = 1 << 20
 HEAD_BYTES = 1 << 18
+# Every byte is a character of it, so that what it holds is found out from the table's texts.
+LATIN = "latin-1"
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -55,10 +59,15 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 @dataclass(frozen=True)
 class Text:
-    """A file and its encoding; `iter_utf8` streams it."""
+    """A file and its encoding; `iter_utf8` streams it.
+
+    `holds` is the legacy Vietnamese encoding whose bytes are read as Latin-1 characters first, when
+    an officer pinned one.
+    """
 
     path: Path
     encoding: str
+    holds: str | None = None
 
     def iter_utf8(self) -> Iterator[bytes]:
         """The file as UTF-8 without byte order mark. Raises EncodingBroken, BinaryContent."""
@@ -98,6 +107,8 @@ def text(path: Path, pinned: str | None = None) -> Text:
     """The file's text. Raises the errors of `refuse_other_formats` and of `encoding`."""
     with path.open("rb") as file:
         refuse_other_formats(file.read(4096))
+    if pinned and pinned.lower() in legacy.ALPHABETS:
+        return Text(path, LATIN, pinned.lower())
     if pinned:
         try:
             return Text(path, codecs.lookup(pinned).name)
@@ -184,6 +195,8 @@ def _code_page(path: Path, wrong: int) -> str:
             encoding="utf-8",
             offset=wrong,
         )
+    if legacy.detect(sample.decode(LATIN).splitlines()):
+        return LATIN
     best: tuple[float, str] | None = None
     for name in ("cp1258", "cp1252"):
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -188,7 +189,9 @@ def _quote(sample: str) -> str:
 def _records(
     sample: str, delimiter: str, quote: str, count: int = SAMPLE_RECORDS
 ) -> list[list[str]]:
-    reader = csv.reader(sample.splitlines(keepends=True), delimiter=delimiter, quotechar=quote)
+    # Only line ends end lines: `splitlines` would also cut at letters of old encodings.
+    lines = io.StringIO(sample, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, quotechar=quote)
     try:
         return list(islice(reader, count))
     except csv.Error as error:

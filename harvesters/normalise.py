@@ -86,7 +86,7 @@ def normalise(raw: RawTable, options: Options, bench: Workbench) -> TypedTable:
     """
     row_count = int(bench.row(f"SELECT count(*) FROM {raw.name}")[0])  # noqa: S608
     columns = _without_unnamed_empty(raw, bench)
-    pins = _pins(columns, options)
+    pins = pins_by_column(columns, options)
     evidence = _evidence(raw.name, columns, pins, bench, row_count)
     decimal = options.decimal or _decimal_sign(evidence) or "."
     order = _date_order(evidence)
@@ -112,7 +112,7 @@ def _without_unnamed_empty(raw: RawTable, bench: Workbench) -> list[RawColumn]:
     return [column for column in raw.columns if column.key not in empty]
 
 
-def _pins(columns: list[RawColumn], options: Options) -> dict[str, ColumnPin]:
+def pins_by_column(columns: list[RawColumn], options: Options) -> dict[str, ColumnPin]:
     """The pin of each column, found by its header, without case, or by its machine alias."""
     headers = names.column_names([column.header for column in columns])
     known: dict[str, str] = {}

@@ -11,13 +11,14 @@ from harvesters.errors import SourceInvalid
 from lake import names
 
 MAX_REJECTED_SHARE = 0.05
+TEXT_ENCODINGS = ("auto", "none", "tcvn3", "vni", "viscii")
 
 
 @dataclass(frozen=True)
 class ColumnPin:
     """What an officer pinned or requires of one column; everything else is inferred.
 
-    `format` is for dates only: the order `dmy`, `mdy` or `ymd`.
+    `format` is for dates only: the order `dmy`, `mdy` or `ymd`. `text_encoding` as in `Options`.
     """
 
     type: str | None = None
@@ -31,6 +32,7 @@ class ColumnPin:
     minimum: Any = None
     maximum: Any = None
     pattern: str | None = None
+    text_encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Options:
 
     `header_row` is the header's row in the file, counted from 1; 0 says that there is none and
     that `columns` (or `column_1` …) name them. `sheet` is a name, or a position counted from 0.
+    `text_encoding` is what the texts inside the cells are hidden in: `auto` finds it out, `none`
+    leaves them as they are.
     """
 
     encoding: str | None = None
@@ -47,6 +51,7 @@ class Options:
     header_row: int | None = None
     skip_rows: int = 0
     sheet: str | int | None = None
+    text_encoding: str | None = None
     columns: Mapping[str, ColumnPin] = field(default_factory=dict)
     max_rejected_share: float = MAX_REJECTED_SHARE
 
@@ -129,6 +134,10 @@ _RULES: dict[str, tuple[str, Any]] = {
     "delimiter": ("one character", lambda value: isinstance(value, str) and len(value) == 1),
     "header_row": ("a row number from 0", lambda value: isinstance(value, int) and value >= 0),
     "skip_rows": ("a count from 0", lambda value: isinstance(value, int) and value >= 0),
+    "text_encoding": (
+        "one of " + ", ".join(TEXT_ENCODINGS),
+        lambda value: value in TEXT_ENCODINGS,
+    ),
     "max_rejected_share": (
         "a share from 0 to 1",
         lambda value: isinstance(value, int | float) and 0 <= value <= 1,
@@ -144,3 +153,7 @@ def _check(options: Options) -> None:
     for name, pin in options.columns.items():
         if pin.format not in (None, "dmy", "mdy", "ymd"):
             raise SourceInvalid(f"The `format` of column `{name}` is not dmy, mdy or ymd.")
+        if pin.text_encoding not in (None, *TEXT_ENCODINGS):
+            raise SourceInvalid(
+                f"The `text_encoding` of column `{name}` is not one of {', '.join(TEXT_ENCODINGS)}."
+            )

@@ -7,6 +7,7 @@ from pathlib import Path
 from harvesters import decode as decoding
 from harvesters import delimited
 from harvesters.connectors.base import Connector
+from harvesters.mending import mend
 from harvesters.rawtable import RawColumn, RawTable, text_schema
 from harvesters.source import Options
 from harvesters.workbench import Workbench
@@ -24,13 +25,15 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     delimiter = {"\t": "tab", " ": "space"}.get(found.delimiter, found.delimiter)
     header_text = f"row {found.header.row + 1}" if found.header.row is not None else "none"
     messages = [f"encoding {text.encoding}, delimiter {delimiter}, header {header_text}"]
-    return [RawTable(name, columns, rejected=ragged, messages=messages)]
+    table = RawTable(name, columns, rejected=ragged, messages=messages)
+    mend(table, options, bench, text.holds)
+    return [table]
 
 
 CONNECTOR = Connector(
     kind="csv",
     title="Delimited text (CSV, TSV)",
     help="Encoding, delimiter, decimal sign and header row are found out from the file. "
-    "Options: encoding, delimiter, decimal, header_row (0: none), skip_rows.",
+    "Options: encoding, delimiter, decimal, header_row (0: none), skip_rows, text_encoding.",
     decode=decode,
 )

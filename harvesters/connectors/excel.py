@@ -10,6 +10,7 @@ from pathlib import Path
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum
 
 from harvesters import archive, header
+from harvesters.connectors import sheets
 from harvesters.connectors.base import Connector
 from harvesters.decode import refuse_other_formats
 from harvesters.errors import (
@@ -20,6 +21,7 @@ from harvesters.errors import (
     WorkbookBroken,
     WorkbookEncrypted,
 )
+from harvesters.mending import mend
 from harvesters.rawtable import (
     MAX_COLUMNS,
     RawColumn,
@@ -62,7 +64,9 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     header_text = f"row {found.row + 1}" if found.row is not None else "none"
     messages = [f"sheet {sheet.name!r} of {len(workbook.sheet_names)}, header {header_text}"]
     title = _title(rows[: found.row or 0])
-    return [RawTable(name, columns, title=title, messages=messages)]
+    table = RawTable(name, columns, title=title, messages=messages)
+    mend(table, options, bench)
+    return [table]
 
 
 def _refuse_early(path: Path) -> None:
@@ -72,8 +76,8 @@ def _refuse_early(path: Path) -> None:
         if _ENCRYPTED_STREAM in path.read_bytes():
             raise WorkbookEncrypted("The workbook is protected by a password.")
     elif zipfile.is_zipfile(path) or head.startswith(b"PK"):
-        with archive.opened(path, LIMITS):
-            pass
+        with archive.opened(path, LIMITS) as package:
+            sheets.refuse_vast(package)
     else:
         refuse_other_formats(head)
         raise FormatMismatch("The file is no Excel or OpenDocument workbook.")
@@ -169,6 +173,7 @@ CONNECTOR = Connector(
     kind="excel",
     title="Workbook (xlsx, xls, ods)",
     help="One sheet is one table; title rows above the header are skipped. "
-    "Options: sheet (name, or position from 0), header_row, skip_rows.",
+    "Text of old Vietnamese fonts (TCVN3, VNI, VISCII) becomes Unicode. "
+    "Options: sheet (name, or position from 0), header_row, skip_rows, text_encoding.",
     decode=decode,
 )

@@ -16,6 +16,7 @@ from shapely.geometry import shape
 from harvesters.connectors.base import Connector
 from harvesters.decode import refuse_other_formats
 from harvesters.errors import CrsUnsupported, GeojsonBroken, TooManyColumns
+from harvesters.mending import mend
 from harvesters.rawtable import (
     MAX_COLUMNS,
     RawColumn,
@@ -46,7 +47,6 @@ _NATIVES = [
 
 def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     """The collection's one table. Two passes: which properties there are, then the rows."""
-    del options
     headers = _properties(path)
     if len(headers) > MAX_COLUMNS:
         raise TooManyColumns(
@@ -65,7 +65,9 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
             "geometry", "geometry", type="geometry", native=True, description="WKB, OGC CRS84"
         )
     )
-    return [RawTable(name, columns, rejected=rejected)]
+    table = RawTable(name, columns, rejected=rejected)
+    mend(table, options, bench)
+    return [table]
 
 
 def _properties(path: Path) -> list[str]:

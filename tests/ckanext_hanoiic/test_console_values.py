@@ -55,6 +55,8 @@ WRONG = [
     ("options.header_row", {"options": {"header_row": "1"}}),
     ("options.header_row", {"options": {"header_row": True}}),
     ("options.max_rejected_share", {"options": {"max_rejected_share": 5}}),
+    ("options.text_encoding", {"options": {"text_encoding": "utf-8"}}),
+    ("options.columns", {"options": {"columns": {"Giá": {"text_encoding": "vntime"}}}}),
     ("options.columns", {"options": {"columns": {"Giá": {"typ": "int64"}}}}),
     ("options.columns", {"options": {"columns": {"Giá": {"type": "money"}}}}),
     ("options.columns", {"options": {"columns": {"Giá": {"pattern": "("}}}}),
@@ -104,11 +106,13 @@ def test_everything_an_officer_may_say_is_kept(create):
         "header_row": 0,
         "skip_rows": 2,
         "sheet": "Tháng 1",
+        "text_encoding": "auto",
         "max_rejected_share": 0.5,
         "columns": {
             "Số giường": {"type": "int64", "required": True, "minimum": 0, "unit": "giường"},
             "Giá": {"type": "decimal(12,2)", "maximum": 1e6},
             "Ngày": {"type": "date", "format": "dmy", "minimum": "2020-01-01"},
+            "Tên": {"text_encoding": "vni"},
         },
     }
     dataset = {

@@ -114,6 +114,9 @@ def sheet(value: Any) -> str | int:
     return checks.integer(1, 10_000)(value)
 
 
+# What the texts inside the cells of an old workbook may be hidden in.
+text_encoding = checks.one_of("auto", "none", "tcvn3", "vni", "viscii")
+
 COLUMN: dict[str, Check] = {
     "type": checks.matching(
         COLUMN_TYPE, N_("Not a column type; one is for example string, int64, decimal(10,2), date")
@@ -128,6 +131,7 @@ COLUMN: dict[str, Check] = {
     "minimum": checks.bound,
     "maximum": checks.bound,
     "pattern": checks.pattern,
+    "text_encoding": text_encoding,
 }
 OPTIONS: dict[str, Check] = {
     "encoding": checks.matching(
@@ -138,6 +142,7 @@ OPTIONS: dict[str, Check] = {
     "header_row": checks.integer(0, 10_000),
     "skip_rows": checks.integer(0, 1_000_000),
     "sheet": sheet,
+    "text_encoding": text_encoding,
     "columns": checks.mapping_of(checks.object_of(COLUMN), most=2000),
     "max_rejected_share": checks.share,
 }

@@ -1,0 +1,192 @@
+"""Mend a table whose Vietnamese is hidden in a legacy encoding: cells, headers and title.
+
+The evidence is weighed for each column and for the whole table: a column that says little by
+itself follows its table. What is Unicode already stays. The messages tell what was read how, with
+examples from before and after; the bytes as they were fetched stay in the raw store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from harvesters import legacy
+from harvesters.legacy import ALPHABETS, Finding
+from harvesters.normalise import pins_by_column
+from harvesters.rawtable import RawColumn, RawTable
+from harvesters.source import ColumnPin, Options
+from harvesters.workbench import Workbench, quoted
+
+AUTO = "auto"
+# Enough to be sure of a column; more would only cost time.
+WEIGHED_TEXTS = 20_000
+SHOWN_EXAMPLES = 2
+SHOWN_LETTERS = 60
+_UNICODE_LETTER = "[ăđĩũơưĂĐĨŨƠƯ\u1ea0-\u1ef9]"
+_PAIRS = pa.schema([("before", pa.string()), ("after", pa.string())])
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """How the texts of a column are read. `finding` is None where it was pinned; `own` says that
+    nothing in the column speaks against it."""
+
+    encoding: str
+    finding: Finding | None = None
+    own: bool = True
+    mixed: bool = False
+
+    def mended(self, text: str) -> str:
+        if self.finding is None:
+            return legacy.force(text, self.encoding)
+        return legacy.repair(text, self.encoding, established=self.own, mixed=self.mixed)
+
+    def __str__(self) -> str:
+        how = f"confidence {self.finding.confidence:.2f}" if self.finding else "pinned"
+        return f"{ALPHABETS[self.encoding].title} text made Unicode ({how})"
+
+
+def mend(table: RawTable, options: Options, bench: Workbench, known: str | None = None) -> None:
+    """Make the legacy texts of a table Unicode, in place; its messages tell what was done.
+
+    `known` is the encoding that is known of the whole file; the option `text_encoding` wins.
+    """
+    pinned = known if options.text_encoding in (None, AUTO) else options.text_encoding
+    texts = {column.key: _suspects(table, column, bench) for column in table.columns}
+    heads = [*(column.header for column in table.columns), table.title or ""]
+    whole = legacy.detect([*heads, *(text for found in texts.values() for text in found)])
+    verdicts = {column.key: _verdict(pinned, texts[column.key], whole) for column in table.columns}
+    head = _verdict(pinned, heads, whole)
+    renamed = [_renamed(column, head, verdicts[column.key]) for column in table.columns]
+    for key, encoding in _pinned(table.columns, renamed, options).items():
+        verdicts[key] = _verdict(encoding, texts[key], whole)
+    for column in renamed:
+        if verdict := verdicts[column.key]:
+            mixed = verdict.mixed or _is_mixed(table, column, len(texts[column.key]), bench)
+            _mend_column(table, column, replace(verdict, mixed=mixed), bench)
+    _tell_headers(table, renamed)
+    table.columns = renamed
+    table.title = head.mended(table.title) if head and table.title else table.title
+
+
+def _verdict(pinned: str | None, texts: list[str], whole: Finding | None) -> _Verdict | None:
+    """The encoding of some texts: the pinned one, else their own, else their table's."""
+    if pinned == legacy.NONE or not texts:
+        return None
+    if pinned in ALPHABETS:
+        return _Verdict(pinned)
+    own = legacy.detect(texts)
+    if own:
+        return _Verdict(own.encoding, own)
+    if whole is None:
+        return None
+    there = legacy.weigh(texts, whole.encoding)
+    if there.gain < there.loss:
+        return None
+    return _Verdict(whole.encoding, whole, own=not there.loss, mixed=True)
+
+
+def _is_mixed(table: RawTable, column: RawColumn, suspects: int, bench: Workbench) -> bool:
+    """Whether more of a column's texts are Unicode for sure than could be of a legacy encoding."""
+    key = quoted(column.key)
+    (clean,) = bench.row(
+        f"SELECT count(DISTINCT {key}) FROM {table.name} "  # noqa: S608
+        f"WHERE regexp_matches({key}, '{_UNICODE_LETTER}')"
+    )
+    return int(clean) > suspects
+
+
+def _suspects(table: RawTable, column: RawColumn, bench: Workbench) -> list[str]:
+    """Distinct texts of a column that could be of a legacy encoding."""
+    if column.native:
+        return []
+    key = quoted(column.key)
+    found = bench.rows(
+        f"SELECT DISTINCT {key} FROM {table.name} WHERE {_is_suspect(key)} "  # noqa: S608
+        f"LIMIT {WEIGHED_TEXTS}"
+    )
+    return sorted(text for (text,) in found)
+
+
+def _is_suspect(key: str, encoding: str = "") -> str:
+    # The two lengths differ where a text is not ASCII: most columns are out at once.
+    foreign = f"strlen({key}) > length({key})"
+    if encoding == "viscii":
+        foreign = f"({foreign} OR regexp_matches({key}, '[{legacy.CONTROLS}]'))"
+    return f"{foreign} AND NOT regexp_matches({key}, '{_UNICODE_LETTER}')"
+
+
+def _renamed(column: RawColumn, head: _Verdict | None, own: _Verdict | None) -> RawColumn:
+    for verdict in (own, head):
+        if verdict and (header := verdict.mended(column.header)) != column.header:
+            return replace(column, header=header)
+    return column
+
+
+def _pinned(
+    columns: list[RawColumn], renamed: list[RawColumn], options: Options
+) -> dict[str, str | None]:
+    """The encodings pinned to columns; an officer may name a column as it was or as it is now."""
+    said = {
+        name: ColumnPin(text_encoding=pin.text_encoding)
+        for name, pin in options.columns.items()
+        if pin.text_encoding
+    }
+    only = replace(options, columns=said)
+    found = {**pins_by_column(columns, only), **pins_by_column(renamed, only)}
+    return {key: pin.text_encoding for key, pin in found.items()}
+
+
+def _mend_column(table: RawTable, column: RawColumn, verdict: _Verdict, bench: Workbench) -> None:
+    key = quoted(column.key)
+    distinct = bench.batches(
+        f"SELECT DISTINCT {key} FROM {table.name} "  # noqa: S608
+        f"WHERE {_is_suspect(key, verdict.encoding)}"
+    )
+    pairs = bench.load(_PAIRS, _changed(distinct, verdict))
+    cells, texts = bench.row(
+        f"SELECT count(*), count(DISTINCT before) FROM {table.name} "  # noqa: S608
+        f"JOIN {pairs} ON {key} = before"
+    )
+    if texts:
+        bench.execute(
+            f"UPDATE {table.name} SET {key} = after FROM {pairs} WHERE {key} = before"  # noqa: S608
+        )
+        examples = bench.rows(
+            f"SELECT before, after FROM {pairs} ORDER BY length(before) > {SHOWN_LETTERS}, "  # noqa: S608
+            f"length(before) DESC, before LIMIT {SHOWN_EXAMPLES}"
+        )
+        name = column.header or column.key
+        table.messages.append(
+            f"{name}: {verdict}, {cells} cells with {texts} texts: {_shown(examples)}"
+        )
+    bench.drop(pairs)
+
+
+def _changed(batches: Iterable[pa.RecordBatch], verdict: _Verdict) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        before = batch.column(0).to_pylist()
+        pairs = [(text, mended) for text in before if (mended := verdict.mended(text)) != text]
+        sides = zip(*pairs, strict=True) if pairs else ([], [])
+        yield pa.RecordBatch.from_arrays(
+            [pa.array(side, pa.string()) for side in sides], schema=_PAIRS
+        )
+
+
+def _tell_headers(table: RawTable, renamed: list[RawColumn]) -> None:
+    changed = [
+        (before.header, after.header)
+        for before, after in zip(table.columns, renamed, strict=True)
+        if before.header != after.header
+    ]
+    if changed:
+        table.messages.append(f"{len(changed)} headers made Unicode: {_shown(changed)}")
+
+
+def _shown(pairs: Iterable[tuple[str, str]]) -> str:
+    return "; ".join(
+        f"“{before[:SHOWN_LETTERS]}” → “{after[:SHOWN_LETTERS]}”"
+        for before, after in list(pairs)[:SHOWN_EXAMPLES]
+    )
