@@ -7,9 +7,12 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import requests
+from requests.utils import requote_uri
+
 from harvesters.connectors.base import Connector, File, Link, Offer
-from harvesters.errors import CatalogueBroken
-from harvesters.fetch import Client
+from harvesters.errors import CatalogueBroken, UrlRefused
+from harvesters.fetch import Client, check_url
 from harvesters.source import Source
 from lake import names
 
@@ -95,7 +98,8 @@ def _offer(package: Mapping[str, Any], source: Source) -> Offer:
         kind = kind_of(resource)
         if kind is None:
             format_text = str(resource.get("format") or "").strip()
-            links.append(Link(url, name, format_text, description))
+            if address := _web_address(url):
+                links.append(Link(address, name, format_text, description))
             continue
         table = names.table_name(source.table, str(package["name"]), name)
         if table in taken:
@@ -109,6 +113,15 @@ def _offer(package: Mapping[str, Any], source: Source) -> Offer:
         files=files,
         links=links,
     )
+
+
+def _web_address(url: str) -> str | None:
+    """An address as the portal may show it as a link, or None: no script, nothing broken."""
+    try:
+        check_url(url)
+        return requote_uri(url)
+    except (UrlRefused, requests.RequestException):
+        return None
 
 
 def kind_of(resource: Mapping[str, Any]) -> str | None:

@@ -68,9 +68,10 @@ def feature(geometry, **properties):
 
 @pytest.fixture
 def harvested(run, serve, portal, lake):
-    """Serve content as a source of a kind and harvest it into the table `t`."""
+    """Serve content as a source of a kind and harvest it into the table `t`, each time its own."""
 
     def harvested(kind, content, **options):
+        portal.reserved.clear()
         source = portal.add_source(
             name=f"nguon-{len(portal.sources)}",
             kind=kind,
@@ -337,6 +338,24 @@ def test_a_catalogue_becomes_its_datasets(run, catalogue, catalogue_source, port
     assert (guide["format"], guide["url"].rpartition("/")[2]) == ("PDF", "guide.pdf")
     assert ran.stage("fetch").counts["failed_files"] == 1
     assert "404" in " ".join(ran.stage("fetch").messages)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("javascript:alert(1)", None),
+        ("https://me:secret@example.org/", None),
+        ('https://example.org/a b"><script>', "https://example.org/a%20b%22%3E%3Cscript%3E"),
+    ],
+)
+def test_links_of_a_catalogue_are_web_addresses(
+    run, catalogue, catalogue_source, portal, url, shown
+):
+    catalogue[0]["resources"][1]["url"] = url
+    assert run(catalogue_source).error is None
+    named = {dataset["harvest_identifier"]: dataset for dataset in portal.datasets.values()}
+    links = [one["url"] for one in named["remote-1"]["resources"] if one["format"] == "PDF"]
+    assert links == ([shown] if shown else [])
 
 
 def test_an_unchanged_catalogue_registers_nothing(run, catalogue, catalogue_source, portal):

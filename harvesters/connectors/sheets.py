@@ -1,0 +1,85 @@
+"""How large a worksheet is before it is opened: the reader makes room for every cell of the
+rectangle that its cells span, so two cells in far corners would take hundreds of gigabytes."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from typing import IO
+from xml.parsers import expat
+
+from harvesters.errors import ArchiveTooLarge, FormatMismatch, WorkbookBroken
+
+MOST_CELLS = 50_000_000
+_CHUNK_BYTES = 1 << 20
+_REFERENCE = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})")
+_CELLS_BEGIN = b"sheetData"
+
+
+def refuse_vast(archive: zipfile.ZipFile, most_cells: int = MOST_CELLS) -> None:
+    """Look through every part of an xlsx that may be a worksheet, whatever it is called.
+
+    Raises ArchiveTooLarge, WorkbookBroken, and FormatMismatch for binary sheets (xlsb).
+    """
+    for member in archive.infolist():
+        name = member.filename.lower()
+        if name == "xl/workbook.bin":
+            raise FormatMismatch("The file is a binary workbook (xlsb); save it as xlsx.")
+        with archive.open(member) as part:
+            if name.endswith((".xml", ".rels")):
+                _Extent(most_cells).read(part)
+            elif _mentions_cells(part):
+                raise WorkbookBroken("The workbook hides a sheet in a part of another kind.")
+
+
+class _Extent:
+    """The last row and column of a sheet while its XML streams past."""
+
+    def __init__(self, most_cells: int) -> None:
+        self._most_cells = most_cells
+        self._row = self._column = 0
+        self._last_row = self._last_column = 0
+
+    def read(self, part: IO[bytes]) -> None:
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.StartElementHandler = self._begin
+        try:
+            while chunk := part.read(_CHUNK_BYTES):
+                parser.Parse(chunk, False)
+            parser.Parse(b"", True)
+        except expat.ExpatError as error:
+            raise WorkbookBroken("A part of the workbook is no XML.") from error
+
+    def _begin(self, name: str, attributes: dict[str, str]) -> None:
+        kind = name.rpartition(" ")[2]
+        if kind == "row":
+            said = attributes.get("r", "")
+            self._row = int(said) if said.isdecimal() and len(said) < 9 else self._row + 1
+            self._column = 0
+        elif kind == "c":
+            self._column += 1
+            if at := _REFERENCE.fullmatch(attributes.get("r", "")):
+                self._column, self._row = _number(at[1]), int(at[2])
+            self._last_row = max(self._last_row, self._row)
+            self._last_column = max(self._last_column, self._column)
+            if self._last_row * self._last_column > self._most_cells:
+                raise ArchiveTooLarge(
+                    f"A sheet of the workbook spans more than {self._most_cells} cells; clear "
+                    "the cells that stand far away from the table."
+                )
+
+
+def _number(letters: str) -> int:
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number
+
+
+def _mentions_cells(part: IO[bytes]) -> bool:
+    tail = b""
+    while chunk := part.read(_CHUNK_BYTES):
+        if _CELLS_BEGIN in tail + chunk:
+            return True
+        tail = chunk[-len(_CELLS_BEGIN) :]
+    return False
