@@ -222,3 +222,68 @@ def test_forms_carry_a_token_and_without_it_nothing_changes(make_app, officer, d
     own = token("/hanoiic/sources/new")
     app.post("/hanoiic/sources/new", data={**form, "_csrf_token": own}, status=200)
     assert [source["title"] for source in call_action("hanoiic_source_list")] == [form["title"]]
+
+
+def test_the_workers_words_are_said_in_the_readers_language(browse, form):
+    browse("/hanoiic/sources/new", {**form, "harvest_now": "true"})
+    run = call_action("hanoiic_source_show", id="diem-dung-xe-buyt")["last_run"]["id"]
+    report(id=run, state="running")
+    detail = "7 of 9 rows were rejected; 5% are allowed. Nothing was published."
+    stages = [
+        {
+            "stage": "decode",
+            "state": "done",
+            "messages": ["stops: encoding utf-8, delimiter ;, header row 2", "Something new."],
+        },
+        {"stage": "validate", "state": "failed", "messages": [detail]},
+        {"stage": "publish", "state": "pending"},
+    ]
+    wrong = {"table": "stops", "row": 3, "column": "lat", "value": "x"}
+    rejected = [
+        {**wrong, "reason_code": "type_mismatch", "reason": "is no float64"},
+        {**wrong, "reason_code": "below_minimum", "reason": "is below 8"},
+    ]
+    error = {"code": "too_many_rejected", "detail": detail}
+    report(id=run, state="refused", stages=stages, rejected=rejected, error=error)
+    page = browse(f"/hanoiic/runs/{run}")
+    shown = text(page)
+    for words in (
+        "7 trong số 9 dòng bị loại",
+        "stops: bảng mã utf-8, dấu phân cách ;, tiêu đề: dòng 2",
+        "không phải số",
+        "nhỏ hơn 8",
+    ):
+        assert words in shown
+    assert shown.count("7 trong số 9 dòng bị loại") == 1
+    assert page.find(lang="en", string="Something new.")
+    assert "Chưa đến" not in shown
+    again = page.find("form", action=lambda path: path and path.endswith("/run"))
+    assert again.find("button").get_text(strip=True) == "Chạy lại"
+    english = text(browse(f"/en/hanoiic/runs/{run}"))
+    assert "7 of 9 rows were rejected; 5% are allowed." in english
+    assert "is not a number" in english
+
+
+def test_sources_that_went_wrong_come_first_then_the_alphabet(browse, form):
+    for title in ("Quận", "Điểm sạc", "Danh mục"):
+        browse("/hanoiic/sources/new", {**form, "title": title})
+    run = call_action("hanoiic_source_run", id="quan")["id"]
+    report(id=run, state="failed", error={"code": "source_unreachable", "detail": "x"})
+    titles = [link.get_text() for link in browse("/hanoiic/sources").select("td strong")]
+    assert titles == ["Quận", "Danh mục", "Điểm sạc"]
+
+
+def test_officers_have_a_bar_of_tasks_and_others_have_none(app, browse, officer):
+    bar = browse("/").select_one("nav.hic-desk")
+    paths = [link["href"] for link in bar.find_all("a")]
+    assert paths == ["/hanoiic/sources", "/hanoiic/inbox", "/hanoiic/sources/new"]
+    assert bar.find(attrs={"aria-current": "page"}) is None
+    here = browse("/hanoiic/sources").select_one("nav.hic-desk [aria-current=page]")
+    assert here["href"] == "/hanoiic/sources"
+    startup = factories.UserWithToken()
+    factories.Organization(
+        org_kind="company", users=[{"name": startup["name"], "capacity": "admin"}]
+    )
+    for headers in ({}, {"Authorization": startup["token"]}):
+        assert "hic-desk" not in app.get("/", headers=headers).body
+    app.get("/hanoiic/sources", headers={"Authorization": startup["token"]}, status=403)

@@ -152,6 +152,47 @@ def test_a_request_is_sent_refused_sent_again_and_approved(bare):
     assert model.Session.query(Agreement).one().valid_until.year >= 2999
 
 
+def test_the_header_counts_what_waits_for_the_officer(bare):
+    scene = Scene()
+    dataset = scene.dataset("request")
+    founder, officer = Browser(bare, scene.founder), Browser(bare, scene.officer)
+    assert officer.get("/").select_one(".hic-desk .hic-count") is None
+    founder.press(panel(founder, dataset), "Request access", purpose="p")
+    assert officer.get("/").select_one(".hic-desk .hic-count").contents[0] == "1"
+    other = Scene.__new__(Scene)
+    other.officer = scene.loner
+    other.organization(officer="editor")
+    assert Browser(bare, scene.loner).get("/").select_one(".hic-desk .hic-count") is None
+
+
+def test_an_agreement_ends_with_the_day_that_the_officer_chose(bare):
+    scene = Scene()
+    dataset = scene.dataset("request")
+    scene.approved(scene.founder, dataset, valid_until="2999-06-30")
+    founder = Browser(bare, scene.founder)
+    assert "30/06/2999" in panel(founder, dataset, "vi").get_text()
+    assert "30 Jun 2999" in founder.get("/en/hanoiic/access").find(id="agreements").get_text()
+    until = model.Session.query(Agreement).one().valid_until
+    assert until.isoformat() == "2999-06-30T16:59:59+00:00"
+
+
+def test_complaints_name_the_field_as_the_form_does(bare):
+    scene = Scene()
+    dataset = scene.dataset("request")
+    act("hanoiic_request_create", scene.founder, dataset=dataset["id"], purpose="p")
+    officer = Browser(bare, scene.officer)
+    refused = officer.press(officer.get("/hanoiic/inbox"), "Từ chối")
+    assert "Lý do: " in refused.select_one(".alert-danger").get_text()
+    page = officer.get("/hanoiic/access")
+    for box in page.select("[name=scopes]"):
+        box.decompose()
+    wrong = officer.press(page, "Tạo mã", name="n")
+    complaint = wrong.select_one("div.alert-danger")
+    assert "Cho phép: " in complaint.get_text()
+    assert wrong.find(id=complaint.a["href"][1:])["value"] == "n"
+    assert not wrong.select("[name=scopes][checked]")
+
+
 def test_a_withdrawn_request_leaves_the_inbox(bare):
     scene = Scene()
     dataset = scene.dataset("request")

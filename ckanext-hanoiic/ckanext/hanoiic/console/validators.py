@@ -69,8 +69,9 @@ def hanoiic_json_object(value: Any) -> dict[str, Any]:
     if isinstance(value, str):
         try:
             value = json.loads(value) if value.strip() else {}
-        except ValueError as error:
-            raise tk.Invalid(_("Not JSON: {reason}").format(reason=error)) from error
+        except json.JSONDecodeError as error:
+            message = _("Not JSON: look at line {line}, column {column}")
+            raise tk.Invalid(message.format(line=error.lineno, column=error.colno)) from error
     if value is None:
         return {}
     if not isinstance(value, dict):

@@ -137,4 +137,6 @@ def show_form(
     source: dict[str, Any] | None = None,
 ) -> str:
     errors = source_form.field_errors(error.error_dict) if error else {}
+    if "title" in errors and not form["name"]:
+        errors.pop("name", None)  # It would have been made of the title.
     return render("form.html", form=form, errors=errors, source=source, choices=pages.choices())

@@ -8,6 +8,7 @@ from typing import Any
 from ckan import model
 from ckan.plugins import toolkit as tk
 from ckanext.hanoiic.licensing import parties, wording
+from ckanext.hanoiic.licensing.logic.refusal import N_
 from flask import Blueprint, Response, make_response, request
 
 licensing = Blueprint("hanoiic_licensing", __name__, url_prefix="/hanoiic")
@@ -32,8 +33,7 @@ def _do(said: str, action: str, **data: Any) -> Any | None:
     try:
         result = _call(action, **data)
     except tk.ValidationError as error:
-        sentences = [s for key, told in error.error_dict.items() if key != "code" for s in told]
-        tk.h.flash_error(" ".join(sentences))
+        tk.h.flash_error(" ".join(_sentences(error)))
         return None
     except tk.NotAuthorized:
         return tk.abort(403, tk._("Not authorized"))
@@ -41,6 +41,25 @@ def _do(said: str, action: str, **data: Any) -> Any | None:
         return tk.abort(404, tk._("Not found"))
     tk.h.flash_success(said)
     return result
+
+
+# Field of a form → its label there.
+LABELS = {
+    "name": N_("What it is for"),
+    "scopes": N_("Allows"),
+    "lifetime_days": N_("Days it lasts"),
+    "reason": N_("Reason"),
+    "purpose": N_("Your purpose"),
+    "valid_until": N_("Valid until"),
+}
+
+
+def _sentences(error: tk.ValidationError) -> list[str]:
+    """What is wrong, each with the label of its field."""
+    told = {key: " ".join(words) for key, words in error.error_dict.items() if key != "code"}
+    return [
+        f"{tk._(LABELS[key])}: {words}" if key in LABELS else words for key, words in told.items()
+    ]
 
 
 def _to_dataset(dataset_id: str) -> Response:
@@ -64,7 +83,7 @@ def _access_page(created: dict[str, Any] | None = None, **more: Any) -> Response
             "organizations": [model.Group.get(id_) for id_ in parties.memberships(user.id)],
             "gateway_url": tk.config.get("hanoiic.gateway_url", ""),
             "created": created,
-            "errors": {},
+            "errors": [],
             **more,
         },
     )
@@ -88,7 +107,7 @@ def token_create() -> Any:
             lifetime_days=form.get("lifetime_days", ""),
         )
     except tk.ValidationError as error:
-        return _access_page(errors=error.error_summary, form=form)
+        return _access_page(errors=_sentences(error), form=form)
     return _access_page(created)
 
 

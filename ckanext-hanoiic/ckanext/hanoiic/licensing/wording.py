@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any
 
 from ckan import model
@@ -11,8 +10,6 @@ from ckanext.hanoiic.licensing import language, licences, tokens
 from ckanext.hanoiic.licensing.logic.action.request import waiting_count
 from ckanext.hanoiic.licensing.logic.refusal import N_
 from ckanext.hanoiic.licensing.model import Licence
-
-INSTANT = timedelta(microseconds=1)
 
 # Code → (Bootstrap colour, words).
 TIERS = {
@@ -103,11 +100,6 @@ def scope(code: str) -> str:
     return tk._(SCOPES[code])
 
 
-def last_day(until: str) -> str:
-    """The last day on which something is valid that ends at this ISO moment."""
-    return str(tk.h.hanoiic_day((datetime.fromisoformat(until) - INSTANT).isoformat()))
-
-
 def waiting_requests() -> int:
     """How many requests for access wait for the reader's decision."""
     user = tk.current_user
@@ -120,7 +112,6 @@ def token_choices() -> dict[str, Any]:
 
 
 HELPERS = {
-    "hanoiic_last_day": last_day,
     "hanoiic_licence": licence,
     "hanoiic_access": access,
     "hanoiic_tier": tier,

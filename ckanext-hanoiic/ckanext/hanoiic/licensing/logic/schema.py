@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ckan.plugins import toolkit as tk
 from ckan.types import Schema
@@ -70,13 +71,14 @@ def _lifetime(value: int) -> int:
 
 
 def _future_moment(value: Any) -> datetime:
-    """An ISO date (valid through its end, UTC) or date-time with zone."""
+    """An ISO date (valid through its end by the portal's clock) or date-time with zone."""
     try:
         moment = datetime.fromisoformat(str(value))
     except ValueError:
         raise tk.Invalid(tk._("Must be an ISO date or date-time")) from None
     if len(str(value)) == len("2026-01-31"):
-        moment = moment.replace(hour=23, minute=59, second=59)
+        here = ZoneInfo(tk.config["ckan.display_timezone"])
+        moment = moment.replace(hour=23, minute=59, second=59, tzinfo=here)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if moment <= datetime.now(UTC):
         raise tk.Invalid(tk._("Must lie in the future"))
