@@ -191,5 +191,6 @@ def test_report_is_merged_once_and_cut():
     assert stages[0] == {"stage": "fetch", "state": "done", "messages": ["a"]}
     with pytest.raises(tk.Invalid):
         report.merge_stages([], [{"stage": "lunch"}])
-    with pytest.raises(tk.Invalid):
-        report.merge_tables([], "t")
+    for wrong in ("t", [{"table": "t", "row_count": "many"}], [{"table": "t", "version": -1}]):
+        with pytest.raises(tk.Invalid):
+            report.merge_tables([], wrong)

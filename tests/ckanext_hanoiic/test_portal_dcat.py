@@ -6,6 +6,7 @@ import json
 
 import pytest
 from ckan.plugins import toolkit as tk
+from ckan.tests.helpers import call_action
 from portal_scene import page
 from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, SKOS, XSD
@@ -88,3 +89,18 @@ def test_the_dataset_page_describes_itself_to_search_engines(site, scene):
     assert dataset["schema:isAccessibleForFree"] is True
     assert len(dataset["schema:variableMeasured"]) == 3
     assert dataset["schema:url"] == tk.url_for("dataset.read", id="diem-dung", _external=True)
+
+
+def test_one_odd_dataset_does_not_break_the_catalogue(site, scene):
+    odd = "<b>x</b> \"'\\"
+    resource = {"name": odd, "description": odd, "url": "https://example.org/x", "format": odd}
+    texts = dict.fromkeys(("title", "notes", "contact_name", "data_quality"), odd)
+    owner = scene.department["id"]
+    made = call_action("package_create", name="la", owner_org=owner, resources=[resource], **texts)
+    try:
+        for suffix in FORMATS:
+            for path in ("/dataset/la", "/catalog"):
+                found = graph(site, path, suffix)
+                assert odd in {str(title) for title in found.objects(None, DCTERMS.title)}
+    finally:
+        call_action("package_delete", id=made["id"])

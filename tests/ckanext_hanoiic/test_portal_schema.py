@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 
 import pytest
 from ckan.plugins import toolkit as tk
 from ckan.tests import factories, helpers
 from portal_scene import empty
+from werkzeug.datastructures import FileStorage
 
 pytest_plugins = ("portal_scene",)
 
@@ -186,3 +188,32 @@ def test_a_table_is_addressed_where_the_gateway_is_today():
         [found] = helpers.call_action("package_search", q=f"id:{dataset['id']}")["results"]
     moved = "https://api.example.vn/v1/tables/transport_stops/download.csv"
     assert [resource["url"] for resource in (*shown, *found["resources"])] == [moved, moved]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "JavaScript://example.org/%0aalert(1)",
+        "data:text/html,x",
+        "ftp://example.org/x.csv",
+        "https://",
+        "//example.org/x.csv",
+        "uploaded-file.html",
+        'https://example.org/"><script>alert(1)</script>',
+        "https://example.org/a b",
+    ],
+)
+def test_a_resource_leads_to_a_web_address_only(url):
+    with pytest.raises(tk.ValidationError) as refused:
+        create(resources=[{"name": "x", "url": url}])
+    assert list(refused.value.error_dict["resources"][0]) == ["url"]
+
+
+def test_no_file_is_uploaded_past_the_licence():
+    dataset = create(access_tier="request")
+    upload = FileStorage(BytesIO(b"a,b\n1,2\n"), filename="rows.csv")
+    with pytest.raises(tk.ValidationError) as refused:
+        helpers.call_action("resource_create", package_id=dataset["id"], upload=upload)
+    assert "url" in refused.value.error_dict
+    assert helpers.call_action("package_show", id=dataset["id"])["resources"] == []

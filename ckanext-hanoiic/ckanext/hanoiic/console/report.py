@@ -13,6 +13,7 @@ from typing import Any
 from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
+from . import checks
 from .states import STAGES
 
 REJECTED_KEPT = 100
@@ -26,6 +27,9 @@ DETAIL_LONGEST = 4000
 STAGE_KEYS = ("stage", "state", "started_at", "duration_s", "counts", "messages")
 TABLE_KEYS = ("table", "dataset", "version", "changed", "row_count", "rejected_count")
 REJECTED_KEYS = ("table", "row", "column", "value", "reason_code", "reason")
+# Pages add these up: one that is no number would break them for good.
+COUNT_KEYS = {"version", "row_count", "rejected_count"}
+COUNT = checks.integer(0, 2**63 - 1)
 
 Entry = dict[str, Any]
 
@@ -56,6 +60,9 @@ def stage(entry: Entry) -> Entry:
 def table(entry: Entry) -> Entry:
     if not isinstance(entry.get("table"), str):
         raise tk.Invalid(_("A table needs its name"))
+    for key in COUNT_KEYS & entry.keys():
+        if entry[key] is not None:
+            COUNT(entry[key])
     return {key: cut(entry[key]) for key in TABLE_KEYS if key in entry}
 
 

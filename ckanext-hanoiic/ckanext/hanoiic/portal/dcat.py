@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ckan.plugins import toolkit as tk
@@ -24,6 +25,8 @@ ACCESS = {
     "click": ACCESS_RIGHT.RESTRICTED,
     "request": ACCESS_RIGHT.RESTRICTED,
 }
+# Other words for a format stay literals: one broken address would break the whole catalogue.
+FILE_TYPE_CODE = re.compile(r"[A-Za-z0-9_]+")
 TEXTS = (("title", DCTERMS.title), ("notes", DCTERMS.description))
 
 
@@ -101,7 +104,7 @@ class HanoiicProfile(EuropeanDCATAP3Profile):
             self.g.set((ref, DCTERMS.license, URIRef(licence)))
             self.g.add((URIRef(licence), RDF.type, DCTERMS.LicenseDocument))
             self.g.add((URIRef(licence), RDFS.label, Literal(dataset["license_title"])))
-        if resource.get("format"):
+        if FILE_TYPE_CODE.fullmatch(resource.get("format") or ""):
             self.g.set((ref, DCTERMS["format"], FILE_TYPE[resource["format"].upper()]))
         if resource.get("lake_table"):
             self.g.add((ref, DCTERMS.identifier, Literal(resource["lake_table"])))

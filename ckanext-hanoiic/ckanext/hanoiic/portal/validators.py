@@ -6,6 +6,7 @@ import json
 import re
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from ckan import authz, model
 from ckan.plugins import toolkit as tk
@@ -14,6 +15,8 @@ from ckan.types import Context, FlattenDataDict, FlattenErrorDict, FlattenKey
 TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 WARD_CODE = re.compile(r"\d{5}")
 COLUMN_KEYS = ("name", "ascii", "type", "unit", "title", "title_en", "description")
+# What RFC 3987 leaves out of an address.
+NO_ADDRESS = re.compile(r"""[\x00-\x20\x7f-\x9f<>"{}|\\^`]""")
 SHARES = ("completeness", "validity")
 TRUTH = {"true": "true", "false": "false", "True": "true", "False": "false"}
 
@@ -39,6 +42,21 @@ def hanoiic_table_name(value: str) -> str:
     """A lake table's name: ``[a-z][a-z0-9_]{0,62}``."""
     if not TABLE_NAME.fullmatch(value):
         raise tk.Invalid(tk._("Not a table name: {value}").format(value=value))
+    return value
+
+
+def hanoiic_web_address(value: str) -> str:
+    """An http or https address that is safe in links and in linked data.
+
+    Not the name of an uploaded file either: CKAN would hand it to everybody, whatever the licence.
+    """
+    try:
+        parts = urlsplit(value)
+        _port = parts.port
+    except ValueError:
+        raise tk.Invalid(tk._("Must be a web address: http:// or https://")) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or NO_ADDRESS.search(value):
+        raise tk.Invalid(tk._("Must be a web address: http:// or https://"))
     return value
 
 
@@ -148,6 +166,7 @@ VALIDATORS = {
         hanoiic_skip_blank,
         hanoiic_true_or_false,
         hanoiic_table_name,
+        hanoiic_web_address,
         hanoiic_utc_time,
         hanoiic_not_before,
         hanoiic_ward_codes,
