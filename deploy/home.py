@@ -104,8 +104,10 @@ class Home:
         try:
             for folder in folders:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # 0711: the database's own system user passes through, and lists nothing.
-            self.root.chmod(0o711)
+            for folder in folders:
+                self._refuse_anothers(folder)
+                # 0711: the database's own system user passes through, and lists nothing.
+                folder.chmod(0o711 if folder == self.root else 0o700)
             with tempfile.TemporaryFile(dir=self.root):
                 pass
         except OSError as error:
@@ -118,18 +120,20 @@ class Home:
                 f"{self.root} can't be written ({error.strerror}); make it writable or set "
                 "HANOIIC_HOME to a folder that is."
             ) from error
-        socket_folder = self.supervisor_socket.parent.stat()
-        if socket_folder.st_uid != os.getuid() or socket_folder.st_mode & 0o077:
-            raise HomeNotWritable(
-                f"{self.supervisor_socket.parent} must belong to you alone (mode 0700); remove it "
-                "and start again."
-            )
         free = shutil.disk_usage(self.root).free
         if free < FREE_BYTES_NEEDED:
             raise DiskFull(
                 f"Only {free // (1 << 20)} MiB are free on the disk of {self.root} and the portal "
                 f"needs {FREE_BYTES_NEEDED // (1 << 20)} MiB; free some space or set HANOIIC_HOME "
                 "to a folder on another disk."
+            )
+
+    def _refuse_anothers(self, folder: Path) -> None:
+        """Whoever owns a folder can read and exchange what lies in it, with a link for instance."""
+        if folder.stat().st_uid != os.getuid():
+            raise HomeNotWritable(
+                f"{folder} must belong to you alone (mode 0700); remove it and start again, or "
+                "set HANOIIC_HOME to a folder of your own."
             )
 
     def secret(self, name: str, value: str | None = None, bytes_of_chance: int = 32) -> str:
