@@ -27,7 +27,7 @@ _FOREIGN = re.compile(f"[{CONTROLS}\u0080-\uffff]")
 _EDGE = "“”‘’…–—•™†‡‰‹›€„‚«»·©®¡¿°ºª¹²³´¨¯¸¬\u00ad\u00a0×÷§¶¦£¤¥¢¼½¾±"
 _EVERYWHERE = frozenset("ªº°¹²³¼½¾±´’‘")
 # Signs that are no letters when they stand alone between words or numbers.
-_LONE = frozenset("×÷©°²³¹¼½¾±»£¥¢¤¦¡¿•…–—")
+_LONE = frozenset("×÷©°²³¹¼½¾±»£¥¦¿•…–—")
 _PRINTED = re.compile("[\u2000-\u2122]")
 _UNITS = re.compile("[kdcm]?m[²³]|µ[mglsV]|[nN][°º]|°[CFK]")
 _SHOWN_AS_CAPITALS = re.compile("[{0}][A-Z]|[A-Z][A-Z][{0}]".format("".join(TCVN3_LOWER)))
@@ -90,6 +90,8 @@ class Finding:
 def _sign_inside(token: str) -> int:
     """How much it tells that a word has a sign where only a letter can be (`C«ng`), or letters in
     an order of cases that nobody writes (`NguyÔn`); and less, one that few write (`HéI`)."""
+    if not any("a" <= letter <= "z" for letter in token.lower()):
+        return 0
     core = token.strip(_EDGE)
     if _CAPITAL_INSIDE.search(token) or any(
         not sign.isalpha() and sign not in _APOSTROPHES for sign in core
@@ -200,10 +202,7 @@ def _replaced(text: str, alphabet: Alphabet, established: bool, mixed: bool) -> 
     for_it = sum(is_syllable(decoded.strip(_EDGE)) for _, decoded, _ in changed)
     against = sum(_is_vietnamese(word) for word, _, _ in changed)
     if not for_it and established:
-        for_it = sum(
-            _is_abbreviation(decoded) or bool(alphabet.telling(word))
-            for word, decoded, _ in changed
-        )
+        for_it = sum(_is_plausible(word, decoded, alphabet) for word, decoded, _ in changed)
     if not for_it or against > for_it or (mixed and against == for_it):
         return text
     pieces, end = [], 0
@@ -253,6 +252,14 @@ def _decoded_word(word: str, alphabet: Alphabet) -> str:
 def _is_vietnamese(word: str) -> bool:
     core = word.strip(_EDGE)
     return not core.isascii() and is_syllable(core)
+
+
+def _is_plausible(word: str, decoded: str, alphabet: Alphabet) -> bool:
+    return (
+        _is_abbreviation(decoded)
+        or bool(alphabet.telling(word))
+        or is_syllable(decoded, misplaced=True)
+    )
 
 
 def _is_abbreviation(decoded: str) -> bool:

@@ -119,7 +119,8 @@ def _is_suspect(key: str, encoding: str = "") -> str:
 
 
 def _renamed(column: RawColumn, head: _Verdict | None, own: _Verdict | None) -> RawColumn:
-    for verdict in (own, head):
+    """A header is read as the headers are, or else as its column is, when it must be."""
+    for verdict in (head, own and replace(own, mixed=True)):
         if verdict and (header := verdict.mended(column.header)) != column.header:
             return replace(column, header=header)
     return column

@@ -1,17 +1,19 @@
 """Vietnamese spelling: whether a word can be a Vietnamese syllable.
 
-A syllable is an onset, a rhyme and a tone. There are few of each, so that wrongly decoded
-text hardly ever makes one. The tables follow today's orthography and its habits in
-place names (Đắk, Oong).
+A syllable is an onset, a rhyme and a tone in its place. There are few of each, so that wrongly
+decoded text hardly ever makes one. The tables follow today's orthography and its habits in place
+names (Đắk, Oong).
 """
 
 from __future__ import annotations
 
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 
 _TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")
-_SHARP_OR_HEAVY = frozenset("\u0301\u0323")
+_SHARP_HEAVY = frozenset("\u0301\u0323")
+_VOWELS = frozenset("aăâeêioôơuưy")
+_MARKED = frozenset("ăâêôơư")
 _ONSETS = (
     *("ngh", "ch", "gh", "gi", "kh", "ng", "nh", "ph", "qu", "th", "tr"),
     *("b", "c", "d", "đ", "g", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v", "x", ""),
@@ -34,19 +36,51 @@ _STOPS = ("c", "ch", "k", "p", "t")
 
 
 @lru_cache(maxsize=1 << 16)
-def is_syllable(word: str) -> bool:
-    """Whether a word is spelt as one Vietnamese syllable: `Nội`, `NỘI` and `nội`, not `nỘi`."""
+def is_syllable(word: str, misplaced: bool = False) -> bool:
+    """Whether a word is spelt as one Vietnamese syllable: `Nội`, `NỘI` and `nội`, not `nỘi`.
+
+    `misplaced` allows a common slip: the tone on a wrong vowel (`Aó`).
+    """
     if not word or word not in (word.lower(), word.upper(), word.capitalize()):
         return False
-    letters: list[str] = []
-    tones: list[str] = []
-    for sign in unicodedata.normalize("NFD", word.lower()):
-        (tones if sign in _TONES else letters).append(sign)
-    if len(tones) > 1:
+    plain, tone, position = _without_tone(word.lower())
+    if tone is None:
         return False
-    plain = unicodedata.normalize("NFC", "".join(letters))
     for onset in _ONSETS:
         rhyme = plain.removeprefix(onset)
         if plain.startswith(onset) and rhyme in _RHYMES:
-            return not rhyme.endswith(_STOPS) or bool(_SHARP_OR_HEAVY.intersection(tones))
+            stops = rhyme.endswith(_STOPS)
+            if tone == "":
+                return not stops
+            placed = misplaced or position - len(onset) in _places(rhyme)
+            return placed and (not stops or tone in _SHARP_HEAVY)
     return False
+
+
+def _without_tone(word: str) -> tuple[str, str | None, int]:
+    """A word's letters, its tone (`""`: level, None: more than one) and the tone's letter."""
+    letters, tone, position = "", "", -1
+    for index, letter in enumerate(unicodedata.normalize("NFC", word)):
+        signs = unicodedata.normalize("NFD", letter)
+        marks = [sign for sign in signs if sign in _TONES]
+        if marks:
+            if tone or len(marks) > 1:
+                return word, None, index
+            tone, position = marks[0], index
+            letter = unicodedata.normalize("NFC", signs.replace(tone, ""))
+        letters += letter
+    return letters, tone, position
+
+
+@cache
+def _places(rhyme: str) -> frozenset[int]:
+    """Which letters of a rhyme may bear its tone; there are two where habits differ (hòa, hoà)."""
+    vowels = [letter for letter in rhyme if letter in _VOWELS]
+    marked = [index for index, letter in enumerate(vowels) if letter in _MARKED]
+    if marked:
+        return frozenset({marked[-1]})
+    if len(vowels) == 2:
+        if len(rhyme) > 2:
+            return frozenset({1})
+        return frozenset({0, 1} if rhyme in ("oa", "oe", "uy") else {0})
+    return frozenset({len(vowels) // 2})

@@ -199,7 +199,14 @@ def test_in_a_mixed_column_what_is_right_stays(encoding, text):
 
 @pytest.mark.parametrize(
     ("hidden", "text"),
-    [("TV§T", "TVĐT"), ("®", "đ"), ("100.000®", "100.000đ"), ("QÑ", "QĐ"), ("Ir¾c", "Irắc")],
+    [
+        ("TV§T", "TVĐT"),
+        ("®", "đ"),
+        ("100.000®", "100.000đ"),
+        ("QÑ", "QĐ"),
+        ("Ir¾c", "Irắc"),
+        ("Aã", "Aó"),
+    ],
 )
 def test_abbreviations_and_single_letters_follow_their_column(hidden, text):
     encoding = "vni" if "Ñ" in hidden else "tcvn3"
@@ -224,3 +231,14 @@ def test_the_tables_are_those_of_iconv(charset):
             "NFC", ours.translate(dict(zip(range(0xB0, 0xB5), TONES, strict=True)))
         )
     assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("Hà hoà hòa hoàn thủy thuỷ quyết nghiệp giếng gì già khuya khuỷu Đắk quý xoong NỘI", True),
+        ("xaõ hàò nỘi nghiêp tac cộộ brá thés mạs ẩẩ", False),
+    ],
+)
+def test_syllables_have_an_onset_a_rhyme_and_one_tone_in_its_place(words, expected):
+    assert [word for word in words.split() if is_syllable(word) is not expected] == []

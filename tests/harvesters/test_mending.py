@@ -1,0 +1,184 @@
+"""Legacy Vietnamese in real tables: workbooks and text files are mended, column by column."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from harvesters.connectors import CONNECTORS
+from harvesters.errors import HarvestError, SourceInvalid
+from harvesters.source import Options
+from harvesters.workbench import Workbench
+from tests.harvesters.test_legacy import FAMOUS, encoded
+
+KIND_OF_SUFFIX = {
+    **{".csv": "csv", ".txt": "csv", ".xlsx": "excel", ".xls": "excel"},
+    **{".geojson": "geojson", ".zip": "gtfs"},
+}
+HEAD = ["Tên đơn vị", "Số dự án", "Ghi chú"]
+
+
+class Decoded:
+    """A decoded table: its headers, title, rows of text, and messages."""
+
+    def __init__(self, raw, bench) -> None:
+        keys = ", ".join(column.key for column in raw.columns)
+        self.headers = [column.header for column in raw.columns]
+        self.title = raw.title
+        self.rows = bench.rows(f"SELECT {keys} FROM {raw.name} ORDER BY row")
+        self.messages = raw.messages
+
+
+def decoded(path: Path, kind: str, **options) -> list[Decoded]:
+    with Workbench() as bench:
+        raws = CONNECTORS[kind].decode(path, Options.of(options), bench)
+        return [Decoded(raw, bench) for raw in raws]
+
+
+@pytest.fixture
+def sheet(tmp_path):
+    """Write rows as a workbook and decode it; its table."""
+
+    def sheet(rows: list[list], **options) -> Decoded:
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.active.append(row)
+        path = tmp_path / "book.xlsx"
+        book.save(path)
+        (table,) = decoded(path, "excel", **options)
+        return table
+
+    return sheet
+
+
+def old_rows(encoding: str) -> list[list]:
+    names = [[encoded(text, encoding), number, 1] for number, text in enumerate(FAMOUS)]
+    return [[encoded(text, encoding) for text in HEAD], *names]
+
+
+@pytest.mark.parametrize("encoding", ["tcvn3", "vni"])
+def test_cells_headers_and_title_are_mended_and_told(sheet, encoding):
+    title = encoded("Danh sách các đơn vị", encoding)
+    table = sheet([[title], [], *old_rows(encoding)])
+    assert table.title == "Danh sách các đơn vị"
+    assert table.headers == HEAD
+    assert [row[0] for row in table.rows] == list(FAMOUS)
+    told = " ".join(table.messages)
+    assert "Tên đơn vị: " in told
+    assert f"{len(FAMOUS)} cells with {len(FAMOUS)} texts" in told
+    assert f"“{encoded(FAMOUS[1], encoding)}” → “{FAMOUS[1]}”" in told
+    assert "3 headers made Unicode" in told
+
+
+def test_each_column_has_its_own_encoding_and_unicode_columns_none(sheet):
+    rows = [["Một", "Hai", "Ba", "Bốn"]]
+    foreign = ["Hà Nam", "Café", "Müller", "São Paulo", "20 m²", "Cà Mau"] * 2
+    for text, other in zip(FAMOUS, foreign, strict=False):
+        rows.append([encoded(text, "tcvn3"), encoded(text, "vni"), text, other])
+    table = sheet(rows)
+    assert table.headers == ["Một", "Hai", "Ba", "Bốn"]
+    for row, other in zip(table.rows, foreign, strict=False):
+        assert row[0] == row[1] == row[2]
+        assert row[3] == other
+
+
+def test_a_column_half_converted_keeps_what_is_right(sheet):
+    clean = ["Hà Nam", "Đà Nẵng", "Cà Mau", "Thái Bình", "Trà Vinh"]
+    names = [*(encoded(text, "tcvn3") for text in FAMOUS), *clean]
+    table = sheet([["Tên", "Số"], *([name, 1] for name in names)])
+    assert table.headers == ["Tên", "Số"]
+    assert [row[0] for row in table.rows] == [*FAMOUS, *clean]
+
+
+def test_a_pinned_encoding_wins_for_the_sheet_and_for_a_column(sheet):
+    lonely = [["A", "B"], [encoded("tô", "tcvn3"), 1], ["x", 2]]
+    assert [row[0] for row in sheet(lonely).rows] == ["t«", "x"]
+    assert [row[0] for row in sheet(lonely, text_encoding="tcvn3").rows] == ["tô", "x"]
+    pinned = {"A": {"text_encoding": "tcvn3"}}
+    assert [row[0] for row in sheet(lonely, columns=pinned).rows] == ["tô", "x"]
+    rows = old_rows("vni")
+    assert sheet(rows, text_encoding="none").headers == rows[0]
+    kept = sheet(rows, columns={"Tên đơn vị": {"text_encoding": "none"}})
+    assert [row[0] for row in kept.rows] == [row[0] for row in rows[1:]]
+    assert kept.headers[1:] == HEAD[1:]
+
+
+def test_an_encoding_that_is_none_is_refused():
+    for given in ({"text_encoding": "utf-8"}, {"columns": {"a": {"text_encoding": "vntime"}}}):
+        with pytest.raises(SourceInvalid, match="text_encoding"):
+            Options.of(given)
+
+
+@pytest.mark.parametrize("encoding", ["tcvn3", "vni", "viscii"])
+@pytest.mark.parametrize("pin", [False, True])
+def test_a_text_file_of_those_days(tmp_path, encoding, pin):
+    rows = [HEAD, *([text, str(number), ""] for number, text in enumerate(FAMOUS))]
+    text = "".join(";".join(row) + "\r\n" for row in rows)
+    path = tmp_path / "old.csv"
+    path.write_bytes(encoded(text, encoding).encode("latin-1"))
+    (table,) = decoded(path, "csv", **({"encoding": encoding} if pin else {}))
+    assert table.headers == HEAD
+    assert [row[0] for row in table.rows] == list(FAMOUS)
+
+
+def marked(text: str) -> Counter:
+    """The letters of a text that Vietnamese marks make."""
+    normal = unicodedata.normalize("NFC", text)
+    return Counter(letter for letter in normal if letter.isalpha() and not letter.isascii())
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("name", "sheets", "least"),
+    [("business/mpi-fdi-2005-08", 2, 800), ("budget/cangio-quyet-toan-cap-huyen-2004", 1, 100)],
+)
+def test_real_workbooks_are_as_people_transcribed_them(data, name, sheets, least):
+    said: Counter = Counter()
+    for position in range(sheets):
+        (table,) = decoded(data / f"{name}.xls", "excel", sheet=position)
+        said += marked(
+            " ".join([*table.headers, *(cell or "" for row in table.rows for cell in row)])
+        )
+    truth = marked((data / f"{name}.truth.txt").read_text())
+    assert said.total() > least
+    wrong = said - truth
+    assert wrong.total() <= 0.005 * said.total(), wrong
+
+
+@pytest.mark.realdata
+def test_no_unicode_file_of_the_real_data_is_touched(data):
+    seen = 0
+    for path in sorted(data.rglob("*")):
+        kind = KIND_OF_SUFFIX.get(path.suffix)
+        if kind is None or path.suffix == ".xls" or path.name.endswith(".truth.txt"):
+            continue
+        try:
+            tables = decoded(path, kind)
+        except HarvestError:
+            continue
+        seen += 1
+        told = [text for table in tables for text in table.messages if "made Unicode" in text]
+        assert not told, path.name
+    assert seen >= 12
+
+
+@pytest.mark.realdata
+def test_the_vietnamese_of_the_real_data_comes_back_from_every_encoding(data, tmp_path):
+    source = (data / "planning/hanoi-wards-2025-list.csv").read_text(encoding="utf-8")
+    (expected,) = decoded(data / "planning/hanoi-wards-2025-list.csv", "csv")
+    for encoding in ("tcvn3", "vni", "viscii"):
+        path = tmp_path / f"{encoding}.csv"
+        path.write_bytes(encoded(source, encoding).encode("latin-1"))
+        (table,) = decoded(path, "csv")
+        assert len(table.rows) == len(expected.rows)
+        wrong = [
+            (there, here)
+            for there, here in zip(expected.rows, table.rows, strict=True)
+            # The fonts of TCVN3 have no capitals with tones: Ứng is ứng there.
+            if [cell.casefold() for cell in there] != [cell.casefold() for cell in here]
+        ]
+        assert not wrong
