@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,7 +39,8 @@ from harvesters.errors import (
 )
 
 CHUNK_BYTES = 1 << 18
-USER_AGENT = "hanoiic-harvest/0.1 (+https://github.com/ckan/ckan)"
+PACKAGE = "hanoiic"
+USER_AGENT = f"{PACKAGE}-harvest/{metadata.version(PACKAGE)}"
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -96,6 +98,7 @@ class Client:
         # No proxies and no .netrc: what the environment says of them is not for sources.
         self._session.trust_env = False
         self._session.max_redirects = limits.redirects
+        self._session.hooks["response"].append(_leave_redirect_unread)
         self._session.headers["User-Agent"] = USER_AGENT
         adapter = _GuardedAdapter(frozenset(host.lower() for host in allowed_hosts), limits)
         self._session.mount("http://", adapter)
@@ -203,7 +206,10 @@ class Client:
             os.fsync(file.fileno())
             sha256 = digest.hexdigest()
             kept = self.raw_path(sha256)
-            if not kept.exists():
+            try:
+                # Bytes that a run needs are young: upkeep removes only what is old.
+                os.utime(kept)
+            except FileNotFoundError:
                 kept.parent.mkdir(exist_ok=True)
                 linked = kept.with_suffix(f".{os.getpid()}-{time.monotonic_ns()}")
                 os.link(file.name, linked)
@@ -240,6 +246,12 @@ def is_public(address: str) -> bool:
         if wrapped is not None:
             return is_public(str(wrapped))
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def _leave_redirect_unread(answer: requests.Response, **_: Any) -> None:
+    """requests reads the body of every redirect whole, before any limit of ours counts it."""
+    if answer.is_redirect:
+        answer.close()
 
 
 def _expect_ok(answer: requests.Response) -> None:

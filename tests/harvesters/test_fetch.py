@@ -143,6 +143,24 @@ def test_a_redirect_loop_ends(client, httpserver):
         client.fetch(httpserver.url_for("/loop"))
 
 
+def test_the_body_of_a_redirect_is_not_read(client, httpserver):
+    sent = []
+
+    def endless(_request):
+        def body():
+            for number in range(256):
+                sent.append(number)
+                yield bytes(1 << 20)
+
+        return Response(body(), status=302, headers={"Location": "/new"})
+
+    httpserver.expect_request("/old").respond_with_handler(endless)
+    httpserver.expect_request("/new").respond_with_data("here")
+    assert client.fetch(httpserver.url_for("/old")).path.read_bytes() == b"here"
+    # What the sockets hold in between is sent all the same.
+    assert len(sent) < 64
+
+
 def test_a_redirect_within_reach_is_followed(client, httpserver):
     httpserver.expect_request("/old").respond_with_response(
         Response(status=302, headers={"Location": "/new"})
