@@ -18,6 +18,11 @@ IN_MATCHED = (
     "SELECT v, count(*) AS n FROM matched m, jsonb_array_elements_text(m.exact -> %s::text) v"
     "{where} GROUP BY v"
 )
+# A field of one value is read without unfolding a list.
+ONE_IN_MATCHED = (
+    "SELECT v, count(*) AS n FROM (SELECT m.exact -> %s::text ->> 0 AS v FROM matched m) m"
+    " WHERE v IS NOT NULL{where} GROUP BY v"
+)
 IN_ALL = (
     "SELECT v, count(f.number) AS n FROM hanoiic_search.entry m"
     " CROSS JOIN LATERAL jsonb_array_elements_text(m.exact -> %s::text) v"
@@ -38,13 +43,17 @@ class Facet:
     mincount: int = 0
     prefix: str = ""
     order: str = "count"
+    multivalued: bool = True
 
     def sql(self) -> Sql:
         """A JSON list ``[[value, count] …]`` over the rows of ``matched``."""
-        where, patterns = (
-            (" WHERE v LIKE %s", [f"{like(self.prefix)}%"]) if self.prefix else ("", [])
-        )
-        counted = (IN_MATCHED if self.mincount > 0 else IN_ALL).format(where=where)
+        condition, patterns = ("v LIKE %s", [f"{like(self.prefix)}%"]) if self.prefix else ("", [])
+        if self.mincount > 0 and not self.multivalued:
+            counted = ONE_IN_MATCHED.format(where=condition and f" AND {condition}")
+        else:
+            counted = (IN_MATCHED if self.mincount > 0 else IN_ALL).format(
+                where=condition and f" WHERE {condition}"
+            )
         return Sql(
             COUNTED.format(counted=counted, order=ORDERS[self.order]),
             (self.field, *patterns, self.mincount, self.limit),
@@ -82,6 +91,7 @@ def _facet(name: str, parameters: Mapping[str, Any], schema: SolrSchema) -> Face
         whole(setting("mincount", 0), "facet.mincount"),
         storable(str(setting("prefix", "") or "")),
         order,
+        field.multivalued,
     )
 
 

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import click
 from ckan import plugins
 from ckan.common import CKANConfig
+from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
 
-from . import seam, synonyms
+from . import reading, seam, synonyms
 from .cli import hanoiic_search
+from .columns import column_fields
 
 seam.install()
 
 
 @tk.blanket.config_declarations
-class SearchPlugin(plugins.SingletonPlugin):
+class SearchPlugin(plugins.SingletonPlugin, DefaultTranslation):
     """Chosen by ``solr_url = postgresql://user:password@host/database``."""
 
+    plugins.implements(plugins.IActions)
     plugins.implements(plugins.IClick)
     plugins.implements(plugins.IConfigurable)
+    plugins.implements(plugins.IConfigurer)
+    plugins.implements(plugins.IPackageController, inherit=True)
+    plugins.implements(plugins.ITemplateHelpers)
+    plugins.implements(plugins.ITranslation)
+
+    def update_config(self, config: CKANConfig) -> None:
+        tk.add_template_directory(config, "templates")
 
     def configure(self, config: CKANConfig) -> None:
         synonyms.use(config["hanoiic.search.synonyms"])
@@ -26,3 +40,28 @@ class SearchPlugin(plugins.SingletonPlugin):
 
     def get_commands(self) -> list[click.Command]:
         return [hanoiic_search]
+
+    def get_actions(self) -> dict[str, Any]:
+        return {"hanoiic_search_help": reading.hanoiic_search_help}
+
+    def get_helpers(self) -> dict[str, Any]:
+        return {
+            "hanoiic_search_help": reading.help_for,
+            "hanoiic_search_hits": reading.hits,
+        }
+
+    def before_dataset_index(self, pkg_dict: dict[str, Any]) -> dict[str, Any]:
+        """Make tables, their columns and units findable."""
+        validated = pkg_dict.get("validated_data_dict")
+        if validated:
+            pkg_dict.update(column_fields(json.loads(validated)))
+        return pkg_dict
+
+    def i18n_domain(self) -> str:
+        return "ckanext-hanoiic-search"
+
+    def i18n_directory(self) -> str:
+        return str(Path(__file__).with_name("i18n"))
+
+    def i18n_locales(self) -> list[str]:
+        return ["vi"]

@@ -191,6 +191,14 @@ class StoredVocabulary:
         ).scalars()
         return _not_too_many(list(found))
 
+    def known(self, words: list[str]) -> set[str]:
+        """Those of the words that any dataset has."""
+        found = self.connection.exec_driver_sql(
+            "SELECT word FROM hanoiic_search.vocabulary WHERE field = 'text' AND word = ANY(%s)",
+            (words,),
+        )
+        return set(found.scalars())
+
     def near(self, field: str, word: str, edits: int) -> list[str]:
         found = self.connection.exec_driver_sql(
             "SELECT word FROM hanoiic_search.vocabulary"

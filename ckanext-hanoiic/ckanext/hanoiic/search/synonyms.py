@@ -7,7 +7,6 @@ Only queries are widened, so an edited file needs no new index.
 from __future__ import annotations
 
 import functools
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from .vietnamese import Word, words
+from .vietnamese import Word, spelling, storable, words
 
 SHIPPED = (
     Path(__file__).with_name("words") / "synonyms.yaml",
@@ -55,7 +54,7 @@ class Synonyms:
     """Entries by their folded words; within an entry, by their spelling."""
 
     entries: Mapping[Key, Mapping[Key, Mapping[str, float]]] = field(default_factory=dict)
-    ignored: frozenset[str] = frozenset()
+    ignored: frozenset[str] = frozenset()  # spellings
 
     @functools.cached_property
     def longest(self) -> int:
@@ -72,10 +71,10 @@ class Synonyms:
     def alternatives(self, named: Sequence[Word]) -> tuple[Alternative, ...]:
         """Best first; a word with diacritics must be the entry's own, one without may be any."""
         weights: dict[str, float] = {}
-        for spellings, texts in self.entries.get(tuple(word.folded for word in named), {}).items():
+        for spelt, texts in self.entries.get(tuple(word.folded for word in named), {}).items():
             if all(
-                not word.has_diacritics or word.spelling == spelling
-                for word, spelling in zip(named, spellings, strict=True)
+                not word.has_diacritics or word.spelling == written
+                for word, written in zip(named, spelt, strict=True)
             ):
                 for text, weight in texts.items():
                     weights[text] = max(weight, weights.get(text, 0))
@@ -83,7 +82,7 @@ class Synonyms:
         return tuple(Alternative(text, weight) for text, weight in best)
 
     def is_ignored(self, text: str) -> bool:
-        return unicodedata.normalize("NFC", text).lower() in self.ignored
+        return spelling(storable(text)) in self.ignored
 
 
 NO_SYNONYMS = Synonyms()
@@ -117,7 +116,7 @@ def read(files: Iterable[Path]) -> Synonyms:
             for name in _short_ways(district):
                 for ward in wards:
                     means(name, _bare(ward), FORMER)
-        ignored.update(content.get("ignored", []))
+        ignored.update(spelling(word) for word in content.get("ignored", []))
     return _indexed(weights, frozenset(ignored))
 
 

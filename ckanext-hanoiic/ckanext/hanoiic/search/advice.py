@@ -1,0 +1,124 @@
+"""What may help a reader who found nothing: other spellings, fewer words, no filters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice, pairwise
+from typing import Any, Protocol
+
+from . import vietnamese
+
+MOST_SUGGESTIONS = 3
+MOST_TRIED = 6
+LONGEST_QUERY = 200  # characters; a longer one is no search of a person
+_SYNTAX = re.compile(r'[:"()\[\]{}^~*?]')
+
+# The keys of the typing method Telex, left in a text when its program was off.
+_TELEX_LETTERS = {
+    "dd": "đ", "aa": "â", "aw": "ă", "ee": "ê", "oo": "ô", "uow": "ươ", "uwow": "ươ",
+    "ow": "ơ", "uw": "ư",
+}  # fmt: skip
+_TELEX_TONES = {"f": "\u0300", "r": "\u0309", "x": "\u0303", "s": "\u0301", "j": "\u0323"}
+_TELEX_LETTER = re.compile("|".join(sorted(_TELEX_LETTERS, key=len, reverse=True)))
+_VOWELS = "aăâeêioôơuưy"
+
+
+class Words(Protocol):
+    """The words of the index."""
+
+    def known(self, words: list[str]) -> set[str]: ...
+
+    def near(self, field: str, word: str, edits: int) -> list[str]: ...
+
+
+def telex(word: str) -> str | None:
+    """``benhj`` → ``bệnh``: the word that Telex would have made of the keys, None if none."""
+    lower = word.lower()
+    if not lower.isascii() or not lower.isalpha():
+        return None
+    tone = ""
+    tones = [place for place, key in enumerate(lower) if place and key in _TELEX_TONES]
+    after_vowel = [place for place in tones if any(key in _VOWELS for key in lower[:place])]
+    if after_vowel:
+        tone = _TELEX_TONES[lower[after_vowel[-1]]]
+        lower = lower[: after_vowel[-1]] + lower[after_vowel[-1] + 1 :]
+    letters = _TELEX_LETTER.sub(lambda found: _TELEX_LETTERS[found.group()], lower)
+    if not tone and letters == lower:
+        return None
+    return vietnamese.storable(_with_tone(letters, tone))
+
+
+def _with_tone(letters: str, tone: str) -> str:
+    """The tone on its vowel: a marked one, else the one before a closing consonant or the last."""
+    vowels = [place for place, letter in enumerate(letters) if letter in _VOWELS]
+    if letters[:2] in ("qu", "gi") and len(vowels) > 1:
+        vowels = vowels[1:]
+    if not vowels:
+        return letters
+    marked = [place for place in vowels if letters[place] in "ăâêôơư"]
+    closed = vowels[-1] < len(letters) - 1
+    place = marked[-1] if marked else vowels[-1] if closed or len(vowels) == 1 else vowels[-2]
+    return letters[: place + 1] + tone + letters[place + 1 :]
+
+
+def other_spellings(q: str, index: Words) -> Iterator[str]:
+    """The query with its unknown words replaced by near ones of the index, best first."""
+    typed = q.split()
+    folded = [vietnamese.fold(word) for word in typed]
+    known = index.known([word for text in typed for word in _words(text)])
+    choices = []
+    for text, plain in zip(typed, folded, strict=True):
+        if not plain.isalpha() or all(word in known for word in _words(text)):
+            choices.append([text])
+            continue
+        choices.append(_candidates(text, plain, index) or [text])
+    for step in range(max(map(len, choices), default=0)):
+        found = " ".join(choice[min(step, len(choice) - 1)] for choice in choices)
+        if found != q:
+            yield found
+
+
+def _words(text: str) -> list[str]:
+    return [word.folded for word in vietnamese.words(text)]
+
+
+def _candidates(text: str, plain: str, index: Words) -> list[str]:
+    keyed = telex(text)
+    if keyed and set(_words(keyed)) <= index.known(_words(keyed)):
+        return [keyed]
+    found: list[str] = []
+    for edits in (1, 2) if len(plain) > 3 else (1,):
+        near = [word for word in index.near("text", plain, edits) if word.isalpha()]
+        # A reader rarely mistakes the first letter.
+        found += sorted(near, key=lambda word: (word[0] != plain[0], abs(len(word) - len(plain))))
+        if found:
+            break
+    return list(dict.fromkeys(found))[:MOST_SUGGESTIONS]
+
+
+def fewer_words(q: str) -> Iterator[str]:
+    """Parts of the query: of a short one all words but one, of a longer one neighbours in pairs."""
+    typed = q.split()
+    if 2 <= len(typed) <= 3:
+        for place in range(len(typed) - 1, -1, -1):
+            yield " ".join(typed[:place] + typed[place + 1 :])
+    else:
+        yield from (f"{one} {two}" for one, two in pairwise(typed))
+
+
+def advice(q: str, index: Words, count: Callable[[str], int]) -> dict[str, list[dict[str, Any]]]:
+    """``did_you_mean`` and ``fewer_words``: queries that find something, with how many.
+
+    ``count``: how many datasets a query finds for this reader, so nothing hidden shows through.
+    """
+    if len(q) > LONGEST_QUERY or _SYNTAX.search(q) or not q.strip():
+        return {"did_you_mean": [], "fewer_words": []}
+
+    def that_find(queries: Iterator[str]) -> list[dict[str, Any]]:
+        counted = ({"q": text, "count": count(text)} for text in islice(queries, MOST_TRIED))
+        return list(islice((one for one in counted if one["count"]), MOST_SUGGESTIONS))
+
+    meant = that_find(other_spellings(q, index))
+    fewer = [] if meant else that_find(fewer_words(q))
+    return {"did_you_mean": meant, "fewer_words": sorted(fewer, key=lambda one: -one["count"])}

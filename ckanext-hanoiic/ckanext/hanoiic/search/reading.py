@@ -1,0 +1,68 @@
+"""For the pages and the API: where a dataset answers a query, and help when nothing does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ckan.common import config
+from ckan.lib.search import SearchError
+from ckan.plugins import toolkit as tk
+
+from . import advice, highlight, synonyms
+from .seam import SCHEMES
+from .store import StoredVocabulary, store_for
+
+NO_HELP: dict[str, list[Any]] = {"did_you_mean": [], "fewer_words": []}
+SPELLING_TIMEOUT_S = 5
+READER = ("user", "auth_user_obj", "ignore_auth")  # what of a context says who asks
+
+
+@tk.side_effect_free
+def hanoiic_search_help(context: dict[str, Any], data_dict: dict[str, Any]) -> dict[str, Any]:
+    """Queries that find something, for one that finds nothing.
+
+    :param q: what the reader typed
+    :returns: ``did_you_mean`` (other spellings) and ``fewer_words``: lists of ``{"q", "count"}``,
+        counted over what this caller may see
+    """
+    q = tk.get_or_bust(data_dict, "q")
+    if not isinstance(q, str):
+        raise tk.ValidationError({"q": [tk._("Must be a text")]})
+    if not config["solr_url"].startswith(SCHEMES):
+        return dict(NO_HELP)
+
+    def count(text: str) -> int:
+        seen = {
+            key: context[key] for key in ("user", "auth_user_obj", "ignore_auth") if key in context
+        }
+        try:
+            return int(tk.get_action("package_search")(seen, {"q": text, "rows": 0})["count"])
+        except SearchError:
+            return 0
+
+    url = config["solr_url"].replace("postgres://", "postgresql://", 1)
+    with store_for(url, SPELLING_TIMEOUT_S).transaction() as connection:
+        return advice.advice(q, StoredVocabulary(connection), count)
+
+
+def help_for(q: str | None) -> dict[str, Any]:
+    """The same for a template; no help where the index can't answer."""
+    try:
+        return tk.get_action("hanoiic_search_help")({}, {"q": q}) if q else dict(NO_HELP)
+    except SearchError:
+        return dict(NO_HELP)
+
+
+def hits(dataset: dict[str, Any], q: str | None, title: str, notes: str) -> dict[str, Any]:
+    """``title``, ``notes`` (None where nothing was found) and ``columns`` with ``<mark>``.
+
+    ``title`` and ``notes`` are plain texts, in the language that the page shows.
+    """
+    wanted = highlight.Wanted.of(q or "", synonyms.current())
+    if not wanted.asked:
+        return {"title": None, "notes": None, "columns": []}
+    return {
+        "title": highlight.marked(title, wanted),
+        "notes": highlight.extract(notes, wanted),
+        "columns": highlight.columns(dataset, wanted),
+    }
