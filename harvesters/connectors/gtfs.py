@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from harvesters import archive
 from harvesters.connectors import csv
 from harvesters.connectors.base import Connector
+from harvesters.connectors.gtfs_words import DESCRIPTIONS
 from harvesters.decode import refuse_other_formats
 from harvesters.errors import GtfsFileMissing, TableNotFound
 from harvesters.rawtable import RawColumn, RawTable
@@ -133,7 +134,14 @@ def _typed(column: RawColumn) -> RawColumn:
     header = column.header.strip().lower()
     type_text = _TYPES.get(header, "string")
     order = "date_compact" if type_text == "date" else None
-    return RawColumn(column.key, header, type=type_text, format=order, unit=_UNITS.get(header))
+    return RawColumn(
+        column.key,
+        header,
+        type=type_text,
+        format=order,
+        unit=_UNITS.get(header),
+        description=DESCRIPTIONS.get(header),
+    )
 
 
 def _seconds(column: RawColumn) -> RawColumn:
@@ -144,7 +152,7 @@ def _seconds(column: RawColumn) -> RawColumn:
         type="int64",
         native=True,
         unit="s",
-        description=f"{column.header} in seconds after the midnight of the service day",
+        description=f"{column.header} tính bằng giây kể từ nửa đêm của ngày phục vụ",
     )
 
 

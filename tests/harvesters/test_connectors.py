@@ -394,3 +394,14 @@ def test_a_real_catalogue_page_lists_its_tables(run, httpserver, catalogue_sourc
     ran = run(catalogue_source)
     assert ran.error is None
     assert len(portal.datasets) == len(packages)
+
+
+def test_gtfs_columns_are_described_in_words(harvested, lake):
+    assert harvested("gtfs", zipped(GTFS)).error is None
+    [name] = [name for name in lake.tables() if name.endswith("_stops")]
+    table = lake.table(name)
+    described = {
+        column.name: column.description for column in table.columns(table.resolve().number)
+    }
+    assert described["stop_name"] == "Tên điểm dừng"
+    assert all(described.values()), described
