@@ -29,6 +29,7 @@ from harvesters.receipts import Receipts
 from harvesters.report import FAILED, PUBLISHED, REFUSED, UNCHANGED, Report, ending
 from harvesters.settings import Settings, read
 from harvesters.source import Source
+from harvesters.upkeep import Keep
 from harvesters.worker import Worker
 from lake import logs
 from lake.errors import LakeError
@@ -130,7 +131,14 @@ def worker(_given: argparse.Namespace) -> int:
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
     conninfo = database.address(read_secret(settings.harvest_database_url_file))
     database.migrate(conninfo)
-    busy = Worker(database.queue(conninfo), lambda: open_room(settings), open_portal(settings))
+    keep = Keep(
+        version_days=settings.harvest_keep_version_days,
+        raw_days=settings.harvest_keep_raw_days,
+        rejected_days=settings.harvest_keep_rejected_days,
+    )
+    busy = Worker(
+        database.queue(conninfo), lambda: open_room(settings), open_portal(settings), keep=keep
+    )
     asyncio.run(busy.run())
     return 0
 

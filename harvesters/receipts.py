@@ -92,6 +92,11 @@ class Receipts:
             )
             return cursor.fetchone()
 
+    def hashes(self) -> set[str]:
+        """The SHA-256 of every file that a receipt is about."""
+        with self._connected() as connection:
+            return {row[0] for row in connection.execute("SELECT DISTINCT sha256 FROM receipts")}
+
     def settle(self, receipt: Receipt) -> None:
         values = {**vars(receipt), "tables": Jsonb(receipt.tables)}
         named = ", ".join(f"%({column})s" for column in values)

@@ -24,6 +24,13 @@ class Settings:
     harvest_allowed_hosts: tuple[str, ...] = setting(
         (), doc="Hosts (host or host:port) that may have private addresses."
     )
+    harvest_keep_version_days: int = setting(
+        30, doc="Days that a superseded version of a table can still be queried."
+    )
+    harvest_keep_raw_days: int = setting(
+        30, doc="Days that fetched bytes are kept after nothing published comes from them."
+    )
+    harvest_keep_rejected_days: int = setting(90, doc="Days that rejected rows are kept.")
     log_level: str = setting("INFO", doc="Least severe level that is logged.")
 
 

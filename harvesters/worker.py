@@ -1,4 +1,5 @@
-"""The harvest worker: claims the portal's runs, queues them, works them off, rescues lost.
+"""The harvest worker: claims the portal's runs, queues them, works them off, rescues lost; and
+once a day, one of the workers tends the lake and the raw store.
 
 A run is one job of procrastinate: one at a time a source (its lock), once in the queue (its
 queueing lock), again after a pause when what stopped it may pass. A worker that is killed stops its
@@ -25,6 +26,7 @@ from harvesters.pipeline import Room, harvest
 from harvesters.portal import Portal
 from harvesters.report import FAILED, Report, ending
 from harvesters.source import Source
+from harvesters.upkeep import Keep, tend
 from lake import logs
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,8 @@ KEEP_LEASE_EVERY_S = 60.0
 RETRY_AFTER_S = (10, 40, 160, 640)
 SHUTDOWN_S = 10.0
 CONCURRENCY = 2
+# At night in Hanoi (19:17 UTC is 02:17 there).
+UPKEEP_CRON = "17 19 * * *"
 UNFINISHED = ("requested", "running")
 
 MakeRoom = Callable[[], Room]
@@ -75,6 +79,7 @@ class Worker:
         portal: Portal,
         *,
         retry_after_s: tuple[int, ...] = RETRY_AFTER_S,
+        keep: Keep | None = None,
     ) -> None:
         self.app = app
         self.name = f"{socket.gethostname()}-{os.getpid()}"
@@ -84,6 +89,11 @@ class Worker:
         self._task = app.task(
             name="harvest_run", pass_context=True, retry=self._backoff, queue="harvest"
         )(self._run_job)
+        self._keep = keep or Keep()
+        tended = app.task(name="harvest_upkeep", queue="harvest", queueing_lock="upkeep")(
+            self._tend
+        )
+        app.periodic(cron=UPKEEP_CRON)(tended)
 
     async def run(self) -> None:
         """Work until told to stop (SIGTERM, SIGINT)."""
@@ -150,10 +160,19 @@ class Worker:
                 await jobs.retry_job(job)
                 continue
             error = WorkerLost("The workers that tried this run died each time.")
-            await asyncio.to_thread(
-                _finish, self._portal, str(job.task_kwargs["run_id"]), FAILED, None, error
-            )
+            if run_id := job.task_kwargs.get("run_id"):
+                await asyncio.to_thread(_finish, self._portal, str(run_id), FAILED, None, error)
             await jobs.finish_job(job, status=Status.FAILED, delete_job=True)
+
+    def _tend(self, timestamp: int) -> None:
+        """The daily upkeep; `timestamp` is when it was due."""
+        del timestamp
+        with logs.request(None):
+            room = self._make_room()
+            try:
+                tend(room.lake, room.receipts, room.client.raw_dir, self._keep)
+            finally:
+                room.client.close()
 
     def _run_job(self, context: JobContext, run_id: str) -> None:
         """One attempt of one run, in a thread of its own."""
