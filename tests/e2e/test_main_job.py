@@ -186,10 +186,8 @@ def revoke(page: Page, stack: Stack) -> None:
 
 
 def refused_after_revocation(stack: Stack, token: str) -> None:
-    deadline = time.monotonic() + REVOCATION_S
+    time.sleep(REVOCATION_S)
     refused = stack.sql(JOIN, token)
-    while refused.status_code == 200 and time.monotonic() < deadline:
-        refused = stack.sql(JOIN, token)
     assert refused.status_code == 403
     assert refused.json()["reason"] == "agreement_revoked"
     assert stack.gateway("GET", f"/v1/tables/{TABLE}/download.csv", token).status_code == 403
