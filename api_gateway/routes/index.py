@@ -23,7 +23,6 @@ def index() -> dict[str, Any]:
     return {
         "name": "Cổng truy vấn dữ liệu mở, Trung tâm Đổi mới sáng tạo Hà Nội",
         "name_en": "Open-data query gateway, Hanoi Innovation Center",
-        "portal": settings.portal_url,
         "endpoints": {
             "tables": f"{base}/v1/tables",
             "table": f"{base}/v1/tables/{{table}}",

@@ -16,6 +16,8 @@ from tests.api_gateway.reading import READERS
 def test_index_names_the_endpoints(gateway):
     index = gateway.get("/").json()
     assert set(index["endpoints"]) >= {"tables", "table", "download", "sql", "health"}
+    # The address by which the gateway reaches the portal is nobody's business.
+    assert "portal" not in index
     assert set(index["formats"]) == set(READERS)
 
 

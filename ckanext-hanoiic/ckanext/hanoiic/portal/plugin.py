@@ -14,6 +14,7 @@ from ckan.plugins import toolkit as tk
 from ckanext.hanoiic import csrf
 
 from . import catalogue, neighbours, request_log, wording
+from .auth import AUTH_FUNCTIONS
 from .preview import previews
 from .recipes import recipes, short_recipe
 from .validators import VALIDATORS
@@ -31,6 +32,7 @@ COLUMN_WORDS = ("name", "ascii", "title", "title_en", "description")
 @tk.blanket.config_declarations
 class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
     p.implements(p.IConfigurer)
+    p.implements(p.IAuthFunctions)
     p.implements(p.ITranslation)
     p.implements(p.IValidators)
     p.implements(p.ITemplateHelpers)
@@ -47,6 +49,9 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
 
     def make_middleware(self, app: Any, config: CKANConfig) -> Any:
         return csrf.guard(request_log.install(app))
+
+    def get_auth_functions(self) -> dict[str, Any]:
+        return AUTH_FUNCTIONS
 
     def get_blueprint(self) -> list[flask.Blueprint]:
         return [portal]
