@@ -22,6 +22,7 @@ from harvesters.workbench import Workbench, quoted
 AUTO = "auto"
 # Enough to be sure of a column; more would only cost time.
 WEIGHED_TEXTS = 20_000
+COLUMNS_AT_ONCE = 40
 SHOWN_EXAMPLES = 2
 SHOWN_LETTERS = 60
 _UNICODE_LETTER = "[ăđĩũơưĂĐĨŨƠƯ\u1ea0-\u1ef9]"
@@ -54,7 +55,7 @@ def mend(table: RawTable, options: Options, bench: Workbench, known: str | None 
     `known` is the encoding that is known of the whole file; the option `text_encoding` wins.
     """
     pinned = known if options.text_encoding in (None, AUTO) else options.text_encoding
-    texts = {column.key: _suspects(table, column, bench) for column in table.columns}
+    texts = _suspects(table, bench)
     heads = [*(column.header for column in table.columns), table.title or ""]
     whole = legacy.detect([*heads, *(text for found in texts.values() for text in found)])
     verdicts = {column.key: _verdict(pinned, texts[column.key], whole) for column in table.columns}
@@ -98,16 +99,21 @@ def _is_mixed(table: RawTable, column: RawColumn, suspects: int, bench: Workbenc
     return int(clean) > suspects
 
 
-def _suspects(table: RawTable, column: RawColumn, bench: Workbench) -> list[str]:
-    """Distinct texts of a column that could be of a legacy encoding."""
-    if column.native:
-        return []
-    key = quoted(column.key)
-    found = bench.rows(
-        f"SELECT DISTINCT {key} FROM {table.name} WHERE {_is_suspect(key)} "  # noqa: S608
-        f"LIMIT {WEIGHED_TEXTS}"
-    )
-    return sorted(text for (text,) in found)
+def _suspects(table: RawTable, bench: Workbench) -> dict[str, list[str]]:
+    """Distinct texts of each column that could be of a legacy encoding."""
+    keys = [column.key for column in table.columns if not column.native]
+    found: dict[str, list[str]] = {column.key: [] for column in table.columns}
+    for start in range(0, len(keys), COLUMNS_AT_ONCE):
+        some = keys[start : start + COLUMNS_AT_ONCE]
+        asked = ", ".join(f"coalesce(bool_or({_is_suspect(quoted(key))}), false)" for key in some)
+        answer = bench.row(f"SELECT {asked} FROM {table.name}")  # noqa: S608
+        for key in (key for key, is_suspect in zip(some, answer, strict=True) if is_suspect):
+            rows = bench.rows(
+                f"SELECT DISTINCT {quoted(key)} AS text FROM {table.name} "  # noqa: S608
+                f"WHERE {_is_suspect(quoted(key))} LIMIT {WEIGHED_TEXTS}"
+            )
+            found[key] = sorted(text for (text,) in rows)
+    return found
 
 
 def _is_suspect(key: str, encoding: str = "") -> str:

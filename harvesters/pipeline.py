@@ -3,9 +3,9 @@
     fetch → decode → normalise → validate → publish → register
 
 A source's connector discovers datasets, each with files. A file that is unchanged since it was last
-settled stops after `fetch`. Every table of a file must be fit, and kept for the source by the portal,
-before the first one is published. The receipt comes last: a crash anywhere before it is healed by the
-next run.
+settled stops after `fetch`. Every table of a file must be fit, and kept for the source by the
+portal, before the first one is published. The receipt comes last: a crash anywhere before it is
+healed by the next run.
 """
 
 from __future__ import annotations
