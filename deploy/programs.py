@@ -82,7 +82,8 @@ class Plan:
                 *(str(BIN / "gunicorn"), "ckanext.hanoiic.wsgi:application"),
                 *("--bind", f"{self.settings.portal_host}:{self.settings.portal_port}"),
                 *("--workers", str(PORTAL_WORKERS), "--threads", str(PORTAL_THREADS)),
-                *("--timeout", str(PORTAL_TIMEOUT_S), *self._gunicorn()),
+                *("--timeout", str(PORTAL_TIMEOUT_S), "--graceful-timeout", "10"),
+                *self._gunicorn(),
             ],
             {"CKAN_INI": str(self.home.ckan_ini)},
         )

@@ -7,12 +7,19 @@ import json
 import psycopg
 import pytest
 import requests
-from psycopg import sql
 
 from tests.e2e.conftest import environment_of, hanoiic, tails
-from tests.servers import postgres, temporary_home, valkey
+from tests.servers import postgres, temporary_home, valkey, wait_for
 
 pytestmark = pytest.mark.e2e
+
+
+SCHEMAS = {"harvest", "hanoiic_search", "public"}
+
+
+def schemas_of(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        return {name for (name,) in connection.execute("SELECT nspname FROM pg_namespace")}
 
 
 def test_the_portal_runs_on_servers_given_by_url(tmp_path):
@@ -37,11 +44,6 @@ def test_the_portal_runs_on_servers_given_by_url(tmp_path):
                 timeout=30,
             )
             assert found.json()["result"]["count"] == 0
-            with psycopg.connect(url) as connection:
-                schemas = connection.execute(
-                    sql.SQL("SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s)"),
-                    [["harvest", "hanoiic_search", "public"]],
-                ).fetchall()
-            assert len(schemas) == 3
+            wait_for(lambda: schemas_of(url) >= SCHEMAS, "the schemas of every room")
         finally:
             hanoiic(environment, "down", timeout_s=90)

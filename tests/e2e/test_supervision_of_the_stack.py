@@ -86,7 +86,7 @@ def test_ctrl_c_stops_every_child_and_a_second_start_is_quick(tmp_path_factory):
         status = json.loads(hanoiic(environment, "status", "--json", timeout_s=30).stdout)
         pids = [row["pid"] for row in status["programs"]]
         os.killpg(child.pid, signal.SIGINT)
-        child.communicate(timeout=60)
+        child.communicate(timeout=120)
         assert child.returncode == 0
         assert not any(process_lives(pid) for pid in pids)
         assert not processes_of(str(home))
