@@ -29,6 +29,7 @@ from harvesters.rawtable import (
     batches_of_rows,
     text_schema,
 )
+from harvesters.remarks import remark
 from harvesters.source import Options
 from harvesters.workbench import Workbench
 
@@ -53,7 +54,11 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
         raise kind("The workbook can't be read: it is damaged or protected.") from error
     found = header.find(rows[:HEAD_ROWS], options.header_row, options.skip_rows)
     if found is None or found.first_row > len(rows):
-        raise TableNotFound(f"No table was found in the sheet {sheet.name!r}.")
+        columns_seen = max(map(len, rows), default=0)
+        raise TableNotFound(
+            f"No table was found in the sheet {sheet.name!r} ({len(rows)} rows × {columns_seen} "
+            "columns): no row with most columns filled has rows below it. Is it a form?"
+        )
     found = _with_merged(found, rows, merged)
     width = len(found.names)
     if width > MAX_COLUMNS:
@@ -66,6 +71,7 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     title = _title(rows[: found.row or 0])
     table = RawTable(name, columns, title=title, messages=messages)
     mend(table, options, bench)
+    remark(table, bench)
     return [table]
 
 
