@@ -117,6 +117,30 @@ class TestVietnamese:
         assert names("name:z*", sort="title_string desc", rows=1, **CKAN) == ["z11"]
 
 
+def test_rare_words_and_complete_answers_rank_first(index, names):
+    index.add(
+        docs=[
+            *(document(f"other{i}", title="Doanh nghiệp", notes="tỷ lệ") for i in range(5)),
+            document("jobs", title="Lao động", notes="Tỷ lệ thất nghiệp"),
+        ]
+    )
+    by_score = {**BOX, "sort": "score desc, name asc"}
+    assert names("tỷ lệ thất nghiệp", **by_score)[0] == "jobs"
+
+
+def test_abbreviations_and_former_names_find_todays(index, names):
+    index.add(
+        docs=[
+            document("office", title="Trụ sở ủy ban nhân dân"),
+            document("school", title="Trường học phường Hoàn Kiếm"),
+        ]
+    )
+    assert names("UBND", **BOX) == ["office"]
+    assert names("tru so ubnd", **BOX) == ["office"]
+    assert names("trường P. Hàng Bạc", **BOX) == ["school"]
+    assert names("-UBND", **BOX) == ["office", "school"]
+
+
 @pytest.fixture
 def catalogue(index):
     index.add(
@@ -229,6 +253,17 @@ class TestSyntax:
         assert facets(fq="res_format:CSV", **{"facet.field": "tags", "facet.mincount": 1}) == [
             ("bus", 1), ("xe buýt", 1),
         ]  # fmt: skip
+
+    def test_facets_of_fields_with_one_value(self, index):
+        def facets(**more):
+            asked = {"facet.field": "organization", "facet.mincount": 1, **more}
+            found = index.search("*:*", rows=0, facet="true", **asked)
+            return found.facets["facet_fields"]["organization"]
+
+        index.add(docs=[document("four", organization="doh"), document("five", organization="x")])
+        assert facets() == ["doh", 2, "x", 1]
+        assert facets(**{"facet.prefix": "d"}) == ["doh", 2]
+        assert facets(fq="name:five") == ["x", 1]
 
     def test_a_value_twice_in_a_document_counts_once(self, index):
         found = index.search("*:*", facet="true", **{"facet.field": "res_format"})

@@ -7,6 +7,8 @@ from bs4 import BeautifulSoup
 from ckan.plugins import toolkit as tk
 from ckan.tests import factories
 from ckan.tests.helpers import call_action
+from ckanext.hanoiic.search import reading
+from ckanext.hanoiic.search.errors import QueryTooComplex
 
 COLUMNS = [
     {"name": "PM2.5", "ascii": "pm2_5", "type": "float64", "unit": "µg/m3", "title": "Bụi mịn"},
@@ -79,6 +81,15 @@ def test_help_shows_nothing_hidden(bare):
     assert meant() == []
     call_action("package_patch", id=secret["id"], private=False)
     assert meant() == [{"q": "quốc phòng", "count": 1}]
+
+
+def test_no_help_where_the_index_cannot_answer(bare, monkeypatch):
+    def too_much(*_):
+        raise QueryTooComplex("too many words")
+
+    monkeypatch.setattr(reading.advice, "advice", too_much)
+    bare.get("/api/3/action/hanoiic_search_help?q=zzz", status=409)
+    assert "hic-empty" in bare.get("/dataset/?q=zzz", status=200).body
 
 
 def test_the_action_wants_a_text(bare):

@@ -130,6 +130,6 @@ def test_fewer_words_are_offered_where_all_are_known():
     assert [one["q"] for one in pairs] == ["buyt duong", "giao xe", "xe buyt"]
 
 
-@pytest.mark.parametrize("q", ["", "title:(", '"xe buyt"', "x" * 300])
+@pytest.mark.parametrize("q", ["", "title:(", '"xe buyt"', "x" * 300, "a " * 9])
 def test_no_advice_for_syntax_or_nothing(q):
     assert advice(q, Known(), lambda _: 1) == {"did_you_mean": [], "fewer_words": []}

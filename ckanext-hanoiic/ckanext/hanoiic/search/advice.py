@@ -11,6 +11,7 @@ from . import vietnamese
 
 MOST_SUGGESTIONS = 3
 MOST_TRIED = 6
+MOST_WORDS = 8
 LONGEST_QUERY = 200  # characters; a longer one is no search of a person
 _SYNTAX = re.compile(r'[:"()\[\]{}^~*?]')
 
@@ -112,7 +113,8 @@ def advice(q: str, index: Words, count: Callable[[str], int]) -> dict[str, list[
 
     ``count``: how many datasets a query finds for this reader, so nothing hidden shows through.
     """
-    if len(q) > LONGEST_QUERY or _SYNTAX.search(q) or not q.strip():
+    too_long = len(q) > LONGEST_QUERY or len(q.split()) > MOST_WORDS
+    if too_long or _SYNTAX.search(q) or not q.strip():
         return {"did_you_mean": [], "fewer_words": []}
 
     def that_find(queries: Iterator[str]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from ckan.lib.search import SearchError
 from ckan.plugins import toolkit as tk
 
 from . import advice, highlight, synonyms
+from .errors import SearchFailed
 from .seam import SCHEMES
 from .store import StoredVocabulary, store_for
 
@@ -41,8 +42,11 @@ def hanoiic_search_help(context: dict[str, Any], data_dict: dict[str, Any]) -> d
             return 0
 
     url = config["solr_url"].replace("postgres://", "postgresql://", 1)
-    with store_for(url, SPELLING_TIMEOUT_S).transaction() as connection:
-        return advice.advice(q, StoredVocabulary(connection), count)
+    try:
+        with store_for(url, SPELLING_TIMEOUT_S).transaction() as connection:
+            return advice.advice(q, StoredVocabulary(connection), count)
+    except SearchFailed as error:
+        raise SearchError(str(error)) from error
 
 
 def help_for(q: str | None) -> dict[str, Any]:
@@ -58,7 +62,7 @@ def hits(dataset: dict[str, Any], q: str | None, title: str, notes: str) -> dict
 
     ``title`` and ``notes`` are plain texts, in the language that the page shows.
     """
-    wanted = highlight.Wanted.of(q or "", synonyms.current())
+    wanted = highlight.Wanted.of((q or "")[: advice.LONGEST_QUERY], synonyms.current())
     if not wanted.asked:
         return {"title": None, "notes": None, "columns": []}
     return {

@@ -23,7 +23,7 @@ SHIPPED = (
 )
 SAME = 0.9  # what a synonym counts, beside the word itself
 FORMER = 0.5
-MOST_ALTERNATIVES = 12
+MOST_ALTERNATIVES = 8
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
 # A name without its kind: `Phường Hàng Bạc` → `Hàng Bạc`.
 _WARD_KINDS = ("phường", "xã", "thị trấn")
@@ -124,8 +124,8 @@ def _indexed(weights: Mapping[tuple[str, str], float], ignored: frozenset[str]) 
     entries: dict[Key, dict[Key, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for (text, other), weight in weights.items():
         named = words(text)
-        if [word.folded for word in named] == [word.folded for word in words(other)]:
-            continue
+        if {word.folded for word in named} <= {word.folded for word in words(other)}:
+            continue  # whoever finds the longer name finds these words too
         spellings = entries[tuple(word.folded for word in named)]
         spellings[tuple(word.spelling for word in named)][other] = weight
     return Synonyms(entries, ignored)
