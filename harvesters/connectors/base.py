@@ -58,7 +58,8 @@ def one_file(source: Source, _client: Client) -> Iterable[Offer]:
     """The offer of a source whose address is one file: one dataset, described by its officer."""
     fields = {key: value for key, value in source.dataset.items() if key not in ("table", "name")}
     yield Offer(
-        identifier=str(source.dataset.get("harvest_identifier") or source.name),
+        # Not the name: an officer may change that.
+        identifier=str(source.dataset.get("harvest_identifier") or source.id),
         name=str(source.dataset.get("name") or source.name),
         fields={"title": source.title, **fields},
         files=[File(source.url, source.kind, source.table, source.title)],

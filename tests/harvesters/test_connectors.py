@@ -405,3 +405,17 @@ def test_gtfs_columns_are_described_in_words(harvested, lake):
     }
     assert described["stop_name"] == "Tên điểm dừng"
     assert all(described.values()), described
+
+
+# --- What a dataset is known by -----------------------------------------------------------------
+
+
+def test_a_renamed_source_keeps_its_dataset():
+    row = {
+        **{"id": "0f3c", "name": "diem-dung", "kind": "csv", "url": "https://so.example/a.csv"},
+        "dataset": {"table": "stops"},
+    }
+    renamed = Source.of({**row, "name": "diem-dung-xe-buyt"})
+    before, after = (next(iter(one_file(source, None))) for source in (Source.of(row), renamed))
+    assert before.identifier == after.identifier
+    assert before.name != after.name
