@@ -11,6 +11,8 @@ import openpyxl
 import pytest
 import shapely
 
+from harvesters.connectors.base import one_file
+from harvesters.source import Source
 from lake import names
 from tests.harvesters.conftest import rows, types
 
