@@ -172,6 +172,8 @@ class EmbeddedPostgres:
                         "CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0"
                     ).format(sql.Identifier(DATABASE), sql.Identifier(PORTAL_ROLE))
                 )
+            # The roles meet in one database only.
+            connection.execute("REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC")
         with self.superuser(DATABASE) as connection:
             connection.execute(
                 sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}").format(

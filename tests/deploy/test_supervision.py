@@ -125,3 +125,5 @@ def test_roles_can_be_ensured_again_with_new_passwords(servers):
     psycopg.connect(postgres.url(PORTAL_ROLE, "second")).close()
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(postgres.url(PORTAL_ROLE, "first"))
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(postgres.url(PORTAL_ROLE, "second", "postgres"))
