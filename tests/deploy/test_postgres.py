@@ -11,7 +11,7 @@ import pytest
 
 from deploy.errors import DatabaseFailed
 from deploy.home import Home
-from deploy.postgres import EmbeddedPostgres
+from deploy.postgres import SYSTEM_STATE, EmbeddedPostgres
 from tests.servers import free_port, postgres
 
 
@@ -40,4 +40,4 @@ def test_a_folder_of_other_files_is_never_overwritten(tmp_path):
     with pytest.raises(DatabaseFailed, match="no PostgreSQL data"):
         server.prepare(home)
     assert (server.data / "notes.txt").read_text() == "mine"
-    shutil.rmtree(server.data)
+    shutil.rmtree(server.data.parent if server.data.is_relative_to(SYSTEM_STATE) else server.data)
