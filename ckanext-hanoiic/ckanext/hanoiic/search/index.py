@@ -20,15 +20,18 @@ from .sorting import SCORE, order_by
 from .sql import Sql, sql_of
 from .store import Store, StoredVocabulary
 
-# Rows are matched once; counting, paging and every facet read the same matched set.
+# Rows are matched once; counting, paging and every facet read the same matched set, which holds
+# no more of a row than they need.
 MATCHED = (
-    "WITH matched AS MATERIALIZED (SELECT e.number, e.exact, {score}::float8 AS score FROM ("
+    "WITH matched AS MATERIALIZED"
+    " (SELECT e.number, {kept} AS exact, {score}::float8 AS score FROM ("
     "SELECT e.number, e.exact, e.infix, {lexemes} AS lexemes FROM hanoiic_search.entry e"
     " WHERE {condition} OFFSET 0) e),"
     " page AS (SELECT m.number, m.score FROM matched m ORDER BY {order} LIMIT %s OFFSET %s)"
     " SELECT (SELECT count(*) FROM matched),"
     " (SELECT coalesce(json_agg(json_build_array(number, score)), '[]') FROM page)"
 )
+KEPT = "%s::text, e.exact -> %s::text"
 WRITE_ENTRY = (
     "INSERT INTO hanoiic_search.entry (index_id, exact, lexemes, infix)"
     " VALUES (%s, %s::jsonb, %s::tsvector, %s)"
@@ -92,7 +95,10 @@ class SearchIndex:
         scored = "m.score" in order.text or SCORE in request.fields
         ranker = Ranker(matcher, Rarity(connection, self.store.counts))
         score = ranker.score(request.query) if scored else Sql("0.0")
+        # The parameters of an order are the names of its fields.
+        kept = list(dict.fromkeys([*(facet.field for facet in facets), *order.parameters]))
         text = MATCHED.format(
+            kept=f"jsonb_strip_nulls(jsonb_build_object({', '.join([KEPT] * len(kept))}))",
             score=f"({score.text})",
             # Ranking reads the lexemes often: unpacked once a row instead of at every reading.
             lexemes="e.lexemes || ''::tsvector" if scored else "e.lexemes",
@@ -103,6 +109,7 @@ class SearchIndex:
         return Sql(
             "".join([text, *(f", {part.text}" for part in parts)]),
             (
+                *(name for name in kept for _ in range(2)),
                 *score.parameters,
                 *condition.parameters,
                 *order.parameters,
