@@ -10,6 +10,7 @@ import pytest
 from ckan.lib.redis import connect_to_redis
 from ckan.plugins import toolkit as tk
 from ckan.tests import helpers
+from ckanext.hanoiic.portal import wording
 from portal_scene import page, words
 from werkzeug import Response
 
@@ -151,3 +152,8 @@ def test_kept_rows_are_not_shown_once_the_dataset_is_closed(site, own_scene, gat
     soup = page(site, "/dataset/diem-dung")
     assert rows(soup) == []
     assert "HN01" not in str(soup)
+
+
+def test_cells_read_as_sql_and_json_write_them():
+    values = [None, True, False, 3, 2.50, "Đống Đa"]
+    assert [wording.cell(value) for value in values] == ["", "true", "false", "3", "2.5", "Đống Đa"]

@@ -107,6 +107,8 @@ def cell(value: Any) -> str:
     """A value of a table, short enough for a preview."""
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return str(value).lower()  # as SQL and JSON write it
     text = format(value, ".12g") if isinstance(value, float) else str(value)
     return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
 
