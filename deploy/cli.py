@@ -91,22 +91,23 @@ def run_up(settings: Settings, options: argparse.Namespace) -> None:
     def interrupted(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupted)
+    # SIGINT by name too: a shell that starts programs in the background has them ignore it.
+    for stopping in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stopping, interrupted)
     print("Starting the open-data portal of the Hanoi Innovation Center …", flush=True)
     started = up.start(settings, say, with_demo=not options.no_demo)
-    print(welcome(started), flush=True)
-    if options.detach:
-        return
-    print("Ctrl-C stops everything.", flush=True)
-    supervisor = Supervisor(started.plan.home)
     try:
+        print(welcome(started), flush=True)
+        if options.detach:
+            return
+        print("Ctrl-C stops everything.", flush=True)
         started.process.wait()
     except KeyboardInterrupt:
         print("\nStopping …", flush=True)
         # A second Ctrl-C must not leave children behind.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        supervisor.stop()
+        for stopping in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(stopping, signal.SIG_IGN)
+        Supervisor(started.plan.home).stop()
         started.process.wait()
         print("Stopped; the data stays in", started.plan.home.root, flush=True)
 

@@ -75,6 +75,8 @@ def test_ctrl_c_stops_every_child_and_a_second_start_is_quick(tmp_path_factory):
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # As a shell starts what runs in its background: Ctrl-C must reach it all the same.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
         )
         lines = []
         for line in child.stdout:
