@@ -18,7 +18,7 @@ from deploy import doctor, up
 from deploy.errors import DeployError, NotRunning
 from deploy.home import Home
 from deploy.settings import Settings
-from deploy.supervision import Supervisor
+from deploy.supervision import Supervisor, end
 from lake.errors import SettingsError
 from lake.settings import load
 
@@ -107,8 +107,7 @@ def run_up(settings: Settings, options: argparse.Namespace) -> None:
         # A second Ctrl-C must not leave children behind.
         for stopping in (signal.SIGINT, signal.SIGTERM):
             signal.signal(stopping, signal.SIG_IGN)
-        Supervisor(started.plan.home).stop()
-        started.process.wait()
+        end(started.process)
         print("Stopped; the data stays in", started.plan.home.root, flush=True)
 
 

@@ -242,6 +242,16 @@ class Supervisor:
         kill(session_members(pid))
 
 
+def end(supervisord: subprocess.Popen[bytes]) -> None:
+    """Stop the supervisor that this very process started, and every child of it.
+
+    By signal: it works when the control socket is gone with a deleted home.
+    """
+    supervisord.terminate()
+    supervisord.wait()
+    kill(session_members(supervisord.pid))
+
+
 def clean_environment() -> dict[str, str]:
     """The environment of every child: nothing of the user's but the language-neutral basics."""
     return {

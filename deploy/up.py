@@ -20,7 +20,7 @@ from deploy.errors import AlreadyRunning, NotReady
 from deploy.home import Home
 from deploy.postgres import EmbeddedPostgres
 from deploy.programs import Plan
-from deploy.supervision import Supervisor, wait_until
+from deploy.supervision import Supervisor, end, wait_until
 from deploy.valkey import EmbeddedValkey
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def start(settings: Settings, say: Say, with_demo: bool = True) -> Started:
         try:
             made = bring_up(plan, supervisor, say)
         except BaseException:
-            supervisor.stop()
-            process.wait()
+            end(process)
             raise
     return Started(process, plan, made)
 
