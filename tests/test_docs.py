@@ -20,6 +20,8 @@ SETTINGS = {
     "harvest": "harvesters.settings:Settings",
 }
 ERROR_TREES = {
+    "console": "ckanext.hanoiic.console.errors:ConsoleError",
+    "licensing": "ckanext.hanoiic.licensing.errors:LicensingError",
     "deploy": "deploy.errors:DeployError",
     "gateway": "api_gateway.errors:GatewayError",
     "harvest": "harvesters.errors:HarvestError",

@@ -41,6 +41,7 @@ _STATIONS = {
     "Sơn Tây": 0.72,
     "Sóc Sơn": 0.80,
 }
+_PLACES = ", ".join(_STATIONS)
 # VN_AQI, Decision 1459/QĐ-TCMT (2019): concentrations (µg/m³) at which the index reaches a level.
 _LEVELS = (0, 50, 100, 150, 200, 300, 400, 500)
 _PM25_AT = (0, 25, 50, 80, 150, 250, 350, 500)
@@ -173,9 +174,11 @@ DEPARTMENT = Department(
                     "table": "environment_air_quality_hourly",
                     "title": "Chất lượng không khí theo giờ tại các trạm quan trắc",
                     "title_en": "Hourly air quality at the monitoring stations",
-                    "notes": "Nồng độ bụi mịn PM2.5, PM10 và chỉ số VN_AQI từng giờ tại 12 trạm. "
+                    "notes": "Nồng độ bụi mịn PM2.5, PM10 và chỉ số VN_AQI từng giờ tại 12 trạm: "
+                    f"{_PLACES}. "
                     f"**{SIMULATED_VI}**",
-                    "notes_en": "PM2.5, PM10 and the VN_AQI index, every hour at 12 stations. "
+                    "notes_en": "PM2.5, PM10 and the VN_AQI index, every hour at 12 stations: "
+                    f"{_PLACES}. "
                     f"**{SIMULATED_EN}**",
                     "groups": ["environment", "health"],
                     "tags": ["không khí", "bụi mịn", "PM2.5", "AQI", "quan trắc"],
