@@ -15,6 +15,7 @@ from deploy import home as home_module
 from deploy.errors import DiskFull
 from deploy.home import Home, write_private
 from deploy.ports import kept_ports
+from tests.servers import free_port
 
 
 def hanoiic(*arguments: str, input_text: str = "", **environment: str):
@@ -25,7 +26,14 @@ def hanoiic(*arguments: str, input_text: str = "", **environment: str):
         capture_output=True,
         text=True,
         timeout=60,
-        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment},
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/"),
+            # A portal may be running on the default ports.
+            "HANOIIC_PORTAL_PORT": str(free_port()),
+            "HANOIIC_GATEWAY_PORT": str(free_port()),
+            **environment,
+        },
     )
 
 
