@@ -204,6 +204,12 @@ class TableTaken(DataRefused):
     code = "table_taken"
 
 
+class HeldVersionRejected(DataRefused):
+    """What an officer rejected before came again. Facts: `table`, `kind`."""
+
+    code = "held_version_rejected"
+
+
 # --- publish, register, work ----------------------------------------------------------------------
 
 

@@ -80,6 +80,7 @@ class Source:
     options: Options
     dataset: Mapping[str, Any]
     given: Mapping[str, Any]
+    decisions: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Source:
@@ -95,6 +96,7 @@ class Source:
             options=Options.of(options),
             dataset=_object(row.get("dataset"), "dataset"),
             given=options,
+            decisions=tuple(row.get("decisions") or ()),
         )
 
     @property
