@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from harvesters import legacy
+from harvesters import legacy, webpage
 from harvesters.errors import (
     BinaryContent,
     EncodingBroken,
     EncodingUnknown,
     FormatMismatch,
-    HtmlInsteadOfData,
 )
 
 CHUNK_BYTES = 1 << 20
@@ -50,7 +49,6 @@ _MAGIC = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!", "a RAR archive"),
 )
-_HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 # Letters that Vietnamese has and other Latin texts do not, precomposed.
 _VIETNAMESE = re.compile(r"[\u0103\u0111\u01a1\u01b0\u1ea0-\u1ef9]", re.I)
@@ -125,10 +123,7 @@ def refuse_other_formats(head: bytes) -> None:
     for magic, what in _MAGIC:
         if head.startswith(magic):
             raise FormatMismatch(f"A text was expected, and the source gave {what}.", found=what)
-    if _HTML.match(head.removeprefix(codecs.BOM_UTF8)):
-        raise HtmlInsteadOfData(
-            "The source answered with a web page (a login or an error page?) instead of data."
-        )
+    webpage.refuse(head)
 
 
 def encoding(path: Path) -> str:
