@@ -60,7 +60,8 @@ class SourceUnreachable(SourceFailed):
 
 
 class SourceAnsweredError(SourceFailed):
-    """An HTTP status other than 200; 429 and 5xx may pass. Fact: `status`."""
+    """An HTTP status other than 200; 429 and 5xx may pass. Facts: `status`, and `retry_after_s`
+    where the source said when to come back."""
 
     code = "source_answered_error"
 
@@ -83,6 +84,12 @@ class SourceTooSlow(SourceFailed):
 
 class SourceTooLarge(SourceFailed):
     code = "source_too_large"
+
+
+class UploadGone(SourceFailed):
+    """The portal has no such uploaded file."""
+
+    code = "upload_gone"
 
 
 # --- decode, normalise, validate ------------------------------------------------------------------
@@ -176,6 +183,67 @@ class CrsUnsupported(DataRefused):
     code = "crs_unsupported"
 
 
+class CrsMissing(DataRefused):
+    """A map layer whose coordinate system is nowhere said."""
+
+    code = "crs_missing"
+
+
+class JsonBroken(DataRefused):
+    """Not valid JSON, or ambiguous JSON (a key twice in one object)."""
+
+    code = "json_broken"
+
+
+class XmlBroken(DataRefused):
+    code = "xml_broken"
+
+
+class XmlUnsafe(DataRefused):
+    """The XML defines or calls entities: they may read files or grow without end."""
+
+    code = "xml_unsafe"
+
+
+class NestedTooDeep(DataRefused):
+    """A document or an archive in which things lie too many levels deep in each other."""
+
+    code = "nested_too_deep"
+
+
+class RowsNotFound(DataRefused):
+    """A document without rows, or with several lists that could be them. Fact: `found`."""
+
+    code = "rows_not_found"
+
+
+class PartNotFound(DataRefused):
+    """No member of the archive, or no layer, is a table (that the option `parts` names)."""
+
+    code = "part_not_found"
+
+
+class ParquetBroken(DataRefused):
+    code = "parquet_broken"
+
+
+class ParquetEncrypted(DataRefused):
+    code = "parquet_encrypted"
+
+
+class LayerBroken(DataRefused):
+    """A Shapefile or GeoPackage that can't be read."""
+
+    code = "layer_broken"
+
+
+class ReaderDied(DataRefused):
+    """The process that reads a file apart was stopped: it wanted too much memory or time, or the
+    file is broken in a way that breaks its reader."""
+
+    code = "reader_died"
+
+
 class GtfsFileMissing(DataRefused):
     code = "gtfs_file_missing"
 
@@ -202,6 +270,12 @@ class TableTaken(DataRefused):
     """A table that another source, dataset or organisation has. Fact: `table`."""
 
     code = "table_taken"
+
+
+class MaskKeyMissing(HarvestError):
+    """A column is to be hashed, and the worker has no key, or none that is long enough."""
+
+    code = "mask_key_missing"
 
 
 class HeldVersionRejected(DataRefused):

@@ -11,6 +11,7 @@ from harvesters.errors import SourceInvalid
 from lake import names
 
 MAX_REJECTED_SHARE = 0.05
+MASKS = ("drop", "hash", "truncate")
 TEXT_ENCODINGS = ("auto", "none", "tcvn3", "vni", "viscii")
 
 
@@ -19,6 +20,8 @@ class ColumnPin:
     """What an officer pinned or requires of one column; everything else is inferred.
 
     `format` is for dates only: the order `dmy`, `mdy` or `ymd`. `text_encoding` as in `Options`.
+    `mask` is what is done to a personal column (see `masks`): it is text then, and of the other
+    rules only `required` and `unique` are left, or none.
     """
 
     type: str | None = None
@@ -33,6 +36,15 @@ class ColumnPin:
     maximum: Any = None
     pattern: str | None = None
     text_encoding: str | None = None
+    mask: str | None = None
+
+    @property
+    def when_masked(self) -> ColumnPin:
+        """The pin as it holds for the masked column."""
+        if self.mask is None:
+            return self
+        free = replace(self, type="string", format=None, minimum=None, maximum=None, pattern=None)
+        return replace(free, required=False, unique=False) if self.mask == "drop" else free
 
 
 @dataclass(frozen=True)
@@ -41,8 +53,13 @@ class Options:
 
     `header_row` is the header's row in the file, counted from 1; 0 says that there is none and
     that `columns` (or `column_1` …) name them. `sheet` is a name, or a position counted from 0.
+    `rows` is where a document's rows are: a path (`result.items`, `/result/items`) in JSON, an
+    element's name in XML. `parts` is a pattern (`*.csv`) of the archive's members or the map layers
+    to take; `crs` the coordinate system (`EPSG:3405`) of a map layer that does not say it.
     `text_encoding` is what the texts inside the cells are hidden in: `auto` finds it out, `none`
-    leaves them as they are.
+    leaves them as they are. `adaptive` is the portal's: ask less often while nothing changes.
+    `archive_runs`, `archive_days` and `max_missing_share` say when datasets that a catalogue has no
+    longer are archived, and how many may go unasked; `None` is the operator's setting.
     """
 
     encoding: str | None = None
@@ -51,9 +68,16 @@ class Options:
     header_row: int | None = None
     skip_rows: int = 0
     sheet: str | int | None = None
+    rows: str | None = None
+    parts: str | None = None
+    crs: str | None = None
     text_encoding: str | None = None
     columns: Mapping[str, ColumnPin] = field(default_factory=dict)
     max_rejected_share: float = MAX_REJECTED_SHARE
+    adaptive: bool = True
+    archive_runs: int | None = None
+    archive_days: int | None = None
+    max_missing_share: float | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Options:
@@ -64,7 +88,7 @@ class Options:
         pins = {name: _build(ColumnPin, f"columns.{name}", pin) for name, pin in columns.items()}
         options: Options = replace(_build(cls, "options", {**given, "columns": {}}), columns=pins)
         _check(options)
-        return options
+        return replace(options, columns={name: pin.when_masked for name, pin in pins.items()})
 
 
 @dataclass(frozen=True)
@@ -136,11 +160,21 @@ _RULES: dict[str, tuple[str, Any]] = {
     "delimiter": ("one character", lambda value: isinstance(value, str) and len(value) == 1),
     "header_row": ("a row number from 0", lambda value: isinstance(value, int) and value >= 0),
     "skip_rows": ("a count from 0", lambda value: isinstance(value, int) and value >= 0),
+    "rows": ("a path of names, or an element's name", lambda value: isinstance(value, str)),
+    "parts": ("a pattern of names, such as *.csv", lambda value: isinstance(value, str)),
+    "crs": ("a coordinate system, such as EPSG:3405", lambda value: isinstance(value, str)),
     "text_encoding": (
         "one of " + ", ".join(TEXT_ENCODINGS),
         lambda value: value in TEXT_ENCODINGS,
     ),
     "max_rejected_share": (
+        "a share from 0 to 1",
+        lambda value: isinstance(value, int | float) and 0 <= value <= 1,
+    ),
+    "adaptive": ("true or false", lambda value: isinstance(value, bool)),
+    "archive_runs": ("a count from 1", lambda value: isinstance(value, int) and value >= 1),
+    "archive_days": ("a count from 0", lambda value: isinstance(value, int) and value >= 0),
+    "max_missing_share": (
         "a share from 0 to 1",
         lambda value: isinstance(value, int | float) and 0 <= value <= 1,
     ),
@@ -155,6 +189,8 @@ def _check(options: Options) -> None:
     for name, pin in options.columns.items():
         if pin.format not in (None, "dmy", "mdy", "ymd"):
             raise SourceInvalid(f"The `format` of column `{name}` is not dmy, mdy or ymd.")
+        if pin.mask not in (None, *MASKS):
+            raise SourceInvalid(f"The `mask` of column `{name}` is not one of {', '.join(MASKS)}.")
         if pin.text_encoding not in (None, *TEXT_ENCODINGS):
             raise SourceInvalid(
                 f"The `text_encoding` of column `{name}` is not one of {', '.join(TEXT_ENCODINGS)}."
