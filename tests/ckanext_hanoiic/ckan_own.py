@@ -1,8 +1,10 @@
-"""CKAN's own tests against the PostgreSQL index: ``ckan_own.py [ARGUMENT ...]``.
+"""CKAN's own tests, and its extensions', on the PostgreSQL index: ``ckan_own.py [ARGUMENT ...]``.
 
-Runs those test modules of the installed CKAN that search, unchanged, with CKAN's own configuration
-for tests (English, no other plugins) on an embedded PostgreSQL and Valkey. Arguments go to pytest;
-a module of CKAN can be named by its path below ``ckan/tests``.
+Runs those test modules of the installed CKAN, ckanext-scheming and ckanext-dcat that search
+(``peer_suites.py``), unchanged, with their own configuration for tests (English, none of our pages)
+on an embedded PostgreSQL and Valkey. The first argument may name one of the suites, ``--quick``
+runs CKAN's quick ones; a module can be named by its path below the suite's ``tests``. All else
+goes to pytest.
 """
 
 from __future__ import annotations
@@ -10,31 +12,18 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT))
 
-from deploy.postgres import PORTAL_ROLE  # noqa: E402
+from deploy.home import Home  # noqa: E402
+from deploy.postgres import PORTAL_ROLE, EmbeddedPostgres  # noqa: E402
+from deploy.valkey import EmbeddedValkey  # noqa: E402
+from tests.ckanext_hanoiic.peer_suites import CKAN_SETTINGS, SUITES, Suite  # noqa: E402
 from tests.servers import postgres, temporary_home, valkey  # noqa: E402
-
-CKAN = Path(importlib.util.find_spec("ckan").origin).parent
-MODULES = (
-    "cli/test_db.py",
-    "cli/test_search_index.py",
-    "lib/search",
-    "logic/action/test_get.py",
-    "controllers/test_package.py",
-    "controllers/test_feed.py",
-    "controllers/test_home.py",
-)
-# What can't pass from a wheel, whatever the index is.
-LEFT_OUT = {
-    "lib/search/test_search.py::test_check_invalid_schema": "its data file is not in CKAN's wheel",
-    "lib/search/test_search.py::test_check_schema_with_wrong_version": "its data file is not in "
-    "CKAN's wheel",
-}
 
 INI = """\
 [DEFAULT]
@@ -56,7 +45,7 @@ ckan.files.storage.resources.type = ckan:fs
 ckan.files.storage.resources.path = {storage}/resources
 ckan.files.storage.resources.initialize = true
 ckan.files.default_storages.resource = resources
-ckan.plugins = hanoiic_search
+ckan.plugins = {plugins}
 {settings}
 
 [loggers]
@@ -81,79 +70,76 @@ formatter = plain
 format = %(levelname)s [%(name)s] %(message)s
 """
 
-# CKAN's `test-core.ini` (release 2.12), which its wheel doesn't ship.
-SETTINGS = {
-    "ckan.site_id": "test.ckan.net",
-    "ckan.site_url": "http://test.ckan.net",
-    "ckan.site_title": "CKAN",
-    "package_new_return_url": "http://localhost/dataset/<NAME>?test=new",
-    "package_edit_return_url": "http://localhost/dataset/<NAME>?test=edit",
-    "ckan.cache_validation_enabled": "False",
-    "ckan.cache_enabled": "False",
-    "ckan.tests.functional.test_cache.expires": "1800",
-    "ckan.locale_default": "en",
-    "ckan.locale_order": "en pt_BR ja it cs_CZ ca es fr el sv sr sr@latin no sk fi ru de pl nl bg "
-    "ko_KR hu sl lv",
-    "ckan.locales_filtered_out": "",
-    "ckan.datastore.sqlsearch.enabled": "True",
-    "ckan.auth.user_create_organizations": "true",
-    "ckan.auth.user_create_groups": "true",
-    "ckan.auth.create_user_via_web": "true",
-    "ckan.auth.create_user_via_api": "false",
-    "ckan.auth.create_dataset_if_not_in_organization": "true",
-    "ckan.auth.anon_create_dataset": "false",
-    "ckan.auth.user_delete_groups": "true",
-    "ckan.auth.user_delete_organizations": "true",
-    "ckan.auth.create_unowned_dataset": "true",
-    "ckan.activity_streams_email_notifications": "True",
-    "ckan.activity_list_limit": "15",
-    "ckan.tracking_enabled": "true",
-    "ckan.extra_resource_fields": "alt_url",
-    "smtp.test_server": "localhost:6675",
-    "smtp.mail_from": "info@test.ckan.net",
-    "ckan.views.default_views": "image_view recline_view",
-    "ckan.search.solr_allowed_query_parsers": "",
-}
-
 
 def main(arguments: list[str]) -> int:
-    named = [str(CKAN / "tests" / part) for part in arguments if _is_module(part)]
-    options = [part for part in arguments if not _is_module(part)]
-    with (
-        temporary_home() as home,
-        postgres(home) as database,
-        valkey(home) as cache,
-        tempfile.TemporaryDirectory(prefix="ckan-own-") as folder,
-    ):
-        ini = Path(folder) / "test-core.ini"
-        ini.touch(mode=0o600)
-        ini.write_text(
-            INI.format(
-                database=database.url(PORTAL_ROLE, home.secret("database_portal")),
-                redis=cache.url,
-                storage=home.storage,
-                settings="\n".join(f"{name} = {value}" for name, value in SETTINGS.items()),
-            ),
-            encoding="utf-8",
-        )
-        settings = Path(folder) / "pytest.ini"
-        settings.write_text("[pytest]\naddopts = -p ckan -p ckan_fixtures\n", encoding="utf-8")
-        ckan = [sys.executable, "-m", "ckanext.hanoiic"]
-        subprocess.check_call([*ckan, "-c", str(ini), "db", "upgrade"], cwd=folder)
-        return subprocess.call(
-            [
-                *(sys.executable, "-m", "pytest", "-c", str(settings), f"--rootdir={CKAN.parent}"),
-                *(f"--ckan-ini={ini}", "-p", "no:cacheprovider", "-q"),
-                *(f"--deselect=ckan/tests/{test}" for test in LEFT_OUT),
-                *options,
-                *(named or [str(CKAN / "tests" / module) for module in MODULES]),
-            ],
-            cwd=folder,
-        )
+    quick = "--quick" in arguments
+    arguments = [argument for argument in arguments if argument != "--quick"]
+    chosen = list(SUITES.values())
+    if arguments and arguments[0] in SUITES:
+        chosen = [SUITES[arguments.pop(0)]]
+    failed = []
+    with temporary_home() as home, postgres(home) as database, valkey(home) as cache:
+        for suite in chosen:
+            modules = suite.quick if quick else suite.modules
+            named = [part for part in arguments if _is_module(suite, part)]
+            options = [part for part in arguments if not any(_is_module(s, part) for s in chosen)]
+            if not modules or (not named and len(options) < len(arguments)):
+                continue
+            print(f"\n{suite.package}", flush=True)
+            code = _run(suite, named or modules, options, home, database, cache)
+            # Pytest's 5: none was chosen.
+            failed += [suite.package] if code not in (0, 5) else []
+    return 1 if failed else 0
 
 
-def _is_module(argument: str) -> bool:
-    return (CKAN / "tests" / argument.partition("::")[0]).exists()
+def _run(
+    suite: Suite,
+    modules: Sequence[str],
+    options: Sequence[str],
+    home: Home,
+    database: EmbeddedPostgres,
+    cache: EmbeddedValkey,
+) -> int:
+    """One session of pytest; its exit code."""
+    folder = home.root / suite.package
+    folder.mkdir()
+    ini = folder / "test-core.ini"
+    ini.touch(mode=0o600)
+    settings = {**CKAN_SETTINGS, **suite.settings}
+    ini.write_text(
+        INI.format(
+            database=database.url(PORTAL_ROLE, home.secret("database_portal")),
+            redis=cache.url,
+            storage=home.storage,
+            plugins=f"{suite.plugins} hanoiic_search",
+            settings="\n".join(f"{name} = {value}" for name, value in settings.items()),
+        ),
+        encoding="utf-8",
+    )
+    pytest_ini = folder / "pytest.ini"
+    pytest_ini.write_text("[pytest]\naddopts = -p ckan -p ckan_fixtures\n", encoding="utf-8")
+    ckan = [sys.executable, "-m", "ckanext.hanoiic", "-c", str(ini)]
+    subprocess.check_call([*ckan, "db", "upgrade"], cwd=folder)
+    tests = _tests(suite)
+    site_packages = tests.parents[suite.package.count(".") + 1]
+    return subprocess.call(
+        [
+            *(sys.executable, "-m", "pytest", "-c", str(pytest_ini), f"--rootdir={site_packages}"),
+            *(f"--ckan-ini={ini}", "-p", "no:cacheprovider", "-q"),
+            *(f"--deselect={tests.relative_to(site_packages)}/{test}" for test in suite.left_out),
+            *options,
+            *(str(tests / module) for module in modules),
+        ],
+        cwd=folder,
+    )
+
+
+def _tests(suite: Suite) -> Path:
+    return Path(importlib.util.find_spec(suite.package).origin).parent / "tests"
+
+
+def _is_module(suite: Suite, argument: str) -> bool:
+    return (_tests(suite) / argument.partition("::")[0]).exists()
 
 
 if __name__ == "__main__":

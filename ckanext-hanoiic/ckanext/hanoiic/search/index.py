@@ -18,7 +18,8 @@ from .request import Request, parse, request_of
 from .solr_schema import SolrSchema, ckan_schema
 from .sorting import SCORE, order_by
 from .sql import Sql, sql_of
-from .store import Store, StoredVocabulary
+from .store import Store
+from .vocabulary import StoredVocabulary
 
 # Rows are matched once; counting, paging and every facet read the same matched set, which holds
 # no more of a row than they need.

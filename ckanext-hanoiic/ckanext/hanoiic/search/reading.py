@@ -11,7 +11,8 @@ from ckan.plugins import toolkit as tk
 from . import advice, highlight, synonyms
 from .errors import SearchFailed
 from .seam import SCHEMES
-from .store import StoredVocabulary, store_for
+from .store import store_for
+from .vocabulary import StoredVocabulary
 
 NO_HELP: dict[str, list[Any]] = {"did_you_mean": [], "fewer_words": []}
 SPELLING_TIMEOUT_S = 5

@@ -18,9 +18,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from psycopg import errors as postgres
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
 
+from . import deadline
 from .errors import IndexUnreachable, LayoutTooNew, QueryTooComplex, QueryTooSlow, SearchFailed
 from .rarity import Counts
 
@@ -30,7 +29,6 @@ SCHEMA = "hanoiic_search"
 LAYOUT = 1
 LAYOUT_LOCK = 0x48414E4F  # any number that nothing else in this database uses
 LONGEST_STATEMENT_S = 15
-MOST_EXPANSIONS = 2000  # words that one pattern may stand for
 
 TABLES = (
     "CREATE TABLE hanoiic_search.entry ("
@@ -84,7 +82,9 @@ class Store:
             },
         )
         self.counts = Counts()
-        settings = session_settings(min(timeout_s, LONGEST_STATEMENT_S))
+        self.limit_s = min(timeout_s, LONGEST_STATEMENT_S)
+        settings = session_settings(self.limit_s)
+        deadline.keep(self.engine)
 
         @sa.event.listens_for(self.engine, "connect")
         def _set(connection: Any, _record: Any) -> None:
@@ -98,14 +98,21 @@ class Store:
 
     @contextlib.contextmanager
     def transaction(self, isolation: str | None = None) -> Iterator[sa.Connection]:
-        """A transaction over the index's tables; database errors leave it as SearchFailed."""
+        """A transaction over the index's tables; database errors leave it as SearchFailed.
+
+        With an ``isolation`` it is a query: all its statements together keep the time limit.
+        """
         try:
             self._ensure_layout()
             with self.engine.connect() as connection:
                 if isolation:
                     connection = connection.execution_options(isolation_level=isolation)
-                with connection.begin():
-                    yield connection
+                    deadline.begin(connection, self.limit_s)
+                try:
+                    with connection.begin():
+                        yield connection
+                finally:
+                    deadline.end(connection)
         except sa.exc.DBAPIError as error:
             raise _as_search_error(error) from error
 
@@ -176,57 +183,6 @@ def _trigram_operators(connection: sa.Connection) -> str | None:
         " WHERE extname = 'pg_trgm'"
     ).scalar_one()
     return f"{schema}.gin_trgm_ops"
-
-
-class StoredVocabulary:
-    """The words in the index, for patterns and fuzzy searches (see ``match.Vocabulary``)."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self.connection = connection
-
-    def like(self, field: str, pattern: str) -> list[str]:
-        found = self.connection.exec_driver_sql(
-            "SELECT word FROM hanoiic_search.vocabulary WHERE field = %s AND word LIKE %s LIMIT %s",
-            (field, pattern, MOST_EXPANSIONS + 1),
-        ).scalars()
-        return _not_too_many(list(found))
-
-    def known(self, words: list[str]) -> set[str]:
-        """Those of the words that any dataset has."""
-        found = self.connection.exec_driver_sql(
-            "SELECT word FROM hanoiic_search.vocabulary WHERE field = 'text' AND word = ANY(%s)",
-            (words,),
-        )
-        return set(found.scalars())
-
-    def near(self, field: str, word: str, edits: int) -> list[str]:
-        found = self.connection.exec_driver_sql(
-            "SELECT word FROM hanoiic_search.vocabulary"
-            " WHERE field = %s AND length(word) BETWEEN %s AND %s",
-            (field, len(word) - edits, len(word) + edits),
-        ).scalars()
-        return within(word, list(found), edits)
-
-    def values_near(self, field: str, value: str, edits: int) -> list[str]:
-        found = self.connection.exec_driver_sql(
-            "SELECT DISTINCT v"
-            " FROM hanoiic_search.entry, jsonb_array_elements_text(exact -> %s::text) v"
-            " WHERE length(v) BETWEEN %s AND %s",
-            (field, len(value) - edits, len(value) + edits),
-        ).scalars()
-        return within(value, list(found), edits)
-
-
-def within(word: str, candidates: list[str], edits: int) -> list[str]:
-    """The candidates within ``edits`` insertions, deletions, changes or swaps of a letter."""
-    found = process.extract(word, candidates, scorer=OSA.distance, score_cutoff=edits, limit=None)
-    return _not_too_many([candidate for candidate, _, _ in found])
-
-
-def _not_too_many(found: list[str]) -> list[str]:
-    if len(found) > MOST_EXPANSIONS:
-        raise QueryTooComplex(f"a pattern matches more than {MOST_EXPANSIONS} words; add letters")
-    return found
 
 
 @functools.cache
