@@ -9,16 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from harvesters import drift, masks, personal, personal_rules
+from harvesters.drift import Change
 from harvesters.errors import HeldVersionRejected
+from harvesters.personal import Finding
 from harvesters.source import Source
 from harvesters.validate import Checked
 from lake.schema import Column
 
 PERSONAL_DATA, SCHEMA_DRIFT, DELETES = "personal_data", "schema_drift", "deletes"
 APPROVE, REJECT = "approve", "reject"
+PREVIEW_ROWS = 20
+SHOWN_LETTERS = 200
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,70 @@ def examine(
     `before` are the columns of the published version, None for a new table. Raises
     HeldVersionRejected when an officer rejected what is found again.
     """
-    found: list[Hold] = []
+    findings = personal.find(checked.typed, checked.bench)
+    breaking = [
+        change
+        for change in drift.changes(before or (), _columns(checked))
+        if before is not None and change.breaking
+    ]
+    found = []
+    if findings:
+        found.append(_personal(table, findings, checked))
+    if breaking:
+        found.append(_drift(table, breaking, findings, checked))
     return undecided(found, source)
+
+
+def _personal(table: str, findings: list[Finding], checked: Checked) -> Hold:
+    rules = personal_rules.latest()
+    titles = {kind.name: kind.title for kind in rules.kinds}
+    told = "; ".join(f"{finding.column}: {titles[finding.kind]}" for finding in findings)
+    # Masks that an officer chose are part of what was seen: after "approve, and mask these" the
+    # rest is the same finding still.
+    seen = sorted({finding.column for finding in findings} | set(checked.typed.raw.masked))
+    return Hold(
+        table=table,
+        kind=PERSONAL_DATA,
+        fingerprint=fingerprint(PERSONAL_DATA, table, seen),
+        reason=f"{len(findings)} columns look like personal data ({told}).",
+        facts={"rules_date": rules.date, "columns": [asdict(finding) for finding in findings]},
+        preview=_preview(checked, findings),
+    )
+
+
+def _drift(table: str, breaking: list[Change], findings: list[Finding], checked: Checked) -> Hold:
+    seen = [asdict(change) for change in breaking]
+    return Hold(
+        table=table,
+        kind=SCHEMA_DRIFT,
+        fingerprint=fingerprint(SCHEMA_DRIFT, table, seen),
+        reason=f"The columns changed: {'; '.join(map(str, breaking))}.",
+        facts={"changes": seen},
+        preview=_preview(checked, findings),
+    )
+
+
+def _columns(checked: Checked) -> list[Column]:
+    return [typed.column for typed in checked.typed.columns]
+
+
+def _preview(checked: Checked, findings: list[Finding]) -> dict[str, Any]:
+    """The first accepted rows as text, columns of the findings shortened."""
+    personal_columns = {finding.column for finding in findings}
+    shown = []
+    for number, column in enumerate(_columns(checked)):
+        text = f"CAST(v{number} AS VARCHAR)"
+        if column.name in personal_columns:
+            text = masks.truncated(text)
+        elif column.type in ("binary", "geometry"):
+            text = f"octet_length(v{number}) || ' bytes'"
+        shown.append(f"coalesce(left({text}, {SHOWN_LETTERS}), '')")
+    rows = checked.bench.rows(
+        f"SELECT {', '.join(shown)} "  # noqa: S608
+        f"FROM ({checked.accepted_sql()} LIMIT {PREVIEW_ROWS})"
+    )
+    names = [column.name for column in _columns(checked)]
+    return {"columns": names, "rows": [list(row) for row in rows]}
 
 
 def undecided(holds: Iterable[Hold], source: Source) -> list[Hold]:

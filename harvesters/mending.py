@@ -63,13 +63,20 @@ def mend(table: RawTable, options: Options, bench: Workbench, known: str | None 
     renamed = [_renamed(column, head, verdicts[column.key]) for column in table.columns]
     for key, encoding in _pinned(table.columns, renamed, options).items():
         verdicts[key] = _verdict(encoding, texts[key], whole)
+    hidden = {key for key, pin in pins_by_column(renamed, _lenient(options)).items() if pin.mask}
     for column in renamed:
         if verdict := verdicts[column.key]:
             mixed = verdict.mixed or _is_mixed(table, column, len(texts[column.key]), bench)
-            _mend_column(table, column, replace(verdict, mixed=mixed), bench)
+            _mend_column(table, column, replace(verdict, mixed=mixed), bench, column.key in hidden)
     _tell_headers(table, renamed)
     table.columns = renamed
     table.title = head.mended(table.title) if head and table.title else table.title
+
+
+def _lenient(options: Options) -> Options:
+    """The pins without what they require, which is checked later."""
+    pins = {name: replace(pin, required=False) for name, pin in options.columns.items()}
+    return replace(options, columns=pins)
 
 
 def _verdict(pinned: str | None, texts: list[str], whole: Finding | None) -> _Verdict | None:
@@ -146,7 +153,9 @@ def _pinned(
     return {key: pin.text_encoding for key, pin in found.items()}
 
 
-def _mend_column(table: RawTable, column: RawColumn, verdict: _Verdict, bench: Workbench) -> None:
+def _mend_column(
+    table: RawTable, column: RawColumn, verdict: _Verdict, bench: Workbench, hidden: bool
+) -> None:
     key = quoted(column.key)
     distinct = bench.batches(
         f"SELECT DISTINCT {key} FROM {table.name} "  # noqa: S608
@@ -167,7 +176,8 @@ def _mend_column(table: RawTable, column: RawColumn, verdict: _Verdict, bench: W
         )
         name = column.header or column.key
         table.messages.append(
-            f"{name}: {verdict}, {cells} cells with {texts} texts: {_shown(examples)}"
+            f"{name}: {verdict}, {cells} cells with {texts} texts"
+            + ("" if hidden else f": {_shown(examples)}")
         )
     bench.drop(pairs)
 

@@ -39,6 +39,7 @@ class RawTable:
     """One table on the workbench: `row` (int64) and one column for each of `columns`.
 
     `part` tells the tables of one file apart (a GTFS file's name); it is empty for the only one.
+    `masked` names the columns that an officer had masked, also those that are gone.
     """
 
     name: str
@@ -48,6 +49,7 @@ class RawTable:
     title: str | None = None
     rejected: list[Rejected] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
+    masked: list[str] = field(default_factory=list)
 
 
 def text_schema(width: int, natives: Sequence[pa.Field] = ()) -> pa.Schema:

@@ -1,0 +1,225 @@
+"""Which columns of a table look like personal data, by their names and by all of their values.
+
+A sample from all over the table finds the suspicious columns; only those are counted in full. What
+is shown of them is shortened, so that no finding carries the data it warns of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harvesters import masks, personal_rules
+from harvesters.normalise import TypedColumn, TypedTable
+from harvesters.personal_rules import Kind, Rules
+from harvesters.workbench import Workbench, literal
+
+SAMPLED_CELLS = 100_000
+LEAST_SAMPLED_ROWS, MOST_SAMPLED_ROWS = 200, 4_000
+SAMPLE_WINDOWS = 8
+QUESTIONS_AT_ONCE = 200
+# A sampled score this near to the limit is worth a look at every row.
+NEARLY = 0.8
+SHOWN_EXAMPLES = 3
+_WHOLE_NUMBERS = ("int64", "float64")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A column that looks like a kind of personal data; `score` is from 0 to about 1.
+
+    `matched_count` of the table's `row_count` rows look like it; `examples` are shortened.
+    """
+
+    column: str
+    kind: str
+    score: float
+    matched_count: int
+    row_count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Suspicion:
+    """One column asked about one kind: the SQL that says whether a row looks like it."""
+
+    typed: TypedColumn
+    kind: Kind
+    named: bool
+    looks_like: str
+
+    def score(self, matched: int, filled: int) -> float:
+        part = matched / filled if filled else 0.0
+        return (self.kind.header * self.named + self.kind.share * part) if matched else 0.0
+
+
+def find(typed: TypedTable, bench: Workbench, rules: Rules | None = None) -> list[Finding]:
+    """The best kind of each column that scores `hold_from` or more; masked columns never do."""
+    rules = rules or personal_rules.latest()
+    suspicions = [
+        suspicion
+        for column in typed.columns
+        if not column.pin.mask and not column.raw.native
+        for kind in rules.kinds
+        if (suspicion := _suspicion(column, kind)) is not None
+    ]
+    if not suspicions or not typed.row_count:
+        return []
+    sample, whole = _sample(typed)
+    counts = _counts(sample, suspicions, bench)
+    if not whole:
+        limit = NEARLY * rules.hold_from
+        suspicions = [
+            suspicion
+            for suspicion, (matched, filled) in zip(suspicions, counts, strict=True)
+            if suspicion.score(matched, filled) >= limit
+        ]
+        counts = _counts(typed.raw.name, suspicions, bench)
+    scored = [
+        (suspicion, matched, score)
+        for suspicion, (matched, filled) in zip(suspicions, counts, strict=True)
+        if (score := suspicion.score(matched, filled)) >= rules.hold_from
+    ]
+    kept = _in_context(scored, typed, sample, rules, bench)
+    return [_finding(*found, typed, bench) for found in _best(kept)]
+
+
+def _suspicion(column: TypedColumn, kind: Kind) -> _Suspicion | None:
+    name, type_text, text = column.column.name, column.column.type, f"({column.text})"
+    if kind.unless_headers.in_name(name):
+        return None
+    named = kind.headers.in_name(name)
+    if not named and (kind.needs_header or type_text != "string"):
+        return None
+    if type_text in ("date", "timestamp"):
+        looks = f"{text} IS NOT NULL" if kind.name == "birth_date" else ""
+    elif type_text in _WHOLE_NUMBERS or type_text.startswith("decimal"):
+        looks = f"regexp_full_match({text}, {literal(kind.number)})" if kind.number else ""
+    elif type_text == "string":
+        looks = f"regexp_matches({text}, {literal(kind.value)})"
+        if named and kind.below_headers:
+            looks = f"({looks} OR regexp_matches({text}, {literal(kind.below_headers)}))"
+        if kind.not_value:
+            looks += f" AND NOT regexp_matches({text}, {literal(kind.not_value)})"
+    else:
+        looks = ""
+    return _Suspicion(column, kind, named, looks) if looks else None
+
+
+def _sample(typed: TypedTable) -> tuple[str, bool]:
+    """Rows from windows all over the table (cheap to read), and whether they are all of them."""
+    wanted = SAMPLED_CELLS // max(1, len(typed.columns))
+    wanted = min(MOST_SAMPLED_ROWS, max(LEAST_SAMPLED_ROWS, wanted))
+    raw = typed.raw.name
+    if typed.row_count <= wanted:
+        return raw, True
+    width, step = wanted // SAMPLE_WINDOWS, typed.row_count / SAMPLE_WINDOWS
+    windows = " OR ".join(
+        f"row - first BETWEEN {int(number * step)} AND {int(number * step) + width - 1}"
+        for number in range(SAMPLE_WINDOWS)
+    )
+    begins = f"(SELECT min(row) AS first FROM {raw})"  # noqa: S608
+    return f"(SELECT {raw}.* FROM {raw}, {begins} WHERE {windows})", False  # noqa: S608
+
+
+def _counts(
+    table: str, suspicions: Sequence[_Suspicion], bench: Workbench
+) -> list[tuple[int, int]]:
+    """For each suspicion how many rows look like it, and how many have a value at all."""
+    found: list[tuple[int, int]] = []
+    for start in range(0, len(suspicions), QUESTIONS_AT_ONCE):
+        some = suspicions[start : start + QUESTIONS_AT_ONCE]
+        asked = ", ".join(
+            f"count(*) FILTER ({one.looks_like}), count({one.typed.text})" for one in some
+        )
+        answer = iter(bench.row(f"SELECT {asked} FROM {table}"))  # noqa: S608
+        found += [(int(next(answer)), int(next(answer))) for _ in some]
+    return found
+
+
+_Scored = tuple[_Suspicion, int, float]
+
+
+def _in_context(
+    scored: list[_Scored], typed: TypedTable, sample: str, rules: Rules, bench: Workbench
+) -> list[_Scored]:
+    """What is personal only beside something else, and what is an organisation's own."""
+    kept = []
+    for found in scored:
+        suspicion = found[0]
+        kind, name = suspicion.kind, suspicion.typed.column.name
+        others = {
+            one.kind.name for one, _, _ in scored if one.typed is not suspicion.typed
+        } | _named_kinds(typed, suspicion.typed, kind.beside, rules)
+        if kind.beside and kind.beside.isdisjoint(others) and not kind.or_headers.in_name(name):
+            continue
+        kept.append(found)
+    people = {"person_name", "citizen_id", "birth_date"}
+    if (
+        people.isdisjoint(suspicion.kind.name for suspicion, _, _ in kept)
+        and any(suspicion.kind.organisations_own for suspicion, _, _ in kept)
+        and _lists_organisations(typed, sample, rules, bench)
+    ):
+        return [found for found in kept if not found[0].kind.organisations_own]
+    return kept
+
+
+def _named_kinds(
+    typed: TypedTable, but: TypedColumn, kinds: Iterable[str], rules: Rules
+) -> set[str]:
+    """Kinds that some other column is named after: a masked name is a person's name still."""
+    return {
+        kind.name
+        for kind in rules.kinds
+        if kind.name in kinds
+        and any(
+            kind.headers.in_name(column.column.name)
+            and not kind.unless_headers.in_name(column.column.name)
+            for column in typed.columns
+            if column is not but
+        )
+    }
+
+
+def _lists_organisations(typed: TypedTable, sample: str, rules: Rules, bench: Workbench) -> bool:
+    organisations = rules.organisations
+    if any(organisations.headers.are_name(column.column.name) for column in typed.columns):
+        return True
+    texts = [column for column in typed.columns if column.column.type == "string"]
+    pattern = literal(organisations.value)
+    asked = [
+        _Suspicion(column, rules.kinds[0], False, f"regexp_matches({column.text}, {pattern})")
+        for column in texts
+    ]
+    return any(
+        filled and matched / filled >= organisations.share
+        for matched, filled in _counts(sample, asked, bench)
+    )
+
+
+def _best(scored: list[_Scored]) -> list[_Scored]:
+    """One kind a column: the one with the highest score."""
+    best: dict[int, _Scored] = {}
+    for found in scored:
+        key = id(found[0].typed)
+        if key not in best or found[2] > best[key][2]:
+            best[key] = found
+    return list(best.values())
+
+
+def _finding(
+    suspicion: _Suspicion, matched: int, score: float, typed: TypedTable, bench: Workbench
+) -> Finding:
+    shown = masks.truncated(suspicion.typed.text)
+    examples = bench.rows(
+        f"SELECT DISTINCT {shown} FROM (SELECT * FROM {typed.raw.name} "  # noqa: S608
+        f"WHERE {suspicion.looks_like} LIMIT 100) LIMIT {SHOWN_EXAMPLES}"
+    )
+    return Finding(
+        column=suspicion.typed.column.name,
+        kind=suspicion.kind.name,
+        score=round(min(score, 1.0), 2),
+        matched_count=matched,
+        row_count=typed.row_count,
+        examples=tuple(sorted(text for (text,) in examples)),
+    )

@@ -1,0 +1,116 @@
+"""The rules of the personal-data gate: a dated data file, so that they change with the law."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from lake import names
+
+_PREFIX, _SUFFIX = "personal_data-", ".yaml"
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+@dataclass(frozen=True)
+class Words:
+    """Phrases looked for in a column's name: without tones and case, as whole words."""
+
+    phrases: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, written: Iterable[str]) -> Words:
+        return cls(frozenset(plain(phrase) for phrase in written))
+
+    def in_name(self, name: str) -> bool:
+        return any(f"_{phrase}_" in f"_{plain(name)}_" for phrase in self.phrases)
+
+    def are_name(self, name: str) -> bool:
+        return plain(name) in self.phrases
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of personal data; the meaning of the fields stands in the data file."""
+
+    name: str
+    title: str
+    headers: Words
+    header: float
+    value: str
+    share: float
+    below_headers: str = ""
+    not_value: str = ""
+    number: str = ""
+    unless_headers: Words = Words()
+    or_headers: Words = Words()
+    beside: frozenset[str] = frozenset()
+    needs_header: bool = False
+    organisations_own: bool = False
+
+
+@dataclass(frozen=True)
+class Organisations:
+    """What tells that the rows of a table are organisations."""
+
+    headers: Words
+    value: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Rules:
+    """One state of the rules; `date` (ISO) is when it came into force."""
+
+    date: str
+    hold_from: float
+    kinds: tuple[Kind, ...]
+    organisations: Organisations
+
+    @classmethod
+    def of(cls, date: str, written: Mapping[str, Any]) -> Rules:
+        return cls(
+            date,
+            float(written["hold_from"]),
+            tuple(_kind(name, kind) for name, kind in written["kinds"].items()),
+            Organisations(**_parsed(written["organisations"])),
+        )
+
+
+@cache
+def latest() -> Rules:
+    """The newest rules that the package carries."""
+    folder = resources.files("harvesters") / "rules"
+    dated = {
+        entry.name.removeprefix(_PREFIX).removesuffix(_SUFFIX): entry
+        for entry in folder.iterdir()
+        if entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX)
+    }
+    date = max(dated)
+    return Rules.of(date, yaml.safe_load(dated[date].read_text(encoding="utf-8")))
+
+
+def plain(name: str) -> str:
+    """A name's words without tones and case, joined by `_`; `phoneNumber` has two."""
+    return names.from_vietnamese(_CAMEL.sub(" ", name))
+
+
+def _kind(name: str, written: Mapping[str, Any]) -> Kind:
+    return Kind(name=name, **_parsed(written))
+
+
+def _parsed(written: Mapping[str, Any]) -> dict[str, Any]:
+    readers = {"beside": frozenset}
+    return {
+        key: (
+            Words.of
+            if key.endswith("headers") and isinstance(value, list)
+            else readers.get(key, lambda same: same)
+        )(value)
+        for key, value in written.items()
+    }
