@@ -73,6 +73,7 @@ class CkanIni:
     gateway_url: str
     gateway_internal_url: str
     storage: Path
+    source_secrets_key_file: Path
     log_level: str = "INFO"
     testing: bool = False
 
@@ -118,6 +119,7 @@ class CkanIni:
             "hanoiic.gateway_internal_url": self.gateway_internal_url,
             "hanoiic.gateway_user": GATEWAY_USER,
             "hanoiic.harvester_user": HARVESTER_USER,
+            "hanoiic.source_secrets_key_file": str(self.source_secrets_key_file),
             **(TESTING if self.testing else {}),
         }
 

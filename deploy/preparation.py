@@ -36,6 +36,8 @@ def write_configuration(plan: Plan) -> None:
     home.secret("harvest_database_url", harvest_url)
     home.secret("redis_url", redis_url)
     home.password("operator")
+    # 32 random bytes: a key of Fernet.
+    home.secret("source_secrets.key")
     CkanIni(
         secret_key=home.secret("ckan"),
         database_url=database_url,
@@ -45,6 +47,7 @@ def write_configuration(plan: Plan) -> None:
         gateway_url=settings.public_gateway_url,
         gateway_internal_url=plan.gateway_internal_url,
         storage=home.storage,
+        source_secrets_key_file=home.secret_file("source_secrets.key"),
         log_level=settings.log_level,
     ).write(home.ckan_ini)
 

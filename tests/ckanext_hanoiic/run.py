@@ -23,6 +23,7 @@ from tests.servers import postgres, temporary_home, valkey  # noqa: E402
 def main(arguments: list[str]) -> int:
     with temporary_home() as home, postgres(home) as database, valkey(home) as cache:
         url = database.url(PORTAL_ROLE, home.secret("database_portal"))
+        home.secret("source_secrets.key")
         CkanIni(
             secret_key=home.secret("ckan"),
             database_url=url,
@@ -32,6 +33,7 @@ def main(arguments: list[str]) -> int:
             gateway_url="http://gateway.test:8000",
             gateway_internal_url="http://127.0.0.1:9",
             storage=home.storage,
+            source_secrets_key_file=home.secret_file("source_secrets.key"),
             log_level="WARNING",
             testing=True,
         ).write(home.ckan_ini)

@@ -36,11 +36,24 @@ ALLOWED = {
     "hanoiic_run_update": {"harvester"},
     "hanoiic_run_claim": {"harvester"},
     "hanoiic_tables_reserve": {"harvester"},
+    "hanoiic_hold_list": OFFICERS | {"harvester"},
+    "hanoiic_hold_show": OFFICERS | {"harvester"},
+    "hanoiic_hold_decide": OFFICERS,
+    "hanoiic_preview_create": OFFICERS,
+    "hanoiic_preview_show": OFFICERS | {"harvester"},
+    "hanoiic_preview_claim": {"harvester"},
+    "hanoiic_preview_update": {"harvester"},
+    "hanoiic_upload_create": OFFICERS,
+    "hanoiic_upload_read": {"harvester"},
+    "hanoiic_secret_create": OFFICERS,
+    "hanoiic_secret_list": OFFICERS,
+    "hanoiic_secret_delete": OFFICERS,
+    "hanoiic_secret_read": {"harvester"},
 }
 
 
 @pytest.fixture
-def world(with_plugins, clean_db):
+def world(stage, clean_db):
     """Every caller's user name, and what each action is called with."""
     users = {caller: factories.User()["name"] for caller in CALLERS[1:-2]}
     users["sysadmin"] = factories.Sysadmin()["name"]
@@ -58,7 +71,22 @@ def world(with_plugins, clean_db):
         url="https://example.vn/wards.csv",
     )
     run = call_action("hanoiic_source_run", id=source["id"])
+    finding = {"kind": "deletes", "fingerprint": "a" * 64, "facts": {}}
+    call_action("hanoiic_run_update", id=run["id"], state="held", holds=[finding])
+    hold = call_action("hanoiic_hold_list")[0]
+    address = "https://example.vn/wards.csv"
+    preview = call_action("hanoiic_preview_create", owner_org=department["id"], url=address)
+    of_department = {"owner_org": department["id"]}
     data = {
+        **{key: {"id": hold["id"]} for key in ("hanoiic_hold_show", "hanoiic_hold_decide")},
+        "hanoiic_hold_list": {"source_id": source["id"]},
+        "hanoiic_preview_create": of_department,
+        "hanoiic_preview_show": {"id": preview["id"]},
+        "hanoiic_preview_update": {"id": preview["id"]},
+        "hanoiic_upload_create": of_department,
+        "hanoiic_secret_create": of_department,
+        "hanoiic_secret_list": of_department,
+        "hanoiic_secret_delete": of_department,
         "hanoiic_source_create": {"owner_org": department["id"]},
         "hanoiic_source_list": {},
         "hanoiic_run_claim": {},
@@ -85,6 +113,26 @@ def test_table_of_access(world):
         for action in ALLOWED
     }
     assert got == ALLOWED
+
+
+def test_every_action_of_the_plugin_is_in_the_table():
+    from ckanext.hanoiic.console.plugin import ACTIONS
+
+    assert set(ACTIONS) == set(ALLOWED) - {"hanoiic_upload_read"}
+
+
+def test_nobody_without_an_organisation_reaches_secrets_or_files(world):
+    users, _data = world
+    for action in ("hanoiic_secret_create", "hanoiic_secret_list", "hanoiic_secret_delete"):
+        assert not may(users["editor"], action, {}), action
+        assert not may(users["editor"], action, {"owner_org": "no-such"}), action
+
+
+def test_a_file_may_not_be_put_to_a_source_of_others(world):
+    users, data = world
+    other = {"source_id": data("hanoiic_source_show")["id"]}
+    assert not may(users["other_editor"], "hanoiic_upload_create", other)
+    assert may(users["editor"], "hanoiic_upload_create", other)
 
 
 def test_lists_hold_only_what_the_caller_manages(world):

@@ -53,6 +53,30 @@ class HarvesterMissing(ConsoleError):
     code = "harvester_missing"
 
 
+class HoldDecided(ConsoleError):
+    """A decision on a held version that somebody has decided, or that another has replaced."""
+
+    code = "hold_decided"
+
+
+class TooManyPreviews(ConsoleError):
+    """The organisation has as many unfinished previews as it may."""
+
+    code = "too_many_previews"
+
+
+class UploadTooLarge(ConsoleError):
+    """A file larger than the setting ``hanoiic.upload_max_mb`` allows."""
+
+    code = "upload_too_large"
+
+
+class SecretsUnavailable(ConsoleError):
+    """There is no key file, or none of its keys opens the secret."""
+
+    code = "secrets_unavailable"
+
+
 # Errors the console itself writes into a run.
 SOURCE_DELETED = "source_deleted"
 WORKER_LOST = "worker_lost"

@@ -87,6 +87,7 @@ class Run(tk.BaseModel):
     updated_at = sa.Column(sa.DateTime(timezone=True), nullable=False, default=now, onupdate=now)
     stages = sa.Column(JSONB, nullable=False, default=list)
     tables = sa.Column(JSONB, nullable=False, default=list)
+    datasets = sa.Column(JSONB, nullable=False, default=list)
     rejected = sa.Column(JSONB, nullable=False, default=list)
     error = sa.Column(JSONB(none_as_null=True))
     worker = sa.Column(sa.Text)
@@ -130,13 +131,39 @@ class Reservation(tk.BaseModel):
     reserved_at = sa.Column(sa.DateTime(timezone=True), nullable=False, default=now)
 
 
+# A list of runs leaves the long parts of their reports where they are.
+WITHOUT_REPORT = tuple(map(sa.orm.defer, (Run.rejected, Run.stages, Run.datasets)))
+
+
 def last_runs(source_ids: list[str]) -> dict[str, Run]:
     """The newest run of each source that has one."""
     query = (
         model.Session.query(Run)
-        .options(sa.orm.defer(Run.rejected), sa.orm.defer(Run.stages), sa.orm.lazyload(Run.source))
+        .options(*WITHOUT_REPORT, sa.orm.lazyload(Run.source))
         .distinct(Run.source_id)
         .filter(Run.source_id.in_(source_ids))
         .order_by(Run.source_id, Run.requested_at.desc())
     )
     return {run.source_id: run for run in query}
+
+
+def conflicts(source_id: str) -> list[dict[str, str]]:
+    """The living sources whose last run failed on a table or dataset of this source."""
+    query = (
+        model.Session.query(Run)
+        .options(*WITHOUT_REPORT)
+        .join(Source, Source.id == Run.source_id)
+        .filter(Run.error["source_id"].astext == source_id, Source.state != DELETED)
+    )
+    newest = last_runs([run.source_id for run in query])
+    wanting = [run for run in query if newest[run.source_id].id == run.id]
+    return [
+        {
+            "source_id": run.source_id,
+            "title": run.source.title,
+            "run_id": run.id,
+            "code": run.error["code"],
+            "detail": run.error["detail"],
+        }
+        for run in wanting
+    ]

@@ -11,12 +11,26 @@ from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
 
 from .auth import AUTH_FUNCTIONS
+from .hold_actions import HOLD_ACTIONS, HOLD_AUTH
 from .pages import HELPERS
+from .preview_actions import PREVIEW_ACTIONS, PREVIEW_AUTH
 from .run_actions import RUN_ACTIONS
+from .secret_actions import SECRET_ACTIONS, SECRET_AUTH
 from .source_actions import SOURCE_ACTIONS
 from .table_actions import TABLE_ACTIONS
+from .upload_actions import UPLOAD_ACTIONS, UPLOAD_AUTH
 from .validators import VALIDATORS
 from .views import console
+
+ACTIONS = {
+    **SOURCE_ACTIONS,
+    **RUN_ACTIONS,
+    **TABLE_ACTIONS,
+    **HOLD_ACTIONS,
+    **PREVIEW_ACTIONS,
+    **UPLOAD_ACTIONS,
+    **SECRET_ACTIONS,
+}
 
 
 @tk.blanket.config_declarations
@@ -43,10 +57,10 @@ class ConsolePlugin(p.SingletonPlugin, DefaultTranslation):
         return ["vi"]
 
     def get_actions(self) -> dict[str, Any]:
-        return {**SOURCE_ACTIONS, **RUN_ACTIONS, **TABLE_ACTIONS}
+        return ACTIONS
 
     def get_auth_functions(self) -> dict[str, Any]:
-        return AUTH_FUNCTIONS
+        return {**AUTH_FUNCTIONS, **HOLD_AUTH, **PREVIEW_AUTH, **UPLOAD_AUTH, **SECRET_AUTH}
 
     def get_validators(self) -> dict[str, Any]:
         return VALIDATORS

@@ -14,10 +14,15 @@ from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
 from . import checks
-from .states import STAGES
+from .source_fields import N_
+from .states import HOLD_KINDS, STAGES
 
 REJECTED_KEPT = 100
 TABLES_KEPT = 2000
+DATASETS_KEPT = 500
+HOLDS_KEPT = 500
+HOLD_BYTES = 200_000
+PREVIEW_ROWS = 20
 MESSAGES_KEPT = 50
 COUNTS_KEPT = 100
 TEXT_LONGEST = 500
@@ -26,6 +31,7 @@ DETAIL_LONGEST = 4000
 
 STAGE_KEYS = ("stage", "state", "started_at", "duration_s", "counts", "messages")
 TABLE_KEYS = ("table", "dataset", "version", "changed", "row_count", "rejected_count")
+DATASET_KEYS = ("identifier", "dataset", "title", "state", "duration_s")
 REJECTED_KEYS = ("table", "row", "column", "value", "reason_code", "reason")
 # Pages add these up: one that is no number would break them for good.
 COUNT_KEYS = {"version", "row_count", "rejected_count"}
@@ -66,6 +72,62 @@ def table(entry: Entry) -> Entry:
     return {key: cut(entry[key]) for key in TABLE_KEYS if key in entry}
 
 
+def dataset(entry: Entry) -> Entry:
+    """What became of one dataset of a catalogue."""
+    if not isinstance(entry.get("identifier"), str):
+        raise tk.Invalid(_("A dataset needs its identifier"))
+    kept = {key: cut(entry[key]) for key in DATASET_KEYS if key in entry}
+    if isinstance(entry.get("stages"), dict):
+        named = {name: said for name, said in entry["stages"].items() if isinstance(said, dict)}
+        kept["stages"] = {
+            name: {key: value for key, value in stage({"stage": name, **said}).items()
+                   if key in ("duration_s", "counts")}
+            for name, said in named.items()
+        }  # fmt: skip
+    return {**kept, "error": error(entry.get("error"))}
+
+
+FINGERPRINT = checks.matching(r"[0-9a-f]{64}", N_("A fingerprint is a SHA-256 in hexadecimal"))
+
+
+def hold(entry: Entry) -> Entry:
+    """What an officer must see: raises Invalid unless it says what kind it is and what was seen."""
+    facts = entry.get("facts")
+    if not isinstance(facts, dict) or len(json.dumps(facts)) > HOLD_BYTES:
+        raise tk.Invalid(_("A held version needs its facts, of at most 200,000 characters"))
+    return {
+        "table": checks.text(100)(entry.get("table") or ""),
+        "kind": checks.one_of(*HOLD_KINDS)(entry.get("kind")),
+        "fingerprint": FINGERPRINT(entry.get("fingerprint")),
+        "reason": cut(str(entry.get("reason") or ""), DETAIL_LONGEST),
+        "facts": clean(facts),
+        "preview": preview(entry.get("preview")),
+    }
+
+
+def preview(said: Any) -> Entry | None:
+    """``{"columns", "rows"}`` with short texts, or None for nothing to show."""
+    if not isinstance(said, dict) or not said.get("columns"):
+        return None
+    rows = [row for row in said.get("rows") or [] if isinstance(row, list)][:PREVIEW_ROWS]
+    width = len(said["columns"])
+    names = [column.get("name") if isinstance(column, dict) else column
+             for column in said["columns"]]  # fmt: skip
+    return {
+        "columns": [cut(str(name), 200) for name in names],
+        "rows": [[cut(cell, VALUE_LONGEST) for cell in row[:width]] for row in rows],
+    }
+
+
+def clean(value: Any) -> Any:
+    """JSON without NUL characters, which PostgreSQL cannot keep."""
+    if isinstance(value, dict):
+        return {cut(str(key), TEXT_LONGEST): clean(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [clean(one) for one in value]
+    return cut(value, DETAIL_LONGEST)
+
+
 def rejected(entry: Entry) -> Entry:
     return {key: cut(entry.get(key), VALUE_LONGEST) for key in REJECTED_KEYS}
 
@@ -95,6 +157,15 @@ def merge_tables(kept: list[Entry], said: Any) -> list[Entry]:
     return merge_named(kept, entries(said, table), "table")[:TABLES_KEPT]
 
 
+def merge_datasets(kept: list[Entry], said: Any) -> list[Entry]:
+    return merge_named(kept, entries(said, dataset), "identifier")[:DATASETS_KEPT]
+
+
+def holds(said: Any) -> list[Entry]:
+    """The findings of a run, checked."""
+    return entries(said, hold)[:HOLDS_KEPT]
+
+
 def merge_rejected(kept: list[Entry], said: Any) -> list[Entry]:
     """The first rejected values, each once."""
     merged = list(kept)
@@ -105,15 +176,18 @@ def merge_rejected(kept: list[Entry], said: Any) -> list[Entry]:
 
 
 def error(said: Any) -> dict[str, str] | None:
-    """``{"code", "detail"}`` or null."""
+    """``{"code", "detail"}`` and perhaps ``source_id``, or null."""
     if said is None:
         return None
     if not isinstance(said, dict) or not isinstance(said.get("code"), str):
         raise tk.Invalid(_("Must be null or an object with code and detail"))
-    return {
+    kept = {
         "code": cut(said["code"], 100),
         "detail": cut(str(said.get("detail") or ""), DETAIL_LONGEST),
     }
+    # The other source that has the table or the dataset.
+    other = {"source_id": cut(str(said["source_id"]), 100)} if said.get("source_id") else {}
+    return {**kept, **other}
 
 
 def moment(said: Any) -> datetime | None:

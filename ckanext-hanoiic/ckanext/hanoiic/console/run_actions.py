@@ -5,32 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import sqlalchemy as sa
 from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 from ckan.types import Context
 
-from . import claims, report, states
+from . import claims, hold_model, report, runs, states
 from .auth import is_harvester, officer_organisations, run_of, source_of
 from .errors import ConsoleError, RunOpen
-from .model import Run, Source, now
+from .model import WITHOUT_REPORT, Run, Source, now
 from .paging import page
+from .refusals import refused
 from .report import cut
-from .states import DELETED, FINISHED, REQUESTED, RUNNING, TRIGGERS
+from .states import DELETED, FINISHED, HELD, REQUESTED, RUNNING, TRIGGERS
 
 CLAIM_MOST = 50
 # Reported lists, and how what is said joins what is kept.
 MERGES: dict[str, Callable[[list[dict[str, Any]], Any], list[dict[str, Any]]]] = {
     "stages": report.merge_stages,
     "tables": report.merge_tables,
+    "datasets": report.merge_datasets,
     "rejected": report.merge_rejected,
 }
-
-
-def refused(error: ConsoleError, **facts: str) -> tk.ValidationError:
-    said = {"message": [error.detail], "code": [error.code]}
-    return tk.ValidationError({**said, **{key: [fact] for key, fact in facts.items()}})
 
 
 @tk.side_effect_free
@@ -39,8 +35,8 @@ def hanoiic_run_show(context: Context, data_dict: dict[str, Any]) -> dict[str, A
 
     :param id: the run's id
     :returns: ``id``, ``source_id``, ``state``, ``trigger``, ``requested_by``, ``requested_at``,
-        ``started_at``, ``finished_at``, ``updated_at``, ``stages``, ``tables``, ``rejected`` (the
-        first 100), ``error``, ``worker``, ``lease_until`` and ``losses``
+        ``started_at``, ``finished_at``, ``updated_at``, ``stages``, ``tables``, ``datasets``,
+        ``rejected`` (the first 100), ``error``, ``worker``, ``lease_until`` and ``losses``
     """
     tk.check_access("hanoiic_run_show", context, data_dict)
     return run_of(data_dict).as_dict()
@@ -58,7 +54,7 @@ def hanoiic_run_list(context: Context, data_dict: dict[str, Any]) -> list[dict[s
         ``row_count``, ``rejected_count``, ``error``
     """
     tk.check_access("hanoiic_run_list", context, data_dict)
-    query = model.Session.query(Run).options(sa.orm.defer(Run.rejected), sa.orm.defer(Run.stages))
+    query = model.Session.query(Run).options(*WITHOUT_REPORT)
     if data_dict.get("source_id"):
         query = query.filter(Run.source_id == source_of(data_dict, "source_id").id)
     elif not (is_harvester(context) or context.get("ignore_auth")):
@@ -121,11 +117,14 @@ def hanoiic_run_update(context: Context, data_dict: dict[str, Any]) -> dict[str,
     cut.
 
     :param id: the run's id
-    :param state: ``running``, ``published``, ``unchanged``, ``refused`` or ``failed`` (optional)
+    :param state: ``running``, ``published``, ``unchanged``, ``held``, ``refused`` or ``failed``
+        (optional)
     :param started_at: ISO 8601 (optional, default the first report that it runs)
     :param finished_at: ISO 8601 (optional, default the report of its end)
     :param stages: list of stages (optional)
     :param tables: list of tables (optional)
+    :param datasets: list of what became of the datasets of a catalogue (optional)
+    :param holds: with the end of the run: list of what an officer must see (optional)
     :param rejected: list of rejected values (optional)
     :param error: ``{"code", "detail"}`` or null (optional)
     :returns: the run, as ``hanoiic_run_show``
@@ -134,6 +133,9 @@ def hanoiic_run_update(context: Context, data_dict: dict[str, Any]) -> dict[str,
     """
     tk.check_access("hanoiic_run_update", context, data_dict)
     run = run_of(data_dict)
+    if data_dict.get("state") in FINISHED:
+        # Before the run, as everywhere: what ends a run may make the source's next one.
+        run.source.lock()
     model.Session.refresh(run, with_for_update={"of": Run})
     if run.state in FINISHED and data_dict.get("state") == run.state:
         return run.as_dict()
@@ -144,11 +146,13 @@ def hanoiic_run_update(context: Context, data_dict: dict[str, Any]) -> dict[str,
     except ConsoleError as error:
         raise refused(error, state=run.state) from error
     values = reported(run, data_dict)
+    found = values.pop("holds", [])
     for key, value in values.items():
         setattr(run, key, value)
     moment = now()
     if state in FINISHED:
         run.finish(state)
+        settle(run, found)
     else:
         run.state = state
         run.lease_until = claims.lease_end(moment)
@@ -158,12 +162,26 @@ def hanoiic_run_update(context: Context, data_dict: dict[str, Any]) -> dict[str,
     return run.as_dict()
 
 
+def settle(run: Run, found: list[dict[str, Any]]) -> None:
+    """Keep what a run that ended holds back, and forget what it found no more."""
+    source = run.source
+    holds = hold_model.keep(source, run.id, found)
+    held = {hold.table for hold in holds}
+    passed = {table["table"] for table in run.tables} - held
+    went_through = run.state in ("published", "unchanged")
+    hold_model.settle(source, run.id, passed, complete=went_through and not holds)
+    model.Session.flush()
+    if run.state == HELD:
+        runs.release_what_was_approved_meanwhile(source, run, holds)
+
+
 def reported(run: Run, data: dict[str, Any]) -> dict[str, Any]:
     """The checked values of a report; raises ValidationError with one complaint a field."""
     readers: dict[str, Callable[[Any], Any]] = {
         "error": report.error,
         "started_at": report.moment,
         "finished_at": report.moment,
+        "holds": report.holds,
         **{key: lambda said, key=key: MERGES[key](getattr(run, key), said) for key in MERGES},
     }
     unknown = sorted(set(data) - set(readers) - {"id", "state", "worker"})
@@ -199,8 +217,15 @@ def hanoiic_run_claim(context: Context, data_dict: dict[str, Any]) -> list[dict[
         message = _("Must be a whole number from {least} to {most}")
         raise tk.ValidationError({"limit": [message.format(least=1, most=CLAIM_MOST)]})
     worker = cut(str(data_dict.get("worker") or "harvest"), 100)
-    runs = claims.claim(worker, limit, now())
-    claimed = [{**run.as_dict(), "source": run.source.as_dict()} for run in runs]
+    taken = claims.claim(worker, limit, now())
+    decided = hold_model.decisions([run.source_id for run in taken])
+    claimed = [
+        {
+            **run.as_dict(),
+            "source": {**run.source.as_dict(), "decisions": decided.get(run.source_id, [])},
+        }
+        for run in taken
+    ]
     model.Session.commit()
     return claimed
 

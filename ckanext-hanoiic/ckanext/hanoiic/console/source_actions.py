@@ -10,12 +10,14 @@ from ckan.types import Context
 
 from . import schedule
 from .auth import is_harvester, officer_organisations, source_of
-from .errors import SOURCE_DELETED, HarvesterMissing
-from .membership import ensure_harvester_may_register
-from .model import Run, Source, last_runs, now
+from .errors import SOURCE_DELETED
+from .hold_model import decisions
+from .model import Run, Source, conflicts, last_runs, now
 from .paging import page
+from .runs import open_the_door, request_run
 from .source_values import flush_unique, validated
-from .states import DELETED, HEALTH, OPEN, REQUESTED, SOURCE_STATES
+from .states import DELETED, HEALTH, OPEN, SOURCE_STATES
+from .upload_model import attach
 
 
 def dictize(source: Source, last_run: Run | None) -> dict[str, Any]:
@@ -30,17 +32,11 @@ def dictize(source: Source, last_run: Run | None) -> dict[str, Any]:
 
 
 def dictize_one(source: Source) -> dict[str, Any]:
-    return dictize(source, last_runs([source.id]).get(source.id))
-
-
-def open_the_door(source: Source) -> None:
-    """Let the harvest worker register what the source publishes; raises ValidationError."""
-    topics = [topic["name"] for topic in source.dataset.get("groups", [])]
-    try:
-        ensure_harvester_may_register(source.owner_org, topics)
-    except HarvesterMissing as error:
-        model.Session.rollback()
-        raise tk.ValidationError({"message": [error.detail], "code": [error.code]}) from error
+    return {
+        **dictize(source, last_runs([source.id]).get(source.id)),
+        "decisions": decisions([source.id]).get(source.id, []),
+        "conflicts": conflicts(source.id),
+    }
 
 
 def reschedule(source: Source) -> None:
@@ -58,8 +54,8 @@ def hanoiic_source_create(context: Context, data_dict: dict[str, Any]) -> dict[s
     :param name: slug, unique among the sources that are not deleted
     :param title: what officers call it
     :param owner_org: id or name of the owning organisation
-    :param kind: ``csv``, ``excel``, ``geojson``, ``gtfs`` or ``ckan``
-    :param url: http or https address without credentials
+    :param kind: a kind of the table of kinds, such as ``csv``, ``excel`` or ``ckan``
+    :param url: http or https address without credentials, or ``upload:<id>``
     :param schedule: cron expression of five fields, UTC; empty: never by itself (optional)
     :param state: ``active`` or ``paused``: its schedule rests (optional)
     :param options: JSON object or its text: what is pinned instead of found out (optional)
@@ -76,6 +72,7 @@ def hanoiic_source_create(context: Context, data_dict: dict[str, Any]) -> dict[s
     open_the_door(source)
     model.Session.add(source)
     flush_unique()
+    attach(source)
     model.Session.commit()
     return dictize_one(source)
 
@@ -86,8 +83,10 @@ def hanoiic_source_show(context: Context, data_dict: dict[str, Any]) -> dict[str
 
     :param id: id or name; a deleted source is found by its id only, its ``state`` is ``deleted``
     :returns: the fields of ``hanoiic_source_create`` and ``id``, ``created_by``, ``created_at``,
-        ``updated_at``, ``next_due_at``, ``organization``, ``last_run`` (summary or null) and
-        ``health`` (``never_run``, ``in_progress``, ``healthy``, ``refused``, ``failed``)
+        ``updated_at``, ``next_due_at``, ``organization``, ``last_run`` (summary or null),
+        ``health`` (``never_run``, ``in_progress``, ``healthy``, ``held``, ``refused``, ``failed``),
+        ``decisions`` on held versions (``kind``, ``table``, ``fingerprint``, ``decision``) and
+        ``conflicts``: the sources whose last run wanted a table or dataset of this one
     """
     tk.check_access("hanoiic_source_show", context, data_dict)
     return dictize_one(source_of(data_dict))
@@ -102,7 +101,8 @@ def hanoiic_source_list(context: Context, data_dict: dict[str, Any]) -> list[dic
     :param state: only in this state (optional); deleted ones only when asked for
     :param limit: at most so many, 1000 at most (optional, default 100)
     :param offset: leave out so many first (optional)
-    :returns: list of sources, each as ``hanoiic_source_show``
+    :returns: list of sources, each as ``hanoiic_source_show`` without ``decisions`` and
+        ``conflicts``
     """
     tk.check_access("hanoiic_source_list", context, data_dict)
     query = model.Session.query(Source)
@@ -142,6 +142,7 @@ def hanoiic_source_update(context: Context, data_dict: dict[str, Any]) -> dict[s
         reschedule(source)
     open_the_door(source)
     flush_unique()
+    attach(source)
     model.Session.commit()
     return dictize_one(source)
 
@@ -180,19 +181,9 @@ def hanoiic_source_run(context: Context, data_dict: dict[str, Any]) -> dict[str,
     source = source_of(data_dict).lock()
     if source.state == DELETED:
         raise tk.ObjectNotFound("Source not found")
-    run = source.open_run()
-    created = run is None
-    if run is None:
-        # Somebody may have taken the worker's membership away since.
-        open_the_door(source)
-        user = context.get("auth_user_obj") or model.User.get(context.get("user"))
-        run = Run(
-            source_id=source.id,
-            state=REQUESTED,
-            trigger="manual",
-            requested_by=user.id if user else None,
-        )
-        model.Session.add(run)
+    created = source.open_run() is None
+    user = context.get("auth_user_obj") or model.User.get(context.get("user"))
+    run = request_run(source, "manual", user.id if user else None)
     model.Session.commit()
     return {**run.as_dict(), "created": created}
 

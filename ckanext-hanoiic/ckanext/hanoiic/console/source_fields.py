@@ -12,6 +12,7 @@ from ckan.plugins.toolkit import _
 
 from . import checks
 from .checks import Check
+from .states import MASKS
 
 
 def N_(text: str) -> str:
@@ -85,6 +86,8 @@ TABLE_NAME = r"[a-z][a-z0-9_]{0,62}"
 TABLE_NAME_RULE = N_(
     "Must start with a letter and have only a–z, 0–9 and _ (no diacritics, 63 characters at most)"
 )
+CREDENTIAL_NAME = r"[a-z0-9][a-z0-9_-]{1,59}"
+CREDENTIAL_NAME_RULE = N_("Must be the name of a secret: a–z, 0–9, - and _ only")
 COLUMN_TYPE = (
     r"(string|boolean|int64|float64|date|timestamp|time|binary|geometry"
     r"|decimal\(\d{1,2},\s*\d{1,2}\)|list<[a-z0-9]+>)"
@@ -132,6 +135,7 @@ COLUMN: dict[str, Check] = {
     "maximum": checks.bound,
     "pattern": checks.pattern,
     "text_encoding": text_encoding,
+    "mask": checks.one_of(*MASKS),
 }
 OPTIONS: dict[str, Check] = {
     "encoding": checks.matching(
@@ -145,6 +149,11 @@ OPTIONS: dict[str, Check] = {
     "text_encoding": text_encoding,
     "columns": checks.mapping_of(checks.object_of(COLUMN), most=2000),
     "max_rejected_share": checks.share,
+    "adaptive": checks.boolean,
+    "archive_runs": checks.integer(1, 1000),
+    "archive_days": checks.integer(0, 3650),
+    "max_missing_share": checks.share,
+    "secret": checks.matching(CREDENTIAL_NAME, CREDENTIAL_NAME_RULE),
 }
 DATASET: dict[str, Check] = {
     "table": checks.matching(TABLE_NAME, TABLE_NAME_RULE),

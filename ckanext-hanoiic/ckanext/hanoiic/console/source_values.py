@@ -11,14 +11,16 @@ from ckan.plugins.toolkit import _
 
 from .checks import check_object
 from .model import Source
+from .secret_model import secret_of
 from .source_fields import DATASET, OPTIONS, table_name_for
 from .states import DELETED
 from .tables import is_anothers
+from .upload_model import upload_of_organisation, upload_of_url
 from .validators import source_schema
 
 # What `hanoiic_source_show` answers beside the fields of a source; said back, it is ignored.
 READ_ONLY = {"id", "created_by", "created_at", "updated_at", "next_due_at"}
-READ_ONLY |= {"last_run", "health", "organization"}
+READ_ONLY |= {"last_run", "health", "organization", "decisions", "conflicts"}
 
 
 def validated(data: dict[str, Any], source: Source | None = None) -> dict[str, Any]:
@@ -72,7 +74,19 @@ def taken(values: dict[str, Any], source: Source | None) -> dict[str, list[str]]
     table = values["dataset"]["table"]
     if is_anothers(table, values["kind"], values["owner_org"], source):
         errors["dataset.table"] = [_("Another source fills this table")]
+    upload = upload_of_url(values["url"])
+    if upload and not belongs(upload, values["owner_org"], source):
+        errors["url"] = [_("File not found")]
+    secret = values["options"].get("secret")
+    if secret and secret_of(values["owner_org"], secret) is None:
+        errors["options.secret"] = [_("No such secret: {name}").format(name=secret)]
     return errors
+
+
+def belongs(upload: str, organisation: str, source: Source | None) -> bool:
+    """Whether a source of an organisation may have an uploaded file: it is its own or nobody's."""
+    found = upload_of_organisation(upload, organisation)
+    return found is not None and found.source_id in (None, source.id if source else None)
 
 
 def flush_unique() -> None:

@@ -1,4 +1,4 @@
-"""States of a source and of a run, and the ways between them."""
+"""States of sources, runs, held versions and previews, and the ways between them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from .errors import RunFinished, RunStateConflict
 SOURCE_STATES = ("active", "paused")
 DELETED = "deleted"
 
-TRIGGERS = ("manual", "schedule", "retry")
+TRIGGERS = ("manual", "schedule", "retry", "release")
 STAGES = ("fetch", "decode", "normalise", "validate", "publish", "register")
 STAGE_STATES = ("pending", "running", "done", "skipped", "failed")
 
 REQUESTED, RUNNING = "requested", "running"
 OPEN = (REQUESTED, RUNNING)
+HELD = "held"
+ENDS = frozenset({"published", "unchanged", HELD, "refused", "failed"})
 # A worker's word that the run began may be lost on its way; its end counts. An ended run never
 # reopens.
 TRANSITIONS: dict[str, frozenset[str]] = {
-    "requested": frozenset({"running", "published", "unchanged", "refused", "failed"}),
-    "running": frozenset({"published", "unchanged", "refused", "failed"}),
-    "published": frozenset(),
-    "unchanged": frozenset(),
-    "refused": frozenset(),
-    "failed": frozenset(),
+    REQUESTED: ENDS | {RUNNING},
+    RUNNING: ENDS,
+    **dict.fromkeys(sorted(ENDS), frozenset()),
 }
 FINISHED = tuple(state for state, following in TRANSITIONS.items() if not following)
 
@@ -32,9 +31,20 @@ HEALTH: dict[str | None, str] = {
     "running": "in_progress",
     "published": "healthy",
     "unchanged": "healthy",
+    "held": "held",
     "refused": "refused",
     "failed": "failed",
 }
+
+# A held version waits until an officer decides, or until another finding takes its place.
+HOLD_KINDS = ("personal_data", "schema_drift", "deletes")
+HOLD_OPEN, SUPERSEDED = "open", "superseded"
+HOLD_STATES = (HOLD_OPEN, "approved", "rejected", SUPERSEDED)
+DECISIONS = {"approve": "approved", "reject": "rejected"}
+MASKS = ("drop", "hash", "truncate")
+
+READY, FAILED = "ready", "failed"
+PREVIEW_STATES = (*OPEN, READY, FAILED)
 
 
 def move(current: str, wanted: str) -> str:

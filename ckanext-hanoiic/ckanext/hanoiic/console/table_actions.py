@@ -12,7 +12,7 @@ from ckan.types import Context
 from . import checks, tables
 from .auth import source_of
 from .errors import TableTaken
-from .run_actions import refused
+from .refusals import refused
 from .source_fields import TABLE_NAME, TABLE_NAME_RULE
 from .states import DELETED
 

@@ -14,6 +14,7 @@ from . import schedule
 from .errors import ScheduleInvalid
 from .source_fields import KINDS
 from .states import SOURCE_STATES
+from .upload_model import Upload, upload_of_url
 
 URL_LONGEST = 2000
 
@@ -39,6 +40,17 @@ def hanoiic_source_url(value: Any) -> str:
             )
         )
     return url
+
+
+def hanoiic_source_place(value: Any) -> str:
+    """An address as ``hanoiic_source_url``, or ``upload:<id>`` of a file that is there."""
+    text = value.strip() if isinstance(value, str) else ""
+    upload = upload_of_url(text)
+    if upload is None:
+        return hanoiic_source_url(value)
+    if model.Session.get(Upload, upload) is None:
+        raise tk.Invalid(_("File not found"))
+    return text
 
 
 def hanoiic_source_kind(value: Any) -> str:
@@ -96,7 +108,7 @@ def source_schema() -> dict[str, list[Any]]:
         "title": [get("not_empty"), text, no_nul],
         "owner_org": [get("not_empty"), hanoiic_publishing_org],
         "kind": [get("not_empty"), hanoiic_source_kind],
-        "url": [get("not_empty"), hanoiic_source_url],
+        "url": [get("not_empty"), hanoiic_source_place],
         "schedule": [get("default")(""), hanoiic_cron],
         "state": [get("default")("active"), hanoiic_source_state],
         "options": [get("default")("{}"), hanoiic_json_object],

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import flask
+from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
 from . import pages, source_form
 from .states import OPEN
+from .upload_model import Upload
 
 console = flask.Blueprint("hanoiic_console", __name__, url_prefix="/hanoiic")
 
@@ -128,6 +130,26 @@ def run(id: str) -> Answer:
         stages=pages.stages(shown),
         is_open=shown["state"] in OPEN,
         rejected_count=sum(table.get("rejected_count") or 0 for table in shown["tables"]),
+    )
+
+
+@console.get("/uploads/<id>")
+def upload(id: str) -> Answer:
+    """The bytes of an uploaded file, for the harvest worker; nobody else learns that it exists."""
+    try:
+        tk.check_access("hanoiic_upload_read", {"user": tk.current_user.name}, {})
+    except tk.NotAuthorized:
+        return tk.abort(404)
+    found = model.Session.get(Upload, id)
+    if found is None or not found.path.exists():
+        return tk.abort(404)
+    return flask.send_file(
+        found.path,
+        mimetype="application/octet-stream",
+        as_attachment=True,
+        download_name=found.filename,
+        etag=found.sha256,
+        max_age=0,
     )
 
 

@@ -5,7 +5,8 @@ from ckan.model.meta import metadata
 from sqlalchemy import engine_from_config, pool
 
 NAME = "hanoiic_console"
-TABLES = {"hanoiic_source", "hanoiic_run"}
+PARTS = ("source", "run", "reservation", "hold", "preview", "upload", "secret")
+TABLES = {f"hanoiic_{part}" for part in PARTS}
 
 
 def include_object(_object, name, type_, _reflected, _compare_to):
