@@ -86,7 +86,7 @@ def find(typed: TypedTable, bench: Workbench, rules: Rules | None = None) -> lis
 
 def _suspicion(column: TypedColumn, kind: Kind) -> _Suspicion | None:
     name, type_text, text = column.column.name, column.column.type, f"({column.text})"
-    if kind.unless_headers.in_name(name):
+    if kind.unless_headers.surely_in_name(name):
         return None
     named = kind.headers.in_name(name)
     if not named and (kind.needs_header or type_text != "string"):
@@ -174,7 +174,7 @@ def _named_kinds(
         if kind.name in kinds
         and any(
             kind.headers.in_name(column.column.name)
-            and not kind.unless_headers.in_name(column.column.name)
+            and not kind.unless_headers.surely_in_name(column.column.name)
             for column in typed.columns
             if column is not but
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,19 +20,26 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 @dataclass(frozen=True)
 class Words:
-    """Phrases looked for in a column's name: without tones and case, as whole words."""
+    """Phrases looked for in a column's name: without case, as whole words."""
 
-    phrases: frozenset[str] = frozenset()
+    toned: frozenset[str] = frozenset()
+    plain: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, written: Iterable[str]) -> Words:
-        return cls(frozenset(plain(phrase) for phrase in written))
+        phrases = [str(phrase) for phrase in written]
+        return cls(frozenset(map(_toned, phrases)), frozenset(map(plain, phrases)))
 
     def in_name(self, name: str) -> bool:
-        return any(f"_{phrase}_" in f"_{plain(name)}_" for phrase in self.phrases)
+        """Whether a phrase is in the name, in whichever way it bears its tones."""
+        return _has(plain(name), self.plain)
+
+    def surely_in_name(self, name: str) -> bool:
+        """As `in_name`, but with its tones in a name that has any: `trưởng` is no `trường`."""
+        return _has(plain(name), self.plain) if name.isascii() else _has(_toned(name), self.toned)
 
     def are_name(self, name: str) -> bool:
-        return plain(name) in self.phrases
+        return plain(name) in self.plain if name.isascii() else _toned(name) in self.toned
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,15 @@ def latest() -> Rules:
 def plain(name: str) -> str:
     """A name's words without tones and case, joined by `_`; `phoneNumber` has two."""
     return names.from_vietnamese(_CAMEL.sub(" ", name))
+
+
+def _toned(name: str) -> str:
+    composed = unicodedata.normalize("NFC", _CAMEL.sub(" ", name)).casefold()
+    return "_".join(re.findall(r"[^\W_]+", composed))
+
+
+def _has(name: str, phrases: Iterable[str]) -> bool:
+    return any(f"_{phrase}_" in f"_{name}_" for phrase in phrases)
 
 
 def _kind(name: str, written: Mapping[str, Any]) -> Kind:
