@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harvesters.connectors import ckan, csv, excel, geojson, gtfs
+from harvesters.connectors import ckan, csv, excel, geojson, gtfs, json, ndjson
 from harvesters.connectors.base import Connector, File, Link, Offer
 from harvesters.errors import SourceInvalid
 
@@ -11,6 +11,8 @@ CONNECTORS: dict[str, Connector] = {
     for connector in (
         csv.CONNECTOR,
         excel.CONNECTOR,
+        json.CONNECTOR,
+        ndjson.CONNECTOR,
         geojson.CONNECTOR,
         gtfs.CONNECTOR,
         ckan.CONNECTOR,

@@ -14,6 +14,7 @@ from shapely.errors import ShapelyError
 from shapely.geometry import shape
 
 from harvesters.connectors.base import Connector
+from harvesters.connectors.json_stream import BUFFER_BYTES, JsonStream
 from harvesters.decode import refuse_other_formats
 from harvesters.errors import CrsUnsupported, GeojsonBroken, TooManyColumns
 from harvesters.mending import mend
@@ -89,7 +90,9 @@ def _check_collection(path: Path) -> None:
     kind, crs = None, None
     with path.open("rb") as file:
         try:
-            for prefix, _, value in ijson.parse(file):
+            stream = JsonStream(iter(lambda: file.read(BUFFER_BYTES), b""))
+            for prefix, _, value in ijson.parse(stream):
+                stream.mark()
                 if prefix == "type":
                     kind = value
                 elif prefix == "crs.properties.name":
@@ -106,7 +109,10 @@ def _check_collection(path: Path) -> None:
 
 def _features(file: BinaryIO) -> Iterator[Any]:
     try:
-        yield from ijson.items(file, "features.item", use_float=True)
+        stream = JsonStream(iter(lambda: file.read(BUFFER_BYTES), b""))
+        for feature in ijson.items(stream, "features.item", use_float=True):
+            stream.mark()
+            yield feature
     except (ijson.JSONError, UnicodeDecodeError) as error:
         raise GeojsonBroken("The file is no valid JSON.") from error
 

@@ -14,14 +14,17 @@ from pytest_httpserver import HTTPServer
 from harvesters import database
 from harvesters.errors import HarvestError
 from harvesters.fetch import Client, FetchLimits
-from harvesters.pipeline import Room, harvest
+from harvesters.pipeline import harvest
 from harvesters.portal import Portal
+from harvesters.presence import Presence
 from harvesters.receipts import Receipts
 from harvesters.report import Report
+from harvesters.room import Room
 from harvesters.source import Source
 from lake.store import Lake
 from tests import servers
 from tests.harvesters.fake_portal import TOKEN, FakePortal
+from tests.harvesters.taking import Taking
 
 QUICK = FetchLimits(
     max_bytes=4 << 20, connect_timeout_s=2, read_timeout_s=2, total_s=20, retries=1, backoff_s=0.01
@@ -69,7 +72,8 @@ def client(tmp_path: Path, httpserver: HTTPServer) -> Iterator[Client]:
 @pytest.fixture
 def room(client: Client, lake: Lake, portal: FakePortal, database_url: str) -> Room:
     remote = Portal(portal.url, TOKEN)
-    return Room(client, lake, remote, Receipts(database.address(database_url)), GATEWAY_URL)
+    address = database.address(database_url)
+    return Room(client, lake, remote, Receipts(address), Presence(address), GATEWAY_URL)
 
 
 @pytest.fixture
@@ -98,7 +102,10 @@ def settings_home(tmp_path, portal, database_url, httpserver) -> Path:
 @pytest.fixture
 def empty_queue(database_url) -> None:
     with psycopg.connect(database.address(database_url)) as connection:
-        connection.execute("TRUNCATE procrastinate_jobs, procrastinate_workers, receipts CASCADE")
+        connection.execute(
+            "TRUNCATE procrastinate_jobs, procrastinate_workers, receipts, datasets_seen, tries "
+            "CASCADE"
+        )
 
 
 class Ran:
@@ -142,6 +149,11 @@ def serve(httpserver: HTTPServer) -> Callable[..., str]:
         return httpserver.url_for(path)
 
     return serve
+
+
+@pytest.fixture
+def taken(client: Client, serve: Callable[..., str], lake: Lake) -> Taking:
+    return Taking(client, serve, lake)
 
 
 def rows(lake: Lake, table: str) -> list[dict[str, Any]]:

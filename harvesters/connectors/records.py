@@ -1,0 +1,140 @@
+"""Records (objects with named, perhaps nested values) to a table: one column a path, as text.
+
+`{"a": {"b": 1}}` is the column `a.b`; a list stays one cell, as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import simplejson  # type: ignore[import-untyped]
+
+from harvesters.errors import NestedTooDeep, TooManyColumns
+from harvesters.rawtable import MAX_COLUMNS, RawColumn, RawTable, cleaned, text_schema
+from harvesters.workbench import Workbench
+
+MAX_DEPTH = 64
+BATCH_CELLS = 500_000
+BATCH_ROWS = 16_384
+BATCH_LETTERS = 32 << 20
+
+Record = Mapping[str, Any]
+# The records of a file with their row numbers.
+Records = Callable[[], Iterable[tuple[int, Record]]]
+
+
+class Shape:
+    """The columns of a stream of records, in the order of their first appearance.
+
+    Nested objects are taken apart, unless that gives more columns than a table may have: then the
+    nested ones stay JSON texts.
+    """
+
+    def __init__(self) -> None:
+        self._leaves: dict[str, None] = {}
+        self._keys: dict[str, None] = {}
+        self.lists: dict[str, None] = {}
+
+    def see(self, record: Record) -> None:
+        """Raises TooManyColumns, NestedTooDeep."""
+        self._keys.update(dict.fromkeys(record))
+        if len(self._keys) > MAX_COLUMNS:
+            raise TooManyColumns(f"The rows have more than {MAX_COLUMNS} different names.")
+        if len(self._leaves) > MAX_COLUMNS:
+            return
+        for name, value in leaves(record):
+            self._leaves.setdefault(name)
+            if isinstance(value, list):
+                self.lists.setdefault(name)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether nested objects are taken apart."""
+        return len(self._leaves) <= MAX_COLUMNS
+
+    @property
+    def headers(self) -> list[str]:
+        return list(self._leaves if self.is_flat else self._keys)
+
+    def messages(self) -> list[str]:
+        if not self.is_flat:
+            return ["nested objects are kept as JSON texts: taken apart they are too many columns"]
+        if self.lists:
+            return [f"lists are kept as JSON texts: {', '.join(list(self.lists)[:10])}"]
+        return []
+
+    def values(self, record: Record) -> dict[str, str | None]:
+        """A record's cells as texts."""
+        pairs = leaves(record) if self.is_flat else record.items()
+        return {name: text(value) for name, value in pairs}
+
+
+def leaves(record: Record, before: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
+    """The values of a record that are no objects, with their dotted names."""
+    if depth > MAX_DEPTH:
+        raise NestedTooDeep(f"Objects lie more than {MAX_DEPTH} levels deep in each other.")
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{before}{name}.", depth + 1)
+        else:
+            yield f"{before}{name}", value
+
+
+def text(value: Any) -> str | None:
+    """A value of JSON as the text of a cell: numbers with their own digits."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    return str(simplejson.dumps(value, ensure_ascii=False, separators=(",", ":"), use_decimal=True))
+
+
+def loaded(shape: Shape, records: Records, bench: Workbench) -> RawTable:
+    """The table of records whose shape is known."""
+    headers = shape.headers
+    if len(headers) > MAX_COLUMNS:
+        raise TooManyColumns(f"The rows have {len(headers)} columns; {MAX_COLUMNS} are allowed.")
+    numbered = ((number, shape.values(record)) for number, record in records())
+    name = bench.load(text_schema(len(headers)), batches(numbered, headers))
+    columns = [RawColumn(f"c{index}", header) for index, header in enumerate(headers)]
+    return RawTable(name, columns, messages=shape.messages())
+
+
+def batches(
+    rows: Iterable[tuple[int, Mapping[str, Any]]],
+    headers: list[str],
+    natives: list[pa.Field] | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Cells by header as cleaned batches, small enough whatever their width and their texts.
+
+    The values of `natives` are found in a row under their fields' names.
+    """
+    natives = natives or []
+    schema = text_schema(len(headers), natives)
+    keys = [*headers, *(field.name for field in natives)]
+    most_rows = max(64, min(BATCH_ROWS, BATCH_CELLS // max(1, len(keys))))
+    numbers: list[int] = []
+    cells: list[list[Any]] = []
+    letters = 0
+
+    def flush() -> pa.RecordBatch:
+        columns = zip(*cells, strict=True) if keys else ()
+        arrays = [pa.array(numbers, pa.int64())]
+        fields = list(schema)[1:]
+        arrays += [pa.array(each, field.type) for each, field in zip(columns, fields, strict=True)]
+        return cleaned(pa.RecordBatch.from_arrays(arrays, schema=schema))
+
+    for number, row in rows:
+        numbers.append(number)
+        cells.append([row.get(key) for key in keys])
+        letters += sum(len(value) for value in row.values() if isinstance(value, str | bytes))
+        if len(numbers) >= most_rows or letters > BATCH_LETTERS:
+            yield flush()
+            numbers, cells, letters = [], [], 0
+    if numbers:
+        yield flush()
