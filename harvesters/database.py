@@ -7,7 +7,9 @@ from procrastinate import App, PsycopgConnector
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from harvesters.presence import Presence
 from harvesters.receipts import Receipts
+from harvesters.tries import Tries
 
 SCHEMA = "harvest"
 # Two processes may migrate at once; the first one does it all.
@@ -25,7 +27,7 @@ def queue(conninfo: str) -> App:
 
 
 def migrate(conninfo: str) -> None:
-    """Make the schema, the job queue and the receipts where they are missing."""
+    """Make the schema, the job queue and the room's own tables where they are missing."""
     with psycopg.connect(conninfo, autocommit=True, connect_timeout=10) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         exists = connection.execute(
@@ -39,4 +41,5 @@ def migrate(conninfo: str) -> None:
         if jobs is None:
             with queue(conninfo).open() as app:
                 app.schema_manager.apply_schema()
-        Receipts(conninfo).migrate()
+        for memory in (Receipts(conninfo), Presence(conninfo), Tries(conninfo)):
+            memory.migrate()

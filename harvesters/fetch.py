@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ class Client:
                     *(known.etag, known.last_modified, True),
                 )
             _expect_ok(answer)
-            sha256, size = self._store(answer)
+            sha256, size = self.store(answer)
             return Fetched(
                 *(url, self.raw_path(sha256), sha256, size),
                 *(answer.headers.get("ETag"), answer.headers.get("Last-Modified")),
@@ -137,7 +138,7 @@ class Client:
         """The JSON answer of an API. Raises as `fetch`, and ValueError when it is no JSON."""
         with self._get(url, {}, stream=True, parameters=parameters) as answer:
             _expect_ok(answer)
-            sha256, _ = self._store(answer)
+            sha256, _ = self.store(answer)
         path = self.raw_path(sha256)
         try:
             return json.loads(path.read_bytes())
@@ -179,7 +180,7 @@ class Client:
         except requests.ConnectionError as error:
             raise SourceUnreachable(f"No connection to {host}.") from error
 
-    def _store(self, answer: requests.Response) -> tuple[str, int]:
+    def store(self, answer: requests.Response) -> tuple[str, int]:
         """Write the body, its hash counted while it is written; the file appears when whole."""
         announced = answer.headers.get("Content-Length", "")
         if announced.isdigit() and int(announced) > self.limits.max_bytes:
@@ -259,7 +260,18 @@ def _expect_ok(answer: requests.Response) -> None:
         raise SourceAnsweredError(
             f"The source answered {answer.status_code} {answer.reason or ''}".rstrip() + ".",
             status=answer.status_code,
+            retry_after_s=_retry_after_s(answer.headers.get("Retry-After", "")),
         )
+
+
+def _retry_after_s(said: str) -> int | None:
+    """Seconds of a Retry-After (RFC 9110, 10.2.3: seconds or a date); None when it has no sense."""
+    if said.isdecimal():
+        return int(said[:6])
+    try:
+        return max(0, round(parsedate_to_datetime(said).timestamp() - time.time()))
+    except ValueError:
+        return None
 
 
 def _connect(

@@ -6,6 +6,8 @@ which are no CKANAPIError; so both are settled here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import requests
@@ -22,6 +24,7 @@ from harvesters.errors import PortalFailed, PortalRefused, PortalUnavailable
 from lake.logs import REQUEST_ID_HEADER, request_id
 
 TIMEOUT_S = (5.0, 60.0)
+_MAY_PASS = (429, 500, 502, 503, 504)
 
 
 class Portal:
@@ -29,7 +32,7 @@ class Portal:
     PortalRefused and PortalFailed."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._url = url
+        self._url = url.rstrip("/")
         self._token = token
 
     def call(self, action: str, **data: Any) -> Any:
@@ -57,19 +60,41 @@ class Portal:
             raise PortalUnavailable("The portal does not answer.") from error
         except (CKANAPIError, ServerIncompatibleError, requests.RequestException) as error:
             # ckanapi puts [url, status, text] into the error of an answer it does not know.
-            if any(f", {status}, " in str(error) for status in (429, 500, 502, 503, 504)):
+            if any(f", {status}, " in str(error) for status in _MAY_PASS):
                 raise PortalUnavailable(f"The portal could not do {action}.") from error
             raise PortalFailed(f"The portal's answer to {action} is no answer of CKAN.") from error
 
     def _remote(self) -> RemoteCKAN:
+        return RemoteCKAN(
+            self._url, apikey=self._token, user_agent="hanoiic-harvest", session=self._session()
+        )
+
+    def _session(self) -> requests.Session:
         session = requests.Session()
         session.trust_env = False
         session.headers["Connection"] = "close"
         if carried := request_id():
             session.headers[REQUEST_ID_HEADER] = carried
-        return RemoteCKAN(
-            self._url, apikey=self._token, user_agent="hanoiic-harvest", session=session
-        )
+        return session
+
+    @contextmanager
+    def download(self, path: str) -> Iterator[requests.Response]:
+        """Stream what lies at a path of the portal, for as long as the context is open."""
+        session = self._session()
+        session.headers["Authorization"] = self._token
+        try:
+            with session.get(f"{self._url}{path}", stream=True, timeout=TIMEOUT_S) as answer:
+                if answer.status_code == 404:
+                    raise NotThere(f"The portal has nothing at {path}.")
+                if answer.status_code in _MAY_PASS:
+                    raise PortalUnavailable(f"The portal could not give {path}.")
+                if answer.status_code != 200:
+                    raise PortalRefused(
+                        f"The portal refused {path} ({answer.status_code}).", fields={}
+                    )
+                yield answer
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise PortalUnavailable("The portal does not answer.") from error
 
     def find(self, action: str, **data: Any) -> Any | None:
         """As `call`; None when CKAN does not know the thing."""

@@ -1,10 +1,14 @@
-"""The report of a run: its stages with counts and messages, its tables, its rejected rows.
+"""The report of a run: its stages with counts and messages, its datasets and tables, its rejected
+rows, and what waits for an officer.
 
-The stage words are those of the pipeline, the console and the tests.
+The stage words are those of the pipeline, the console and the tests. The report may be read by
+another thread while the run goes on.
 """
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,13 +17,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harvesters.errors import DataRefused, HarvestError
+from lake import logs
 from lake.rejected import Rejected
+
+log = logging.getLogger(__name__)
 
 STAGES = ("fetch", "decode", "normalise", "validate", "publish", "register")
 SHOWN_REJECTED = 100
 SHOWN_MESSAGES = 50
+SHOWN_DATASETS = 200
 
-PUBLISHED, UNCHANGED, REFUSED, FAILED = "published", "unchanged", "refused", "failed"
+PUBLISHED, UNCHANGED, HELD = "published", "unchanged", "held"
+REFUSED, FAILED = "refused", "failed"
 
 
 @dataclass
@@ -34,50 +43,120 @@ class Stage:
     messages: list[str] = field(default_factory=list)
 
     def count(self, **named: int) -> None:
-        for name, number in named.items():
-            self.counts[name] = self.counts.get(name, 0) + number
+        _add(self.counts, named)
 
     def say(self, *messages: str) -> None:
         room = SHOWN_MESSAGES - len(self.messages)
         self.messages.extend(messages[: max(0, room)])
 
 
+@dataclass
+class DatasetPart:
+    """What a run did to one dataset; `stages` are those it passed, in seconds and counts."""
+
+    identifier: str
+    dataset: str
+    state: str = UNCHANGED
+    duration_s: float = 0.0
+    stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+
+    def passed(self, stage: str, duration_s: float, counts: dict[str, int]) -> None:
+        part = self.stages.setdefault(stage, {"duration_s": 0.0, "counts": {}})
+        part["duration_s"] = round(part["duration_s"] + duration_s, 3)
+        _add(part["counts"], counts)
+
+
+class Passage:
+    """One pass of a dataset through a stage: what it counts and says is the stage's."""
+
+    def __init__(self, stage: Stage, lock: threading.RLock) -> None:
+        self.counts: dict[str, int] = {}
+        self._stage = stage
+        self._lock = lock
+
+    def count(self, **named: int) -> None:
+        _add(self.counts, named)
+        with self._lock:
+            self._stage.count(**named)
+
+    def say(self, *messages: str) -> None:
+        with self._lock:
+            self._stage.say(*messages)
+
+
 class Report:
-    """What happened so far; `on_change` is told after every stage."""
+    """What happened so far; `on_change` is called where a stage begins and where it ends.
+
+    What `on_change` raises ends the run there.
+    """
 
     def __init__(self, on_change: Callable[[Report], None] | None = None) -> None:
         self.stages = {name: Stage(name) for name in STAGES}
         self.tables: list[dict[str, Any]] = []
         self.rejected: list[dict[str, Any]] = []
+        self.holds: list[dict[str, Any]] = []
+        self._datasets: list[DatasetPart] = []
+        self._unchanged: list[DatasetPart] = []
         self._on_change = on_change
+        self._lock = threading.RLock()
+        self._here = threading.local()
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Stage]:
+    def stage(self, name: str) -> Iterator[Passage]:
         """Work on one stage: its state and duration are kept, a failure leaves its sentence."""
         stage = self.stages[name]
-        stage.state = "running"
-        stage.started_at = stage.started_at or datetime.now(UTC).isoformat(timespec="milliseconds")
-        started = time.monotonic()
+        with self._lock:
+            stage.state = "running"
+            stage.started_at = stage.started_at or _now()
+        log.debug("stage_started", extra=logs.facts(stage=name))
+        self._changed()
+        passage, started, ended = Passage(stage, self._lock), time.monotonic(), "failed"
         try:
-            yield stage
-        except BaseException as error:
-            stage.state = "failed"
-            if isinstance(error, HarvestError):
-                stage.say(error.detail)
+            yield passage
+            ended = "done"
+        except HarvestError as error:
+            passage.say(error.detail)
             raise
-        else:
-            stage.state = "done"
         finally:
-            stage.duration_s = round(stage.duration_s + time.monotonic() - started, 3)
-            if self._on_change and stage.state == "done":
-                self._on_change(self)
+            took_s = time.monotonic() - started
+            with self._lock:
+                stage.state = ended
+                stage.duration_s = round(stage.duration_s + took_s, 3)
+                if part := self._part():
+                    part.passed(name, took_s, passage.counts)
+        self._changed()
+
+    @contextmanager
+    def dataset(self, identifier: str, name: str) -> Iterator[DatasetPart]:
+        """Work on one dataset: stages that this thread passes meanwhile are its stages too."""
+        part = DatasetPart(identifier, name)
+        self._here.part, started = part, time.monotonic()
+        try:
+            yield part
+        except HarvestError as error:
+            part.state, part.error = ending(error), problem(error)
+            raise
+        finally:
+            self._here.part = None
+            part.duration_s = round(time.monotonic() - started, 3)
+            self.add_dataset(part)
+
+    def add_dataset(self, part: DatasetPart) -> None:
+        """Tell of a dataset; there is more room for those that something happened to."""
+        with self._lock:
+            self.stages["register"].count(**{f"datasets_{part.state}": 1})
+            kept = self._unchanged if part.state == UNCHANGED else self._datasets
+            if len(kept) < SHOWN_DATASETS:
+                kept.append(part)
 
     def close(self) -> None:
         """At the end of a run that went through: what was not needed was skipped, and what failed
         for some datasets of a catalogue has said so in its messages."""
         ended = {"pending": "skipped", "failed": "done"}
-        for stage in self.stages.values():
-            stage.state = ended.get(stage.state, stage.state)
+        with self._lock:
+            for stage in self.stages.values():
+                stage.state = ended.get(stage.state, stage.state)
 
     def add_table(
         self,
@@ -89,37 +168,78 @@ class Report:
         row_count: int,
         rejected_count: int,
     ) -> None:
-        self.tables.append(
-            {
-                "table": table,
-                "dataset": dataset,
-                "version": version,
-                "changed": changed,
-                "row_count": row_count,
-                "rejected_count": rejected_count,
-            }
-        )
+        row = {
+            "table": table,
+            "dataset": dataset,
+            "version": version,
+            "changed": changed,
+            "row_count": row_count,
+            "rejected_count": rejected_count,
+        }
+        with self._lock:
+            self.tables.append(row)
 
     def add_rejected(self, table: str, rejected: Iterable[Rejected]) -> None:
         for row in rejected:
-            if len(self.rejected) >= SHOWN_REJECTED:
-                return
-            self.rejected.append({"table": table, **asdict(row)})
+            with self._lock:
+                if len(self.rejected) >= SHOWN_REJECTED:
+                    return
+                self.rejected.append({"table": table, **asdict(row)})
+
+    def add_hold(self, hold: Any) -> None:
+        """A finding that waits for an officer (`harvesters.holds.Hold`)."""
+        with self._lock:
+            self.holds.append(asdict(hold))
 
     @property
     def outcome(self) -> str:
-        """`published` when a table got a new version, else `unchanged`."""
+        """`held` when something waits for an officer, `published` when a table got a new version,
+        else `unchanged`."""
+        if self.holds:
+            return HELD
         return PUBLISHED if any(table["changed"] for table in self.tables) else UNCHANGED
+
+    @property
+    def datasets(self) -> list[dict[str, Any]]:
+        with self._lock:
+            shown = [*self._datasets, *self._unchanged][:SHOWN_DATASETS]
+            return [asdict(part) for part in shown]
 
     def as_dict(self) -> dict[str, Any]:
         """The report as `hanoiic_run_update` takes it."""
-        return {
-            "stages": [asdict(stage) for stage in self.stages.values()],
-            "tables": self.tables,
-            "rejected": self.rejected,
-        }
+        with self._lock:
+            return {
+                "stages": [asdict(stage) for stage in self.stages.values()],
+                "datasets": self.datasets,
+                "tables": [dict(table) for table in self.tables],
+                "rejected": list(self.rejected),
+                "holds": list(self.holds),
+            }
+
+    def _part(self) -> DatasetPart | None:
+        return getattr(self._here, "part", None)
+
+    def _changed(self) -> None:
+        if self._on_change:
+            self._on_change(self)
 
 
 def ending(error: HarvestError) -> str:
     """The state of a run that an error ended."""
     return REFUSED if isinstance(error, DataRefused) else FAILED
+
+
+def problem(error: HarvestError) -> dict[str, Any]:
+    """An error as a report carries it: `source_id` is the other source that it is about."""
+    other = error.facts.get("source_id")
+    told = {"code": error.code, "detail": error.detail}
+    return {**told, "source_id": other} if other else told
+
+
+def _add(counts: dict[str, int], more: dict[str, int]) -> None:
+    for name, number in more.items():
+        counts[name] = counts.get(name, 0) + number
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

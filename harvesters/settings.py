@@ -24,6 +24,16 @@ class Settings:
     harvest_allowed_hosts: tuple[str, ...] = setting(
         (), doc="Hosts (host or host:port) that may have private addresses."
     )
+    harvest_host_runs: int = setting(2, doc="Runs at once at one host, over all workers.")
+    harvest_archive_runs: int = setting(
+        3, doc="Runs that miss a dataset of a catalogue before it is archived."
+    )
+    harvest_archive_days: int = setting(
+        7, doc="Days that a dataset of a catalogue is missing before it is archived."
+    )
+    harvest_max_missing_share: float = setting(
+        0.2, doc="Share of a catalogue's datasets that may go missing without an officer's word."
+    )
     harvest_keep_version_days: int = setting(
         30, doc="Days that a superseded version of a table can still be queried."
     )

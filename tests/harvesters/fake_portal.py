@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import re
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 TOKEN = "harvester-token"
-FINISHED = ("published", "unchanged", "refused", "failed")
+FINISHED = ("published", "unchanged", "held", "refused", "failed")
+# A run whose worker does not say that it queued it is handed out again.
+CLAIM_LEASE_S = 30.0
 
 
 class ActionError(Exception):
@@ -31,8 +35,8 @@ def invalid(**fields: list[str]) -> ActionError:
 
 
 class FakePortal:
-    """`datasets`, `sources` and `runs` by id; `reserved` is table → source, `calls` are the
-    names of the actions called.
+    """`datasets`, `sources`, `runs` and `previews` by id; `reserved` is table → source, `uploads`
+    are id → bytes, `calls` are the names of the actions called.
 
     `before` may raise or wait before an action: `portal.before["package_create"] = …`.
     """
@@ -41,7 +45,10 @@ class FakePortal:
         self.datasets: dict[str, dict[str, Any]] = {}
         self.sources: dict[str, dict[str, Any]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
+        self.previews: dict[str, dict[str, Any]] = {}
+        self.uploads: dict[str, bytes] = {}
         self.reserved: dict[str, str] = {}
+        self.claim_lease_s = CLAIM_LEASE_S
         self.calls: list[str] = []
         self.request_ids: set[str | None] = set()
         self.before: dict[str, Callable[[dict[str, Any]], None]] = {}
@@ -71,14 +78,20 @@ class FakePortal:
         self.sources[source["id"]] = source
         return source
 
-    def ask_for_run(self, source: dict[str, Any]) -> dict[str, Any]:
-        return self._run(source_id=source["id"], state="requested", trigger="manual")
+    def ask_for_run(self, source: dict[str, Any], trigger: str = "manual") -> dict[str, Any]:
+        return self._run(source_id=source["id"], state="requested", trigger=trigger)
+
+    def ask_for_preview(self, **fields: Any) -> dict[str, Any]:
+        preview = {"id": str(uuid.uuid4()), "kind": "", "options": {}, "secret": "", **fields}
+        preview |= {"state": "requested", "stages": [], "result": None}
+        self.previews[preview["id"]] = preview
+        return preview
 
     def counted(self, action: str) -> int:
         return self.calls.count(action)
 
     def _run(self, **fields: Any) -> dict[str, Any]:
-        run = {"id": str(uuid.uuid4()), "stages": [], "tables": [], "error": None, "claimed": False}
+        run = {"id": str(uuid.uuid4()), "stages": [], "tables": [], "error": None, "lease": 0.0}
         run |= fields
         self.runs[run["id"]] = run
         return run
@@ -106,6 +119,11 @@ class FakePortal:
         dataset.clear()
         dataset.update(data)
         return self._stored(dataset)
+
+    def package_patch(self, data: dict[str, Any]) -> Any:
+        dataset = self._dataset(data["id"])
+        dataset.update(data)
+        return dataset
 
     def _stored(self, dataset: dict[str, Any]) -> dict[str, Any]:
         for resource in dataset["resources"]:
@@ -147,15 +165,27 @@ class FakePortal:
         if run["state"] in FINISHED and data.get("state") != run["state"]:
             raise invalid(message=["The run has ended."], code=["run_finished"])
         run.update(data)
+        run["lease"] = math.inf
         return run
 
     def hanoiic_run_claim(self, data: dict[str, Any]) -> Any:
+        now = time.monotonic()
         free = [
-            run for run in self.runs.values() if run["state"] == "requested" and not run["claimed"]
+            run for run in self.runs.values() if run["state"] == "requested" and run["lease"] <= now
         ][: data["limit"]]
         for run in free:
-            run["claimed"] = True
+            run["lease"] = now + self.claim_lease_s
         return [{**run, "source": self.sources[run["source_id"]]} for run in free]
+
+    def hanoiic_preview_claim(self, data: dict[str, Any]) -> Any:
+        waiting = [one for one in self.previews.values() if one["state"] == "requested"]
+        for preview in waiting[: data["limit"]]:
+            preview["state"] = "running"
+        return waiting[: data["limit"]]
+
+    def hanoiic_preview_update(self, data: dict[str, Any]) -> Any:
+        self.previews[data["id"]].update(data)
+        return self.previews[data["id"]]
 
     # --- HTTP -----------------------------------------------------------------------------------
 
@@ -189,6 +219,16 @@ class FakePortal:
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
+
+            def do_GET(self) -> None:
+                allowed = self.headers.get("Authorization") == TOKEN
+                upload = portal.uploads.get(self.path.removeprefix("/hanoiic/uploads/"))
+                status = 403 if not allowed else 404 if upload is None else 200
+                content = upload if status == 200 else b""
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content or b"")))
+                self.end_headers()
+                self.wfile.write(content or b"")
 
             def log_message(self, *_: Any) -> None:
                 return

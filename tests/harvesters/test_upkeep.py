@@ -13,8 +13,10 @@ import pyarrow as pa
 import pytest
 
 from harvesters import database, fetch
+from harvesters.lanes import Lanes
 from harvesters.portal import Portal
 from harvesters.receipts import Receipt
+from harvesters.tries import Tries
 from harvesters.upkeep import DAY_S, Keep, remove_raw, tend
 from harvesters.worker import UPKEEP_CRON, Worker
 from lake import edition, rejected
@@ -122,7 +124,8 @@ def test_a_table_that_fails_does_not_keep_the_others_from_it(room, lake):
 def test_a_worker_tends_once_a_day(room, portal, database_url, lake):
     unused = raw_file(room.client.raw_dir, "f", 31)
     queue = database.queue(database.address(database_url))
-    busy = Worker(queue, lambda: room, Portal(portal.url, TOKEN))
+    address = database.address(database_url)
+    busy = Worker(queue, lambda: room, Portal(portal.url, TOKEN), Lanes(address), Tries(address))
     (daily,) = queue.periodic_registry.periodic_tasks.values()
     assert daily.cron == UPKEEP_CRON
 

@@ -19,9 +19,11 @@ from werkzeug import Response
 
 from harvesters import database
 from harvesters.fetch import Client
-from harvesters.pipeline import Room
+from harvesters.lanes import Lanes
 from harvesters.portal import Portal
-from harvesters.worker import Worker
+from harvesters.room import Room
+from harvesters.tries import Tries
+from harvesters.worker import Pace, Worker
 from tests.harvesters.conftest import QUICK
 from tests.harvesters.fake_portal import FINISHED, TOKEN
 from tests.servers import wait_for
@@ -136,7 +138,9 @@ def test_what_may_pass_is_tried_again_and_what_may_not_is_not(
         return replace(room, client=client, portal=Portal(portal.url, TOKEN))
 
     queue = database.queue(database.address(database_url))
-    busy = Worker(queue, make_room, room.portal, retry_after_s=(0, 0))
+    address = database.address(database_url)
+    pace = Pace(retry_after_s=(0, 0))
+    busy = Worker(queue, make_room, room.portal, Lanes(address), Tries(address), pace=pace)
 
     async def work() -> None:
         working = asyncio.create_task(busy.run())

@@ -1,0 +1,145 @@
+"""One file up to the point where its tables may be published, or wait for an officer:
+
+fetch → decode → normalise → validate, gates
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from harvesters import connectors, guess, holds, uploads
+from harvesters.connectors import File
+from harvesters.errors import HeldVersionRejected, SourceInvalid
+from harvesters.fetch import Client, Fetched, Validators
+from harvesters.holds import Hold
+from harvesters.normalise import TypedTable, normalise
+from harvesters.portal import Portal
+from harvesters.report import Report
+from harvesters.source import Source
+from harvesters.validate import Checked, refuse_unfit, validate
+from harvesters.workbench import Workbench
+from lake import names
+from lake.errors import TableNotFound
+from lake.schema import Column
+from lake.store import Lake
+
+
+@dataclass(frozen=True)
+class Gated:
+    """A checked table at the gates: it passes, or it has `holds`, or an officer `rejected` it."""
+
+    table: str
+    checked: Checked
+    holds: list[Hold] = field(default_factory=list)
+    rejected: HeldVersionRejected | None = None
+
+    @property
+    def passes(self) -> bool:
+        return not self.holds and self.rejected is None
+
+
+def fetch(
+    file: File, client: Client, portal: Portal | None, known: Validators | None = None
+) -> Fetched:
+    """A file from where it lies: at the department, or uploaded to the portal.
+
+    Raises the errors of `Client.fetch` and `uploads.fetch`.
+    """
+    if not uploads.is_upload(file.url):
+        return client.fetch(file.url, known)
+    if portal is None:
+        raise SourceInvalid("An uploaded file lies in the portal; there is none to ask.")
+    return uploads.fetch(file.url, portal, client)
+
+
+def guessed(
+    source: Source, client: Client, portal: Portal | None, report: Report
+) -> tuple[Source, Fetched]:
+    """A source without a kind, with the one that its file is of, and that file."""
+    with report.stage("fetch") as stage:
+        file = File(source.url, "", source.table, source.title)
+        fetched = fetch(file, client, portal)
+        found = guess.of_file(source.url, None, fetched.path)
+        stage.say(found.reason)
+    return replace(source, kind=found.kind), fetched
+
+
+def prepare(
+    file: File, fetched: Fetched, source: Source, bench: Workbench, report: Report
+) -> list[Checked]:
+    """Bytes to checked tables: decode, normalise and validate. Raises DataRefused."""
+    connector = connectors.of(file.kind)
+    if connector.decode is None:
+        raise SourceInvalid(f"A {file.kind} source has no files to decode.")
+    with report.stage("decode") as stage:
+        raws = connector.decode(fetched.path, source.options, bench)
+        for raw in raws:
+            stage.count(tables=1)
+            stage.say(*(f"{raw.part or file.table}: {text}" for text in raw.messages))
+    with report.stage("normalise") as stage:
+        typed: list[TypedTable] = []
+        for raw in raws:
+            typed.append(normalise(raw, source.options, bench))
+            stage.count(columns=len(typed[-1].columns), rows=typed[-1].row_count)
+            stage.say(*(f"{raw.part or file.table}: {text}" for text in typed[-1].messages))
+    with report.stage("validate") as stage:
+        checked = [validate(table, source.options, bench) for table in typed]
+        for table in checked:
+            stage.count(accepted=table.accepted_count, rejected=table.rejected_count)
+            if table.rejected_count:
+                report.add_rejected(table_name(file, table), table.shown())
+        for table in checked:
+            refuse_unfit(table, source.options)
+    return checked
+
+
+def gate(
+    file: File, checked: list[Checked], source: Source, lake: Lake | None, report: Report
+) -> list[Gated]:
+    """The tables of a file with what holds them back; without a lake all of them are new."""
+    with report.stage("validate") as stage:
+        gated = list(_gated(file, checked, source, lake))
+        for one in gated:
+            for hold in one.holds:
+                report.add_hold(hold)
+                stage.say(f"{one.table} waits for an officer: {hold.reason}")
+            if one.rejected:
+                stage.say(one.rejected.detail)
+        if held := sum(not one.passes for one in gated):
+            stage.count(held_tables=held)
+    return gated
+
+
+def _gated(
+    file: File, checked: list[Checked], source: Source, lake: Lake | None
+) -> Iterator[Gated]:
+    for one in checked:
+        table = table_name(file, one)
+        try:
+            found = holds.examine(one, published_columns(lake, table), source, table)
+        except HeldVersionRejected as rejected:
+            yield Gated(table, one, rejected=rejected)
+        else:
+            yield Gated(table, one, holds=found)
+
+
+def published_columns(lake: Lake | None, table: str) -> list[Column] | None:
+    """The columns of a table's latest version; None when there is none."""
+    if lake is None:
+        return None
+    try:
+        found = lake.table(table)
+        return found.columns(found.resolve().number)
+    except TableNotFound:
+        return None
+
+
+def table_name(file: File, checked: Checked) -> str:
+    part = checked.typed.raw.part
+    return names.table_name(file.table, part) if part else file.table
+
+
+def resource_name(file: File, checked: Checked) -> str:
+    part = checked.typed.raw.part
+    return f"{file.name} – {part}" if part else file.name

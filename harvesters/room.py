@@ -1,0 +1,25 @@
+"""Everything a run reaches: the Internet, the lake, the portal, and the memory of past runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harvesters.departures import Patience
+from harvesters.fetch import Client
+from harvesters.portal import Portal
+from harvesters.presence import Presence
+from harvesters.receipts import Receipts
+from lake.store import Lake
+
+
+@dataclass(frozen=True)
+class Room:
+    """A run's own connections."""
+
+    client: Client
+    lake: Lake
+    portal: Portal
+    receipts: Receipts
+    presence: Presence
+    gateway_url: str
+    patience: Patience = field(default_factory=Patience)

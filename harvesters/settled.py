@@ -1,0 +1,100 @@
+"""Files that went through: whether one is settled already, and the receipt that it is now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from harvesters import receipts
+from harvesters.connectors import File, Offer
+from harvesters.errors import HarvestError
+from harvesters.fetch import Fetched
+from harvesters.publish import made_by
+from harvesters.receipts import Receipt
+from harvesters.register import TableEntry
+from harvesters.report import Report
+from harvesters.room import Room
+from harvesters.source import Source
+from lake.errors import LakeError
+from lake.store import Lake
+
+
+@dataclass
+class Settled:
+    """One file that went through: its tables as resources, or the receipt that it is unchanged.
+
+    `waiting`: a table of it is held, or was rejected; then it is no receipt's business yet.
+    """
+
+    file: File
+    receipt: Receipt | None
+    fetched: Fetched | None = None
+    entries: list[TableEntry] = field(default_factory=list)
+    waiting: bool = False
+    rejected: HarvestError | None = None
+
+    @property
+    def unchanged(self) -> bool:
+        return self.fetched is None
+
+
+def is_settled(
+    receipt: Receipt, fetched: Fetched, file: File, offer: Offer, source: Source, room: Room
+) -> bool:
+    """Whether nothing is to do: the same bytes and wishes, the lake and the portal as left."""
+    if not receipt.covers(fetched, receipts.asked(source, file.table, _wishes(offer))):
+        return False
+    try:
+        for row in receipt.tables:
+            if room.lake.table(row["table"]).resolve().number != row["version"]:
+                return False
+    except LakeError:
+        return False
+    dataset = room.portal.find("package_show", id=receipt.dataset_id)
+    return dataset is not None and dataset.get("state", "active") == "active"
+
+
+def settle(file: Settled, offer: Offer, source: Source, room: Room, dataset_id: str) -> None:
+    """Write the receipt of a file whose tables are all published and registered."""
+    if file.fetched is None or file.waiting:
+        return
+    tables = [
+        {
+            "table": entry.published.table,
+            "version": entry.published.version,
+            "row_count": entry.published.row_count,
+            "rejected_count": entry.published.rejected_count,
+        }
+        for entry in file.entries
+    ]
+    room.receipts.settle(
+        Receipt(
+            source_id=source.id,
+            url=file.file.url,
+            etag=file.fetched.etag,
+            last_modified=file.fetched.last_modified,
+            sha256=file.fetched.sha256,
+            asked=receipts.asked(source, file.file.table, _wishes(offer)),
+            dataset_id=dataset_id,
+            tables=tables,
+        )
+    )
+
+
+def report_unchanged(receipt: Receipt, lake: Lake, run_id: str, report: Report) -> None:
+    """The tables of an unchanged file; a version that this very run made before its worker was
+    lost is its change all the same."""
+    for row in receipt.tables:
+        report.add_table(
+            row["table"],
+            dataset=receipt.dataset_id,
+            version=row["version"],
+            changed=made_by(lake, row["table"], row["version"], run_id),
+            row_count=row["row_count"],
+            rejected_count=row["rejected_count"],
+        )
+
+
+def _wishes(offer: Offer) -> dict[str, Any]:
+    links = [vars(link) for link in offer.links]
+    return {"name": offer.name, "identifier": offer.identifier, "links": links, **offer.fields}
