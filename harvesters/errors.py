@@ -314,6 +314,13 @@ class DatasetTaken(PortalFailed):
     code = "dataset_taken"
 
 
+class DatabaseUnavailable(HarvestError):
+    """The harvest database, where receipts and the queue lie, does not answer."""
+
+    code = "database_unavailable"
+    passing = True
+
+
 class WorkerLost(HarvestError):
     """The workers that tried this run died each time."""
 
