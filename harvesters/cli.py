@@ -117,7 +117,14 @@ def run(given: argparse.Namespace) -> int:
     source = Source.of(row)
     database.migrate(opening.conninfo(settings))
     if given.dry_run:
-        ground = Ground(room.client, room.lake, room.portal, room.presence, room.patience)
+        ground = Ground(
+            room.client,
+            room.lake,
+            room.portal,
+            room.presence,
+            mask_secret=room.mask_secret,
+            patience=room.patience,
+        )
         return EXIT[print_plan(plan(source, ground))]
     with opening.lanes(settings).taken(source.id, source.url):
         return _run(source, room)

@@ -55,5 +55,6 @@ def room(settings: Settings) -> Room:
         receipts=Receipts(address),
         presence=Presence(address),
         gateway_url=settings.gateway_url,
+        mask_secret=read_secret(key) if (key := settings.harvest_mask_key_file) else None,
         patience=patience(settings),
     )

@@ -77,6 +77,7 @@ class Ground:
     lake: Lake | None = None
     portal: Portal | None = None
     presence: Presence | None = None
+    mask_secret: str | None = None
     patience: Patience = field(default_factory=Patience)
 
 
@@ -116,7 +117,7 @@ def _tables(
             fetched = fetch(file, ground.client, ground.portal)
     with Workbench() as bench:
         scratch = Lake(bench.folder / "lake")
-        checked = prepare(file, fetched, source, bench, report)
+        checked = prepare(file, fetched, source, bench, report, ground.mask_secret)
         gated = gate(file, checked, source, ground.lake, report)
         return [_planned(one, scratch, ground.lake) for one in gated]
 

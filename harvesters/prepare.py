@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from harvesters import connectors, guess, holds, uploads
+from harvesters import connectors, drift, guess, holds, masks, uploads
 from harvesters.connectors import File
 from harvesters.errors import HeldVersionRejected, SourceInvalid
 from harvesters.fetch import Client, Fetched, Validators
@@ -66,15 +66,25 @@ def guessed(
 
 
 def prepare(
-    file: File, fetched: Fetched, source: Source, bench: Workbench, report: Report
+    file: File,
+    fetched: Fetched,
+    source: Source,
+    bench: Workbench,
+    report: Report,
+    mask_secret: str | None,
 ) -> list[Checked]:
-    """Bytes to checked tables: decode, normalise and validate. Raises DataRefused."""
+    """Bytes to checked tables: decode, mask, normalise and validate.
+
+    `mask_secret` is behind columns that are hashed. Raises DataRefused, MaskKeyMissing.
+    """
     connector = connectors.of(file.kind)
     if connector.decode is None:
         raise SourceInvalid(f"A {file.kind} source has no files to decode.")
     with report.stage("decode") as stage:
         raws = connector.decode(fetched.path, source.options, bench)
+        key = masks.source_key(mask_secret, source.id)
         for raw in raws:
+            masks.apply(raw, source.options, bench, key)
             stage.count(tables=1)
             stage.say(*(f"{raw.part or file.table}: {text}" for text in raw.messages))
     with report.stage("normalise") as stage:
@@ -116,12 +126,14 @@ def _gated(
 ) -> Iterator[Gated]:
     for one in checked:
         table = table_name(file, one)
+        before = published_columns(lake, table)
+        kept = drift.keep_types(one, before)
         try:
-            found = holds.examine(one, published_columns(lake, table), source, table)
+            found = holds.examine(kept, before, source, table)
         except HeldVersionRejected as rejected:
-            yield Gated(table, one, rejected=rejected)
+            yield Gated(table, kept, rejected=rejected)
         else:
-            yield Gated(table, one, holds=found)
+            yield Gated(table, kept, holds=found)
 
 
 def published_columns(lake: Lake | None, table: str) -> list[Column] | None:

@@ -14,7 +14,7 @@ from lake.store import Lake
 
 @dataclass(frozen=True)
 class Room:
-    """A run's own connections."""
+    """A run's own connections. `mask_secret` is behind columns that are hashed."""
 
     client: Client
     lake: Lake
@@ -22,4 +22,5 @@ class Room:
     receipts: Receipts
     presence: Presence
     gateway_url: str
+    mask_secret: str | None = None
     patience: Patience = field(default_factory=Patience)

@@ -117,9 +117,9 @@ def test_other_bytes_with_the_same_content_publish_nothing(run, serve, httpserve
 def test_changed_options_read_an_unchanged_file_anew(run, serve, portal, lake):
     source = source_of(portal, serve(CSV))
     run(source)
-    source["options"] = {"columns": {"dân số": {"type": "decimal(10,2)"}}}
+    source["options"] = {"columns": {"dân số": {"type": "decimal(21,2)"}}}
     assert run(source).state == "published"
-    assert types(lake, "planning_wards")["dân số"] == "decimal(10,2)"
+    assert types(lake, "planning_wards")["dân số"] == "decimal(21,2)"
 
 
 def test_changed_dataset_fields_reach_the_catalogue(run, serve, portal):
