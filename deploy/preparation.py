@@ -36,6 +36,7 @@ def write_configuration(plan: Plan) -> None:
     home.secret("harvest_database_url", harvest_url)
     home.secret("redis_url", redis_url)
     home.password("operator")
+    home.secret("harvest_mask.key")
     # 32 random bytes: a key of Fernet.
     home.secret("source_secrets.key")
     CkanIni(

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import replace
-from pathlib import Path
 
 from harvesters.errors import MaskKeyMissing
 from harvesters.normalise import pins_by_column
@@ -34,22 +33,16 @@ _DATE = (
 )
 
 
-def source_key(path: Path | None, source_id: str) -> bytes | None:
-    """The key of one source, made from the secret in a file: values of two sources never compare.
-
-    None when there is no file set. Raises MaskKeyMissing when it is too short or can't be read.
-    """
-    if path is None:
+def source_key(secret: str | None, source_id: str) -> bytes | None:
+    """The key of one source, made from the installation's secret: hashes of two sources never
+    compare. None without a secret. Raises MaskKeyMissing when it is too short."""
+    if secret is None:
         return None
-    try:
-        secret = path.read_bytes().strip()
-    except OSError as error:
-        raise MaskKeyMissing("The key file for hashed columns can't be read.") from error
-    if len(secret) < _LEAST_KEY_BYTES:
+    if len(secret.encode()) < _LEAST_KEY_BYTES:
         raise MaskKeyMissing(
-            f"The key for hashed columns is shorter than {_LEAST_KEY_BYTES} bytes."
+            f"The secret for hashed columns has less than {_LEAST_KEY_BYTES} bytes."
         )
-    return hmac.digest(secret, f"mask:{source_id}".encode(), hashlib.sha256)
+    return hmac.digest(secret.encode(), f"mask:{source_id}".encode(), hashlib.sha256)
 
 
 def apply(table: RawTable, options: Options, bench: Workbench, key: bytes | None) -> None:

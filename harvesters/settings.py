@@ -24,6 +24,9 @@ class Settings:
     harvest_allowed_hosts: tuple[str, ...] = setting(
         (), doc="Hosts (host or host:port) that may have private addresses."
     )
+    harvest_mask_key_file: Path | None = setting(
+        None, doc="File with the secret behind hashed columns; without it none can be hashed."
+    )
     harvest_host_runs: int = setting(2, doc="Runs at once at one host, over all workers.")
     harvest_archive_runs: int = setting(
         3, doc="Runs that miss a dataset of a catalogue before it is archived."
