@@ -10,6 +10,7 @@ goes to pytest.
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,10 @@ from deploy.valkey import EmbeddedValkey  # noqa: E402
 from tests.ckanext_hanoiic.peer_suites import CKAN_SETTINGS, SUITES, Suite  # noqa: E402
 from tests.servers import postgres, temporary_home, valkey  # noqa: E402
 
+PYTEST_INI = """\
+[pytest]
+addopts = -p ckan -p ckan_fixtures -p steady_words
+"""
 INI = """\
 [DEFAULT]
 debug = false
@@ -117,7 +122,7 @@ def _run(
         encoding="utf-8",
     )
     pytest_ini = folder / "pytest.ini"
-    pytest_ini.write_text("[pytest]\naddopts = -p ckan -p ckan_fixtures\n", encoding="utf-8")
+    pytest_ini.write_text(PYTEST_INI, encoding="utf-8")
     ckan = [sys.executable, "-m", "ckanext.hanoiic", "-c", str(ini)]
     subprocess.check_call([*ckan, "db", "upgrade"], cwd=folder)
     tests = _tests(suite)
@@ -131,6 +136,7 @@ def _run(
             *(str(tests / module) for module in modules),
         ],
         cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(HERE)},  # of steady_words
     )
 
 

@@ -67,7 +67,11 @@ CKAN = Suite(
         "controllers/test_feed.py",
         "controllers/test_home.py",
     ),
-    quick=("lib/search", "logic/action/test_get.py::TestPackageSearch"),
+    quick=(
+        "lib/search/test_index.py",
+        "lib/search/test_query.py::TestPackageQuery",
+        "logic/action/test_get.py::TestPackageSearch",
+    ),
     left_out={
         "lib/search/test_search.py::test_check_invalid_schema": "its data file is not in the wheel",
         "lib/search/test_search.py::test_check_schema_with_wrong_version": "its data file is not "

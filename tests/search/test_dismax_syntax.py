@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from ckanext.hanoiic.search import dismax
-from ckanext.hanoiic.search.dismax import Fields
 from ckanext.hanoiic.search.errors import QueryTooComplex, SyntaxRefused, ValueRefused
+from ckanext.hanoiic.search.fields import Fields
 from ckanext.hanoiic.search.lucene import Reading
+from ckanext.hanoiic.search.minimum import minimum_match
 from ckanext.hanoiic.search.tree import Best, Boost, Nothing, Pattern, Phrase, Term, Wild, leaves
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +32,7 @@ def written(nodes):
     ],
 )
 def test_minimum_match_as_solr_counts_it(rule, counts):
-    assert {count: dismax.minimum_match(rule, count) for count in counts} == counts
+    assert {count: minimum_match(rule, count) for count in counts} == counts
 
 
 def test_each_word_is_looked_for_in_every_field():

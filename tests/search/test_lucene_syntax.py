@@ -21,6 +21,7 @@ from ckanext.hanoiic.search.tree import (
     Pattern,
     Phrase,
     Range,
+    Regex,
     Term,
     Wild,
 )
@@ -62,6 +63,10 @@ A, B, C = (Term("text", letter) for letter in "abc")
         ("'a'", Term("text", "'a'")),
         ("a<b", Term("text", "a<b")),
         (r"extras\ x:a", Term("extras x", "a")),
+        ("/a.*b/", Regex("text", "a.*b")),
+        (r"title:/a\/[bc]/^2", Boost(Regex("title", r"a\/[bc]"), 2.0)),
+        ("a/b/c", Term("text", "a/b/c")),
+        ('/a"&&b/', Regex("text", 'a"&&b')),
         ('x"a b"', Bool(should=(Term("text", "x"), Phrase("text", "a b")), at_least=1)),
     ],
 )
@@ -122,6 +127,7 @@ def test_a_group_keeps_its_field():
         "^2",
         "title:-a",
         "a OR OR b",
+        "/a",
     ],
 )
 def test_a_mistake_is_a_syntax_error(query):
@@ -129,7 +135,7 @@ def test_a_mistake_is_a_syntax_error(query):
         lucene.parse(query, AND)
 
 
-@pytest.mark.parametrize("query", ["/a.*b/", "title:/a/", r"_query\_:a", "_val_:a"])
+@pytest.mark.parametrize("query", [r"_query\_:a", "_val_:a"])
 def test_what_the_index_cannot_do_is_said(query):
     with pytest.raises(FeatureUnsupported):
         lucene.parse(query, AND)

@@ -10,8 +10,9 @@ from ckanext.hanoiic.search.document import row_of
 from ckanext.hanoiic.search.errors import SearchFailed
 from ckanext.hanoiic.search.facets import facets_of
 from ckanext.hanoiic.search.match import Matcher
+from ckanext.hanoiic.search.parsers import local_parameters
 from ckanext.hanoiic.search.rank import Ranker
-from ckanext.hanoiic.search.request import local_parameters, request_of
+from ckanext.hanoiic.search.request import request_of
 from ckanext.hanoiic.search.solr_schema import ckan_schema
 from ckanext.hanoiic.search.sorting import order_by
 from ckanext.hanoiic.search.sql import Sql, Words, at_least, sql_of

@@ -9,71 +9,24 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from dataclasses import replace
+from itertools import islice
 
 from . import vietnamese
-from .errors import QueryTooComplex, SyntaxRefused, ValueRefused
+from .errors import QueryTooComplex, SyntaxRefused
+from .fields import Fields, Leaf
 from .lucene import LONGEST_QUERY, Reading, bool_of
 from .lucene import parse as parse_lucene
-from .synonyms import MOST_ALTERNATIVES, NO_SYNONYMS, Alternative, Synonyms
-from .tree import Best, Bool, Boost, Node, Nothing, Pattern, Phrase, Term, Wild
+from .minimum import minimum_match
+from .synonyms import MOST_ALTERNATIVES, Alternative
+from .tree import Bool, Node, Nothing, Pattern, Phrase, Term, Wild
 from .vietnamese import Word
-
-Leaf = Term | Phrase | Pattern
 
 MOST_WORDS = 64
 SHORTEST_PREFIX = 2
 
 _PIECES = re.compile(r'(?P<sign>[+-]?)(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))')
 _OPERATORS = frozenset({"AND", "OR", "NOT", "&&", "||"})
-
-
-@dataclass(frozen=True)
-class Fields:
-    """Solr's ``qf`` (field → weight), ``tie`` and ``mm``."""
-
-    weights: dict[str, float]
-    tie: float = 0.0
-    mm: str = "100%"
-    synonyms: Synonyms = NO_SYNONYMS
-
-    @classmethod
-    def of(
-        cls,
-        qf: str,
-        tie: str | float = 0.0,
-        mm: str | int = "100%",
-        synonyms: Synonyms = NO_SYNONYMS,
-    ) -> Fields:
-        weights = {}
-        for piece in qf.replace(",", " ").split():
-            name, _, weight = piece.partition("^")
-            weights[name] = number(weight or "1", "qf")
-        return cls(weights, number(tie, "tie"), str(mm).strip(), synonyms)
-
-    def best(self, leaf: Leaf, alternatives: Iterable[Alternative] = ()) -> Node:
-        """``leaf``, or what it may also be called, in every field, weighted."""
-        asked = [(leaf, 1.0), *((Phrase("", other.text), other.weight) for other in alternatives)]
-        return Best(
-            tuple(
-                Boost(replace(node, field=name), weight * share)
-                for node, share in asked
-                for name, weight in self.weights.items()
-            ),
-            self.tie,
-        )
-
-
-def number(text: str | float, name: str) -> float:
-    try:
-        found = float(text)
-    except ValueError:
-        raise ValueRefused(f"{name}={text!r} is no number") from None
-    if not 0 <= found < 1e9:
-        raise ValueRefused(f"{name}={text!r} is out of range")
-    return found
 
 
 def parse(query: str, fields: Fields) -> Node:
@@ -149,10 +102,18 @@ def _chooses(query: str) -> bool:
 
 def parse_extended(query: str, fields: Fields, reading: Reading) -> Node:
     """EDisMax: Lucene's syntax where it parses, DisMax where it doesn't."""
+    bare: list[Node] = []
+
+    def best(leaf: Term | Phrase) -> Node:
+        bare.append(fields.best(leaf))
+        return bare[-1]
+
     try:
-        found = parse_lucene(query, replace(reading, default_and=False, bare=fields.best))
+        found = parse_lucene(query, replace(reading, default_and=False, bare=best))
     except SyntaxRefused:
         return parse(query, fields)
+    if len(bare) > MOST_WORDS:
+        raise QueryTooComplex(f"more than {MOST_WORDS} words")
     if _chooses(query):
         fields = replace(fields, mm="1")
     return _with_minimum(found, fields, query)
@@ -177,45 +138,10 @@ def _with_minimum(node: Node, fields: Fields, query: str) -> Node:
     least = minimum_match(fields.mm, len(node.should))
     if not node.must and node.should:
         least = max(least, 1)
-    return replace(node, at_least=least, nearness=_nearness(query, fields))
+    return replace(node, at_least=least, nearness=fields.nearness(_neighbours(query)))
 
 
-def _nearness(query: str, fields: Fields) -> tuple[Node, ...]:
-    """Neighbouring words of the query as phrases: a Vietnamese word is several syllables."""
+def _neighbours(query: str) -> list[str]:
+    """The words of a query in a row, without its signs and operators."""
     written = [word for word in re.sub(r'["+*]', " ", query).split() if word not in _OPERATORS]
-    return tuple(
-        fields.best(Phrase("", f"{one} {two}"))
-        for one, two in pairwise(written[:MOST_WORDS])
-        if not (one.startswith("-") or two.startswith("-"))
-    )
-
-
-def minimum_match(rule: str, count: int) -> int:
-    """How many of ``count`` optional clauses must match.
-
-    ``rule``: Solr's ``mm``: ``3``, ``-1``, ``75%``, ``-25%``, or conditions ``2<-1 5<80%`` (with
-    more than 2 clauses all but one, with more than 5 clauses 80 %).
-    """
-    if "<" in rule:
-        # Solr allows spaces around the sign.
-        chosen = str(count)
-        for condition in re.sub(r"\s*<\s*", "<", rule).split():
-            above, _, value = condition.partition("<")
-            if count <= _whole(above):
-                break
-            chosen = value
-        return minimum_match(chosen, count)
-    if rule.endswith("%"):
-        part = count * abs(_whole(rule[:-1])) // 100
-        needed = count - part if rule.startswith("-") else part
-    else:
-        needed = _whole(rule)
-        needed = count + needed if needed < 0 else needed
-    return max(0, min(count, needed))
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueRefused(f"mm: {text!r} is no whole number") from None
+    return [word for word in written[:MOST_WORDS] if not word.startswith("-")]

@@ -1,7 +1,7 @@
 """Lucene's classic query syntax → tree.
 
-``luqum`` reads the syntax; what it reads differently from Lucene is rewritten before (``&&``,
-``||``, ``!``, a quote within a word), and Lucene's rules for AND, OR, + and - are applied after.
+``luqum`` reads the syntax; what it reads differently from Lucene is rewritten before
+(``luqum_text``), and Lucene's rules for AND, OR, + and - are applied after.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from luqum.exceptions import ParseError
 from luqum.thread import parse as luqum_parse
 
 from .errors import FeatureUnsupported, QueryTooComplex, SyntaxRefused
+from .luqum_text import DEEPEST_NESTING, MOST_CLAUSES, rewritten
 from .tree import (
     Bool,
     Boost,
@@ -26,31 +27,14 @@ from .tree import (
     Pattern,
     Phrase,
     Range,
+    Regex,
     Term,
     Wild,
 )
 
 LONGEST_QUERY = 16_384  # characters
-MOST_CLAUSES = 1024  # Lucene's own limit
-DEEPEST_NESTING = 64
 MOST_EDITS = 2  # Lucene's own limit
 
-_PIECES = re.compile(
-    r"""(?P<escaped>\\.)
-    |   (?P<phrase>"(?:\\.|[^"\\])*")
-    |   (?P<range>[\[{](?:\\.|"(?:\\.|[^"\\])*"|[^\]}\\"])*[\]}])
-    |   (?P<and>&&)
-    |   (?P<or>\|\|)
-    |   (?P<not>!)
-    |   (?P<regex>/)
-    |   (?P<boost>\^)
-    |   (?P<plain>['<>=])
-    |   (?P<open>\()
-    |   (?P<other>.)""",
-    re.VERBOSE | re.DOTALL,
-)
-_TERM_ENDERS = frozenset(' \t\r\n\u3000([{:+-!"^')
-_DIGITS = frozenset("0123456789")
 _MAGIC = frozenset({"_query_", "_val_"})
 
 
@@ -67,55 +51,16 @@ def parse(query: str, reading: Reading) -> Node:
     """The tree of ``query``; raises SyntaxRefused, FeatureUnsupported or QueryTooComplex."""
     if len(query) > LONGEST_QUERY:
         raise QueryTooComplex(f"more than {LONGEST_QUERY} characters")
-    rewritten = _as_luqum_reads(query)
-    if not rewritten.strip():
+    text = rewritten(query)
+    if not text.strip():
         return Nothing()
     try:
-        found = luqum_parse(rewritten)
+        found = luqum_parse(text)
     except (ParseError, ArithmeticError, ValueError) as error:
         raise SyntaxRefused(f"{query!r}: {error}") from None
     except RecursionError:
         raise QueryTooComplex("nested too deeply") from None
     return _Reader(reading).node(found, reading.default_field)
-
-
-def _as_luqum_reads(query: str) -> str:
-    """Rewrite what Lucene accepts and ``luqum`` reads in another way."""
-    written: list[str] = []
-    depth = 0
-    clauses = 0
-    within_word = False
-    for piece in _PIECES.finditer(query):
-        kind, text = piece.lastgroup, piece.group()
-        starts = not within_word
-        within_word = kind == "escaped" or text[-1] not in _TERM_ENDERS
-        if kind in ("and", "or", "not"):
-            text = f" {kind.upper()} "
-        elif kind == "phrase":
-            text = text if starts else f" {text}"
-        elif kind == "regex" and starts:
-            raise FeatureUnsupported("regular expressions (write \\/ for a slash)")
-        elif kind == "plain" and starts:
-            text = f"\\{text}"
-        elif kind == "boost" and query[piece.end() : piece.end() + 1] not in _DIGITS:
-            raise SyntaxRefused(f"{query!r}: after ^ comes a number")
-        elif text == "\\\n":
-            text = "\\ "
-        elif text == "\\":
-            raise SyntaxRefused(f"{query!r}: a backslash at the end")
-        elif text == '"':
-            raise SyntaxRefused(f"{query!r}: a quote is not closed")
-        elif kind == "open":
-            depth += 1
-        elif text == ")":
-            depth -= 1
-        if depth > DEEPEST_NESTING:
-            raise QueryTooComplex(f"nested deeper than {DEEPEST_NESTING}")
-        clauses += kind == "phrase" or (starts and kind in ("other", "escaped"))
-        written.append(text)
-    if clauses > 4 * MOST_CLAUSES:
-        raise QueryTooComplex(f"more than {MOST_CLAUSES} clauses")
-    return "".join(written)
 
 
 class _Reader:
@@ -225,6 +170,8 @@ def _leaf(item: parsed.Item, field: str) -> Node:
     if isinstance(item, parsed.Fuzzy):
         text = _unescape(item.term.value)
         return Fuzzy(field, text, _edits(float(item.degree), len(text)))
+    if isinstance(item, parsed.Regex):
+        return Regex(field, item.value[1:-1])
     if isinstance(item, parsed.Range):
         return _range(item, field)
     raise FeatureUnsupported(f"{type(item).__name__} in a query")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from . import dates, document, vietnamese
+from . import dates, document, regular, vietnamese
 from .errors import DocumentRefused, FeatureUnsupported, ValueRefused
 from .lexemes import LONGEST_LEXEME, begins, lexeme, quoted, spoken
-from .solr_schema import Field, SolrSchema
+from .solr_schema import INFIX, Field, SolrSchema
 from .sql import Match, Sql, Words, all_of, any_of, at_least, like, none_of
 from .tree import (
     Best,
@@ -21,6 +21,8 @@ from .tree import (
     Pattern,
     Phrase,
     Range,
+    Regex,
+    Scored,
     Term,
     Wild,
 )
@@ -30,6 +32,12 @@ class Vocabulary(Protocol):
     """The words that a text field has in the index, and the values of any other field."""
 
     def like(self, field: str, pattern: str) -> list[str]: ...
+
+    def matching(self, field: str, expression: str) -> list[str]: ...
+
+    def between(
+        self, field: str, low: str | None, high: str | None, lowest: bool, highest: bool
+    ) -> list[str]: ...
 
     def near(self, field: str, word: str, edits: int) -> list[str]: ...
 
@@ -52,7 +60,7 @@ class Matcher:
                 return True
             case Nothing():
                 return False
-            case Boost(inner, _):
+            case Boost(inner, _) | Scored(inner):
                 return self.match(inner)
             case Best(nodes, _):
                 return any_of([self.match(child) for child in self._widest(nodes)])
@@ -68,6 +76,8 @@ class Matcher:
                 return self._pattern(self.field(field), node)
             case Fuzzy(field, text, edits):
                 return self._fuzzy(self.field(field), text, edits)
+            case Regex(field, text):
+                return self._regex(self.field(field), text)
             case Range(field):
                 return self._range(self.field(field), node)
         raise FeatureUnsupported(type(node).__name__)
@@ -127,9 +137,10 @@ class Matcher:
             return False
         pattern = f"%{like(folded)}%"
         # The first condition is what a trigram index answers, the second is about this field.
+        line = INFIX.index(field.name) + 1
         return Sql(
-            "(e.infix LIKE %s AND e.exact -> %s::text ->> 0 LIKE %s)",
-            (pattern, field.name, pattern),
+            "(e.infix LIKE %s AND split_part(e.infix, chr(10), %s) LIKE %s)",
+            (pattern, line, pattern),
         )
 
     def _pattern(self, field: Field, node: Pattern) -> Match:
@@ -137,7 +148,7 @@ class Matcher:
             if node.prefix is not None:
                 return begins(field, node.prefix)
             words = self.vocabulary.like(field.name, _like(node, vietnamese.fold))
-            return any_of([Words(quoted(lexeme(field.name, ":", word))) for word in words])
+            return _any_word(field, words)
         if field.kind == "infix":
             pattern = _like(node, vietnamese.fold)
             return Sql("e.exact -> %s::text ->> 0 LIKE %s", (field.name, f"%{pattern}%"))
@@ -152,15 +163,38 @@ class Matcher:
         if field.is_words:
             folded = "".join(word.folded for word in vietnamese.words(text))
             words = self.vocabulary.near(field.name, folded, edits) if folded else []
-            return any_of([Words(quoted(lexeme(field.name, ":", word))) for word in words])
+            return _any_word(field, words)
         if field.kind != "string":
             raise FeatureUnsupported(f"a fuzzy search in {field.name!r}, which holds no words")
         values = self.vocabulary.values_near(field.name, vietnamese.storable(text), edits)
         return any_of([Words(quoted(lexeme(field.name, "=", value))) for value in values])
 
+    def _regex(self, field: Field, text: str) -> Match:
+        if field.is_words:
+            expression = regular.expression(text, vietnamese.fold)
+            return _any_word(field, self.vocabulary.matching(field.name, expression))
+        if field.kind != "string":
+            raise FeatureUnsupported(f"a regular expression in {field.name!r}, no text")
+        expression = regular.expression(text, vietnamese.storable)
+        return Sql(
+            "EXISTS (SELECT FROM jsonb_array_elements_text(e.exact -> %s::text) v"
+            ' WHERE v COLLATE "C" ~ %s)',
+            (field.name, expression),
+        )
+
     def _range(self, field: Field, node: Range) -> Match:
-        if field.is_words or field.kind == "infix":
-            raise FeatureUnsupported(f"a range of words in {field.name!r}")
+        if field.is_words:
+            low, high = (
+                None if end is None else vietnamese.fold(end) for end in (node.low, node.high)
+            )
+            return _any_word(
+                field,
+                self.vocabulary.between(
+                    field.name, low, high, node.includes_low, node.includes_high
+                ),
+            )
+        if field.kind == "infix":
+            raise FeatureUnsupported(f"a range of parts of words in {field.name!r}")
         numeric = field.kind in ("integer", "number")
         element = "(v #>> '{}')::numeric" if numeric else "(v #>> '{}') COLLATE \"C\""
         bound = "%s::numeric" if numeric else "%s::text"
@@ -177,6 +211,10 @@ class Matcher:
             f"WHERE {' AND '.join(conditions)})",
             tuple(parameters),
         )
+
+
+def _any_word(field: Field, words: list[str]) -> Match:
+    return any_of([Words(quoted(lexeme(field.name, ":", word))) for word in words])
 
 
 def _unweighted(node: Node) -> Node:

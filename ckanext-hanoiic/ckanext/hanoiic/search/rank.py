@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Protocol
 
+from . import functions
 from .lexemes import spoken
 from .match import Matcher
 from .sql import Match, Sql, Words, all_of, any_of, sql_of
-from .tree import Best, Bool, Boost, Node, Nothing, Phrase, Term
+from .tree import Best, Bool, Boost, Node, Nothing, Phrase, Scored, Term
 
 EXACT = 0.5
 NEAR = 0.5
@@ -40,6 +41,8 @@ class Ranker:
                 return Sql("0.0")
             case Boost(inner, factor):
                 return _times(self.score(inner), factor)
+            case Scored():
+                return self._scored(node)
             case Best(nodes, _):
                 return _times(self._best(nodes), self._rarity(node))
             case Bool():
@@ -48,6 +51,18 @@ class Ranker:
                 parts += self._completeness(node)
                 return _sum(parts) if parts else Sql("1.0")
         return self._best((node,))
+
+    def _scored(self, node: Scored) -> Sql:
+        """Solr's ``bf`` and ``boost``: (score + functions) × functions."""
+
+        def numbers(wanted: tuple[functions.Function, ...]) -> list[Sql]:
+            matcher = self.matcher
+            return [functions.value(function, matcher.field, matcher.now) for function in wanted]
+
+        found = _sum([self.score(node.node), *numbers(node.added)])
+        for factor in numbers(node.factors):
+            found = Sql(f"{found.text} * ({factor.text})", (*found.parameters, *factor.parameters))
+        return found
 
     def _completeness(self, node: Bool) -> list[Sql]:
         if node.at_least is None or not 0 < node.at_least < len(node.should):

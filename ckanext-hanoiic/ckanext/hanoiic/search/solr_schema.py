@@ -25,6 +25,8 @@ KINDS = {
 }
 # Text types: words; of which `text` also finds English inflections, and `text_ngram` any part.
 TEXT_KINDS = {"text": "stemmed", "text_general": "words", "text_ngram": "infix"}
+# The fields of that last kind, in the order in which a row keeps them.
+INFIX = ("name_ngram", "title_ngram")
 
 
 @dataclass(frozen=True)

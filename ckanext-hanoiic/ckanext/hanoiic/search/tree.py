@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from .functions import Function
+
 
 class Node:
     """Any part of a query."""
@@ -78,6 +80,14 @@ class Fuzzy(Node):
 
 
 @dataclass(frozen=True)
+class Regex(Node):
+    """Words, or whole values, that a regular expression in Lucene's syntax matches."""
+
+    field: str
+    expression: str
+
+
+@dataclass(frozen=True)
 class Range(Node):
     """From ``low`` to ``high``; None is open."""
 
@@ -105,6 +115,15 @@ class Best(Node):
 
 
 @dataclass(frozen=True)
+class Scored(Node):
+    """Finds what ``node`` finds; functions of each row are added to its score, or multiply it."""
+
+    node: Node
+    added: tuple[Function, ...] = ()
+    factors: tuple[Function, ...] = ()
+
+
+@dataclass(frozen=True)
 class Bool(Node):
     """All of ``must``, none of ``must_not``, and at least ``at_least`` of ``should``.
 
@@ -127,7 +146,7 @@ class Bool(Node):
 
 def leaves(node: Node) -> Iterator[Node]:
     """Every leaf of the tree, in order."""
-    if isinstance(node, Boost):
+    if isinstance(node, Boost | Scored):
         yield from leaves(node.node)
     elif isinstance(node, Best):
         for child in node.nodes:
