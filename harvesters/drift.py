@@ -80,6 +80,16 @@ def changes(before: Sequence[Column], after: Sequence[Column]) -> list[Change]:
     return found + [Change(column.name, NEW, "", column.type) for column in added]
 
 
+def notes(before: Sequence[Column] | None, checked: Checked) -> list[str]:
+    """Sentences about changes that break nobody, for the report; none for a new table."""
+    after = [typed.column for typed in checked.typed.columns]
+    return [
+        f"{change}; published, for no reader breaks"
+        for change in changes(before or after, after)
+        if not change.breaking
+    ]
+
+
 def is_wider(before: str, after: str) -> bool:
     """Whether a program that reads numbers of the type `before` gets along with `after`."""
     if (old := _digits(before)) and (new := _digits(after)):

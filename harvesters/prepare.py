@@ -33,6 +33,7 @@ class Gated:
     checked: Checked
     holds: list[Hold] = field(default_factory=list)
     rejected: HeldVersionRejected | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def passes(self) -> bool:
@@ -116,6 +117,7 @@ def gate(
                 stage.say(f"{one.table} waits for an officer: {hold.reason}")
             if one.rejected:
                 stage.say(one.rejected.detail)
+            stage.say(*(f"{one.table}: {note}" for note in one.notes))
         if held := sum(not one.passes for one in gated):
             stage.count(held_tables=held)
     return gated
@@ -133,7 +135,7 @@ def _gated(
         except HeldVersionRejected as rejected:
             yield Gated(table, kept, rejected=rejected)
         else:
-            yield Gated(table, kept, holds=found)
+            yield Gated(table, kept, holds=found, notes=drift.notes(before, kept))
 
 
 def published_columns(lake: Lake | None, table: str) -> list[Column] | None:
