@@ -11,7 +11,7 @@ from harvesters import drift, holds, masks
 from harvesters.errors import HeldVersionRejected
 from harvesters.normalise import normalise
 from harvesters.rawtable import RawColumn, RawTable, batches_of_rows, text_schema
-from harvesters.source import Options, Source
+from harvesters.source import Source
 from harvesters.validate import validate
 from harvesters.workbench import Workbench
 from lake.schema import Column

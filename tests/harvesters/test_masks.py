@@ -33,7 +33,7 @@ def masked(columns: dict[str, list[str]], key=KEY, /, **options):
         rows = [dict(zip(names, row, strict=True)) for row in bench.rows(checked.accepted_sql())]
         types = {typed.column.name: typed.column.type for typed in checked.typed.columns}
         # Whatever is still on the workbench, also of a column that is gone.
-        left = bench.rows(f"SELECT * FROM {raw.name}")  # noqa: S608
+        left = bench.rows(f"SELECT * FROM {raw.name}")
         return rows, checked.shown(), types, raw, str(left)
 
 
