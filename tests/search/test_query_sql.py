@@ -9,24 +9,36 @@ from ckanext.hanoiic.search import synonyms
 from ckanext.hanoiic.search.document import row_of
 from ckanext.hanoiic.search.errors import SearchFailed
 from ckanext.hanoiic.search.facets import facets_of
+from ckanext.hanoiic.search.layout import value_id
 from ckanext.hanoiic.search.match import Matcher
 from ckanext.hanoiic.search.parsers import local_parameters
-from ckanext.hanoiic.search.rank import Ranker
 from ckanext.hanoiic.search.request import request_of
 from ckanext.hanoiic.search.solr_schema import ckan_schema
 from ckanext.hanoiic.search.sorting import order_by
 from ckanext.hanoiic.search.sql import Sql, Words, at_least, sql_of
+from ckanext.hanoiic.search.statement import statement_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 MARK = "zzqzz"
 # Everything that SQL texts are made of; a value would show as another word.
+KEYWORDS = (
+    "AND OR NOT TRUE FALSE CASE WHEN THEN ELSE END EXISTS SELECT FROM WHERE LIKE COLLATE C NULLS"
+    " FIRST LAST LIMIT OFFSET GROUP ORDER BY ASC DESC asc desc LEFT JOIN ON AS IN IS NULL WITH"
+    " MATERIALIZED UNION ALL"
+)
+FUNCTIONS = (
+    "count coalesce sum chr split_part unnest json_agg json_build_array jsonb_array_elements"
+    " jsonb_array_elements_text tsquery tsvector text numeric int float8"
+)
+NAMES = (
+    "hanoiic_search entry value matched scored first ranked page sets worth part lexemes headline"
+    r" exact sorts infix score number id counted_\w+ [fk]\d+ [aceflmnrsuvw] 10"
+)
 CONSTANT = re.compile(
-    r"(?:[\s(),.*|:?+=<>'\"@\[\]{}#-]|%s|AND|OR|NOT|TRUE|FALSE|CASE|WHEN|THEN|ELSE|END|EXISTS|SELECT"
-    r"|FROM|WHERE|LIKE|COLLATE|C|NULLS|FIRST|LAST|LIMIT|GROUP|ORDER|BY|ASC|DESC|HAVING|LEFT|JOIN|CROSS"
-    r"|LATERAL|ON|count|coalesce|json_agg|json_build_array|jsonb_array_elements(?:_text)?|tsquery"
-    r"|text|numeric|int|float8|lexemes|exact|infix|score|number|matched|hanoiic_search|entry|asc|desc"
-    r"|AS|[emvncf]|[\d.]+)*\Z"
+    r"(?:[\s(),.*|:?+=<>'\"@\[\]{}#-]|%s|\b(?:"
+    + "|".join([*KEYWORDS.split(), *FUNCTIONS.split(), *NAMES.split()])
+    + r")\b|\b[\d.]+)*\Z"
 )
 synonyms.current()  # read once, outside of what hypothesis measures
 DISMAX = {"defType": "dismax", "qf": "name^4 title^4 tags^2 text", "mm": "2<-1 5<80%"}
@@ -44,15 +56,20 @@ class NoWords:
     values_near = near
 
 
-def statements(q, **parameters):
+class AllCommon:
+    def of(self, tsquery):
+        return 1.0
+
+
+def statement(q, **parameters):
     schema = ckan_schema()
-    request = request_of(q, parameters)
-    matcher = Matcher(schema, NoWords())
-    yield sql_of(matcher.match(request.filtered))
-    yield Ranker(matcher).score(request.query)
-    yield order_by(request.sort, schema)
-    for facet in facets_of(parameters, schema):
-        yield facet.sql()
+    return statement_of(
+        request_of(q, parameters),
+        facets_of(parameters, schema),
+        order_by(parameters.get("sort"), schema),
+        Matcher(schema, NoWords()),
+        AllCommon(),
+    )
 
 
 def check(statement: Sql):
@@ -81,19 +98,19 @@ def test_values_and_field_names_are_bound(q):
         "facet.field": [MARK],
         "facet.prefix": MARK,
     }
-    for statement in statements(q, **settings):
-        assert MARK not in statement.text
-        check(statement)
+    for asked in (settings, {**settings, "facet.mincount": 1}, {"start": 500}, {}):
+        found = statement(q, **asked)
+        assert MARK not in found.text
+        check(found)
 
 
 @given(st.text(max_size=40), st.sampled_from([{}, DISMAX, {**DISMAX, "defType": "edismax"}]))
 def test_sql_is_constant_whatever_is_typed(q, settings):
     try:
-        found = list(statements(q, **settings))
+        found = statement(q, **settings)
     except SearchFailed:
         return
-    for statement in found:
-        check(statement)
+    check(found)
 
 
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=4))
@@ -101,10 +118,12 @@ def test_a_lexeme_never_leaves_its_quotes(texts):
     """What PostgreSQL reads as one quoted word is one in the tsquery, whatever it holds."""
     escaped = " OR ".join("tags:" + "".join(f"\\{c}" for c in text) for text in texts if text)
     try:
-        statement = next(iter(statements(escaped)))
+        found = statement(escaped, sort="name asc", rows=0)
     except SearchFailed:
         return
-    for parameter in statement.parameters:
+    for parameter in found.parameters:
+        if not isinstance(parameter, str) or parameter == "name":
+            continue
         assert re.fullmatch(r"(?:'(?:[^'\\]|''|\\\\)*'|[\s()&|!])*", parameter, re.DOTALL)
 
 
@@ -157,7 +176,17 @@ def test_a_document_becomes_one_row():
     assert "tags=Xe" in row.lexemes
     assert "title?" in row.lexemes
     assert {"text:bus", "text:buyt", "text:xe"} <= row.lexemes.keys()
-    assert row.infix == ["xe buyt", "bus"]
+    assert "text&xe buyt" in row.lexemes
+    assert row.infix_lines() == "bus\nxe buyt"
+    assert row.headline().split() == [
+        "'name=bus'",
+        "'title:xe':1",
+        "'title:buyt':2",
+        "'title!buyt4':2",
+        "'tags=Xe'",
+    ]
+    assert row.sorts() == {"name": "bus"}
+    assert row.counted() == {"tags": [value_id("Xe")]}
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=8), st.one_of(st.text(), st.lists(st.text()))))

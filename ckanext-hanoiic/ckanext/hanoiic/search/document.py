@@ -15,8 +15,9 @@ from dateutil.parser import isoparse
 
 from . import dates, vietnamese
 from .errors import DocumentRefused
-from .lexemes import lexeme, quoted
-from .solr_schema import Field, SolrSchema
+from .layout import COUNTED, HEADLINE, SORTED, value_id
+from .lexemes import PAIRED, lexeme, pair, quoted
+from .solr_schema import INFIX, Field, SolrSchema
 from .sorting import sort_field
 
 log = logging.getLogger(__name__)
@@ -26,9 +27,13 @@ LAST_PLACE = 16_383  # PostgreSQL's last position in a tsvector
 MOST_PLACES = 255  # … and its most positions of one lexeme
 MOST_LEXEME_BYTES = 900_000  # a tsvector holds 1 MB
 LONGEST_SORT_KEY = 200  # characters
+MOST_HEADLINE_BYTES = 3000
 TITLE_FOR_SORTING = "title_string"
 # Stored, never searched, and by far the largest: columns of their own.
 LARGE_FIELDS = ("data_dict", "validated_data_dict")
+
+NO_PLACES: set[int] = set()
+_HEADLINE_LEXEMES = tuple(lexeme(name, mark) for name in HEADLINE for mark in "=:!~")
 
 
 @dataclass
@@ -40,23 +45,57 @@ class Row:
     lexemes: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     stored: dict[str, Any] = field(default_factory=dict)
     large: dict[str, str] = field(default_factory=dict)
-    infix: list[str] = field(default_factory=list)
+    infix: dict[str, str] = field(default_factory=dict)
     vocabulary: set[tuple[str, str]] = field(default_factory=set)
 
     def tsvector(self) -> str:
         """The lexemes in the text form of a tsvector."""
+        return self._tsvector(self.lexemes, MOST_LEXEME_BYTES)
+
+    def headline(self) -> str:
+        """The lexemes of the fields that decide most of a rank; ``rank`` reads the others later."""
+        names = [name for name in self.lexemes if name.startswith(_HEADLINE_LEXEMES)]
+        return self._tsvector(names, MOST_HEADLINE_BYTES)
+
+    def _tsvector(self, names: Iterable[str], most_bytes: int) -> str:
         written = []
         size = 0
-        for name, places in self.lexemes.items():
-            kept = sorted(places)[:MOST_PLACES]
+        for name in names:
+            places = self.lexemes[name]
+            kept = sorted(places)[:MOST_PLACES] if len(places) > 1 else places
             size += len(name.encode()) + 2 * len(kept) + 8
-            if size > MOST_LEXEME_BYTES:
-                log.warning(
-                    "Document %s is too long: its last words are not indexed", self.index_id
-                )
+            if size > most_bytes:
+                if most_bytes == MOST_LEXEME_BYTES:
+                    log.warning(
+                        "Document %s is too long: its last words are not indexed", self.index_id
+                    )
                 break
             written.append(f"{quoted(name)}{':' if kept else ''}{','.join(map(str, kept))}")
         return " ".join(written)
+
+    def infix_lines(self) -> str:
+        """One line for each field whose parts are searched, in the order of ``INFIX``."""
+        return "\n".join(self.infix.get(name, "") for name in INFIX)
+
+    def sorts(self) -> dict[str, str | float]:
+        """What lists are sorted by: field → its first value, or a text's sort key."""
+        keys = {name: self.exact.get(sort_field(name)) or self.exact.get(name) for name in SORTED}
+        return {name: _cut(values[0]) for name, values in keys.items() if values}
+
+    def counted(self) -> dict[str, list[int]]:
+        """The values of the facets as numbers (``layout.value_id``)."""
+        return {
+            name: [value_id(str(value)) for value in self.exact[name]]
+            for name in COUNTED
+            if name in self.exact
+        }
+
+    def counted_values(self) -> set[str]:
+        return {str(value) for name in COUNTED for value in self.exact.get(name, ())}
+
+
+def _cut(value: str | float) -> str | float:
+    return value[:LONGEST_SORT_KEY] if isinstance(value, str) else value
 
 
 def row_of(document: dict[str, Any], schema: SolrSchema, now: dates.Clock = dates.utc_now) -> Row:
@@ -150,7 +189,9 @@ def _index(row: Row, description: Field, items: list[Any]) -> None:
     name = description.name
     row.lexemes[lexeme(name, "?")] = set()
     if not description.multivalued and (description.is_words or name == TITLE_FOR_SORTING):
-        row.exact[sort_field(name)] = [vietnamese.sort_key(_text(items[0]))[:LONGEST_SORT_KEY]]
+        # No more of a long text than its key shows.
+        first = _text(items[0]).strip()[:LONGEST_SORT_KEY]
+        row.exact[sort_field(name)] = [vietnamese.sort_key(first)[:LONGEST_SORT_KEY]]
     if description.is_words:
         _index_words(row, description, [_text(item) for item in items])
         return
@@ -166,7 +207,7 @@ def _index(row: Row, description: Field, items: list[Any]) -> None:
             keys.append(_text(item))
     row.exact[name] = list(dict.fromkeys(keys))
     if description.kind == "infix":
-        row.infix.extend(str(key) for key in keys)
+        row.infix[name] = str(keys[0])
         return
     for key in row.exact[name]:
         row.lexemes[lexeme(name, "=", str(key))] = set()
@@ -174,23 +215,30 @@ def _index(row: Row, description: Field, items: list[Any]) -> None:
 
 def _index_words(row: Row, description: Field, texts: list[str]) -> None:
     name = description.name
+    folded_as, stemmed_as, spelt_as = (lexeme(name, mark) for mark in ":~!")
+    stems = description.kind == "stemmed"
+    pairs = name == PAIRED
+    lexemes, vocabulary = row.lexemes, row.vocabulary
     place = 1
     for text in texts:
-        for chunk in vietnamese.chunks(text, place):
-            for word in chunk.words:
-                at = min(word.place, LAST_PLACE)
-                row.lexemes[lexeme(name, ":", word.folded)].add(at)
-                row.vocabulary.add((name, word.folded))
-                if description.kind == "stemmed":
-                    stem = vietnamese.stem(word.folded)
-                    if stem != word.folded:
-                        row.lexemes[lexeme(name, "~", stem)].add(at)
-                if word.has_diacritics:
-                    row.lexemes[lexeme(name, "!", word.spelling)].add(at)
-            if chunk.joined:
-                row.lexemes[lexeme(name, ":", chunk.joined)].add(
-                    min(chunk.words[0].place, LAST_PLACE)
-                )
-                row.vocabulary.add((name, chunk.joined))
-            place = chunk.words[-1].place + 1
+        before = None
+        for cut, joined in vietnamese.cuts(text):
+            first = min(place, LAST_PLACE)
+            for spelling, folded in cut:
+                at = min(place, LAST_PLACE)
+                place += 1
+                lexemes[folded_as + folded].add(at)
+                vocabulary.add((name, folded))
+                stem = vietnamese.stem(folded) if stems else folded
+                if stem != folded:
+                    lexemes[stemmed_as + stem].add(at)
+                if spelling != folded:
+                    lexemes[spelt_as + spelling].add(at)
+                if pairs:
+                    if before is not None:
+                        lexemes[pair(before, stem)] = NO_PLACES
+                    before = stem
+            if joined:
+                lexemes[folded_as + joined].add(first)
+                vocabulary.add((name, joined))
         place += GAP_BETWEEN_VALUES

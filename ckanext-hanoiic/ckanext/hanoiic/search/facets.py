@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import FeatureUnsupported, ValueRefused
+from .layout import COUNTED, counted_column
 from .solr_schema import SolrSchema
 from .sql import Sql, like
 from .vietnamese import storable
@@ -14,24 +15,32 @@ from .vietnamese import storable
 DEFAULT_LIMIT = 100  # Solr's own
 ORDERS = {"count": 'n DESC, v COLLATE "C"', "index": 'v COLLATE "C"'}
 
-IN_MATCHED = (
-    "SELECT v, count(*) AS n FROM matched m, jsonb_array_elements_text(m.exact -> %s::text) v"
-    "{where} GROUP BY v"
-)
-# A field of one value is read without unfolding a list.
-ONE_IN_MATCHED = (
-    "SELECT v, count(*) AS n FROM (SELECT m.exact -> %s::text ->> 0 AS v FROM matched m) m"
-    " WHERE v IS NOT NULL{where} GROUP BY v"
-)
+# The values of a column of the matched rows, or of all rows, with the row's number.
+VALUES = {
+    "number": "SELECT {row}.{column} AS v, {row}.number FROM {rows}"
+    " WHERE {row}.{column} IS NOT NULL",
+    "numbers": "SELECT unnest({row}.{column}) AS v, {row}.number FROM {rows}",
+    "text": "SELECT jsonb_array_elements_text({row}.{column}) AS v, {row}.number FROM {rows}",
+}
+ALL_ROWS = "(SELECT e.number, {column} AS v FROM hanoiic_search.entry e) a"
+IN_MATCHED = "SELECT v, count(*) AS n FROM ({values}) u GROUP BY v"
 IN_ALL = (
-    "SELECT v, count(f.number) AS n FROM hanoiic_search.entry m"
-    " CROSS JOIN LATERAL jsonb_array_elements_text(m.exact -> %s::text) v"
-    " LEFT JOIN matched f ON f.number = m.number{where} GROUP BY v"
+    "SELECT v, count(f.number) AS n FROM ({values}) u"
+    " LEFT JOIN matched f ON f.number = u.number GROUP BY v"
 )
-COUNTED = (
+COUNTED_TEXTS = (
     "(SELECT coalesce(json_agg(json_build_array(v, n)), '[]') FROM"
-    " (SELECT v, n FROM ({counted}) c WHERE n >= %s ORDER BY {order} LIMIT %s) c)"
+    " (SELECT v, n FROM ({counted}) c WHERE n >= %s{prefix} ORDER BY {order} LIMIT %s) c)"
 )
+# Numbers stand for values; only those that may be among the first are looked up, where the order
+# is by count.
+COUNTED_NUMBERS = (
+    "(WITH c AS MATERIALIZED ({counted}) SELECT coalesce(json_agg(json_build_array(v, n)), '[]')"
+    " FROM (SELECT v, n FROM (SELECT w.value AS v, c.n FROM c JOIN hanoiic_search.value w"
+    " ON w.id = c.v WHERE c.n >= %s{enough}) c WHERE TRUE{prefix} ORDER BY {order} LIMIT %s) c)"
+)
+ENOUGH = " AND c.n >= coalesce((SELECT n FROM c ORDER BY n DESC LIMIT 1 OFFSET %s), 0)"
+PREFIX = " AND v LIKE %s"
 
 
 @dataclass(frozen=True)
@@ -43,20 +52,54 @@ class Facet:
     mincount: int = 0
     prefix: str = ""
     order: str = "count"
-    multivalued: bool = True
 
-    def sql(self) -> Sql:
-        """A JSON list ``[[value, count] …]`` over the rows of ``matched``."""
-        condition, patterns = ("v LIKE %s", [f"{like(self.prefix)}%"]) if self.prefix else ("", [])
-        if self.mincount > 0 and not self.multivalued:
-            counted = ONE_IN_MATCHED.format(where=condition and f" AND {condition}")
+    @property
+    def kind(self) -> str:
+        """How a row keeps the values: a key of ``VALUES``."""
+        if self.field not in COUNTED:
+            return "text"
+        return "numbers" if COUNTED[self.field] else "number"
+
+    @property
+    def stored(self) -> str | None:
+        """The column of ``entry`` that holds the values as numbers."""
+        return counted_column(self.field) if self.field in COUNTED else None
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The parameters of ``column``."""
+        return () if self.stored else (self.field,)
+
+    def column(self, row: str) -> str:
+        return f"{row}.{self.stored}" if self.stored else f"{row}.exact -> %s::text"
+
+    def sql(self, column: str) -> Sql:
+        """A JSON list ``[[value, count] …]`` over that column of ``matched``."""
+        if self.mincount > 0:
+            values = VALUES[self.kind].format(row="m", column=column, rows="matched m")
+            counted, named = IN_MATCHED.format(values=values), ()
         else:
-            counted = (IN_MATCHED if self.mincount > 0 else IN_ALL).format(
-                where=condition and f" WHERE {condition}"
-            )
+            rows = ALL_ROWS.format(column=self.column("e"))
+            values = VALUES[self.kind].format(row="a", column="v", rows=rows)
+            counted, named = IN_ALL.format(values=values), self.named
+        patterns = [f"{like(self.prefix)}%"] if self.prefix else []
+        # With a prefix the first by count may all have another one.
+        narrows = self.order == "count" and self.limit and not self.prefix and self.stored
+        template = COUNTED_NUMBERS if self.stored else COUNTED_TEXTS
         return Sql(
-            COUNTED.format(counted=counted, order=ORDERS[self.order]),
-            (self.field, *patterns, self.mincount, self.limit),
+            template.format(
+                counted=counted,
+                enough=ENOUGH if narrows else "",
+                prefix=PREFIX if patterns else "",
+                order=ORDERS[self.order],
+            ),
+            (
+                *named,
+                self.mincount,
+                *([self.limit - 1] if narrows else []),
+                *patterns,
+                self.limit,
+            ),
         )
 
 
@@ -91,7 +134,6 @@ def _facet(name: str, parameters: Mapping[str, Any], schema: SolrSchema) -> Face
         whole(setting("mincount", 0), "facet.mincount"),
         storable(str(setting("prefix", "") or "")),
         order,
-        field.multivalued,
     )
 
 

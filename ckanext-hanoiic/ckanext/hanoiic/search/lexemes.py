@@ -7,12 +7,14 @@ Every searchable thing is a lexeme of one tsvector, its field's name in front:
 ``title~flood``   the English stem, where it differs from the folded word
 ``title!duong1``  the spelling with diacritics, where it differs from the folded word
 ``title?``        the field has a value
+``text&giao thong``  two words side by side (their stems), of the catch-all field only
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from itertools import pairwise
 
 from . import vietnamese
 from .errors import QueryTooComplex
@@ -22,6 +24,7 @@ from .sql import Match, Words, any_of
 LONGEST_LEXEME = 1500  # bytes of PostgreSQL's 2046; longer values are hashed
 LONGEST_NAME = 200
 MOST_SLOP_WAYS = 200
+PAIRED = "text"  # CKAN's catch-all field
 
 
 def lexeme(field: str, mark: str, value: str = "") -> str:
@@ -44,6 +47,11 @@ def quoted(name: str) -> str:
     return f"'{escaped}'"
 
 
+def pair(stem: str, next_stem: str) -> str:
+    """The lexeme of two words side by side: a Vietnamese word is several syllables."""
+    return f"{PAIRED}&{stem} {next_stem}"
+
+
 def spoken(field: Field, text: str, slop: int = 0, exactly: bool = False) -> Match:
     """The words of ``text`` side by side in a text field.
 
@@ -53,7 +61,9 @@ def spoken(field: Field, text: str, slop: int = 0, exactly: bool = False) -> Mat
     words = [_word(field, word, exactly) for chunk in chunks for word in chunk.words]
     if not words:
         return False
-    phrase = _phrase(words, slop)
+    phrase: Words = _phrase(words, slop)
+    if field.name == PAIRED and len(words) > 1 and slop == 0 and not exactly:
+        phrase = _paired([word.folded for chunk in chunks for word in chunk.words], phrase)
     if len(chunks) == 1 and chunks[0].joined and not exactly:
         return any_of([phrase, Words(quoted(lexeme(field.name, ":", chunks[0].joined)))])
     return phrase
@@ -77,6 +87,16 @@ def _phrase(words: list[str], slop: int) -> Words:
     if ways > MOST_SLOP_WAYS:
         raise QueryTooComplex(f"a slop of {slop} for {len(words)} words")
     return Words(_any_written([_spaced(words, extra) for extra in _extras(len(words) - 1, slop)]))
+
+
+def _paired(folded: list[str], phrase: Words) -> Words:
+    """A phrase by its pairs, which the index answers without reading any row.
+
+    More than one pair may stand in two places, so the places are compared for those rows.
+    """
+    stems = [vietnamese.stem(word) for word in folded]
+    pairs = [quoted(pair(one, two)) for one, two in pairwise(stems)]
+    return Words(pairs[0] if len(pairs) == 1 else f"({' & '.join(pairs)} & {phrase.tsquery})")
 
 
 def _extras(gaps: int, slop: int) -> list[tuple[int, ...]]:

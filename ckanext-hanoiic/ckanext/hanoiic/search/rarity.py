@@ -8,6 +8,8 @@ import time
 
 import sqlalchemy as sa
 
+from .sql import loosely
+
 REMEMBERED_S = 300
 MOST_REMEMBERED = 10_000
 COUNTED_SHARE = 0.1  # of all rows; a word in more of them is simply common
@@ -28,7 +30,12 @@ class Counts:
             self._counts.clear()
 
     def rows(self, connection: sa.Connection, tsquery: str | None) -> int:
-        """How many rows match (None: all rows there are), counted up to ``COUNTED_SHARE``."""
+        """How many rows match (None: all rows there are), counted up to ``COUNTED_SHARE``.
+
+        Words side by side are counted wherever they stand: that takes the index alone.
+        """
+        if tsquery is not None:
+            tsquery = loosely(tsquery)
         with self._lock:
             if time.monotonic() - self._since > REMEMBERED_S or len(self._counts) > MOST_REMEMBERED:
                 self._counts.clear()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from .errors import FeatureUnsupported, SortRefused
+from .layout import SORTED
 from .solr_schema import SolrSchema
 from .sql import Sql
 from .vietnamese import storable
@@ -27,40 +29,53 @@ def keys(sort: str) -> list[tuple[str, str]]:
     return found
 
 
-def order_by(sort: str | None, schema: SolrSchema) -> Sql:
-    """The ORDER BY of ``sort`` (by score without one), made total by the row's number."""
-    parts: list[Sql] = []
-    for field, direction in keys(sort) if sort and sort.strip() else [(SCORE, "desc")]:
+@dataclass(frozen=True)
+class Order:
+    """What rows are sorted by: SQL expressions of a row (``k0``, ``k1`` …), and ORDER BY's text."""
+
+    keys: tuple[Sql, ...]
+    text: str
+    by_score: bool
+
+
+def order_by(sort: str | None, schema: SolrSchema) -> Order:
+    """The order of ``sort`` (by score without one), made total by the row's number."""
+    expressions: list[Sql] = []
+    parts = []
+    asked = keys(sort) if sort and sort.strip() else [(SCORE, "desc")]
+    for field, direction in asked:
         if field == SCORE:
-            parts.append(Sql(f"m.score {direction}"))
+            parts.append(f"m.score {direction}")
             continue
-        parts.append(_by_field(field, direction, schema))
-    return Sql(
-        ", ".join([*(part.text for part in parts), "m.number"]),
-        tuple(parameter for part in parts for parameter in part.parameters),
-    )
+        expression, empty = _by_field(field, direction, schema)
+        parts.append(f"m.k{len(expressions)} {direction} {empty}")
+        expressions.append(expression)
+    text = ", ".join([*parts, "m.number"])
+    return Order(tuple(expressions), text, any(field == SCORE for field, _ in asked))
 
 
-def _by_field(name: str, direction: str, schema: SolrSchema) -> Sql:
+def _by_field(name: str, direction: str, schema: SolrSchema) -> tuple[Sql, str]:
+    """The expression to sort by, and where rows without a value come."""
     name = storable(name)
     field = schema.field(name)
     if field is None or not field.indexed or field.kind == "binary":
         raise SortRefused(f"'{name} {direction}'")
     if field.multivalued:
         raise FeatureUnsupported(f"a sort on the multivalued field {name!r}")
-    if field.kind in ("integer", "number"):
-        return Sql(
-            f"(m.exact -> %s::text ->> 0)::numeric {direction} {_EMPTY_LOWEST[direction]}", (name,)
+    is_text = field.kind not in ("integer", "number", "date")
+    if name in SORTED:
+        value = Sql("e.sorts ->> %s::text", (name,))
+    elif is_text:
+        value = Sql(
+            "coalesce(e.exact -> %s::text ->> 0, e.exact -> %s::text ->> 0)",
+            (sort_field(name), name),
         )
-    if field.kind == "date":
-        return Sql(
-            f'(m.exact -> %s::text ->> 0) COLLATE "C" {direction} {_EMPTY_LOWEST[direction]}',
-            (name,),
-        )
-    return Sql(
-        'coalesce(m.exact -> %s::text ->> 0, m.exact -> %s::text ->> 0) COLLATE "C" '
-        f"{direction} NULLS LAST",
-        (sort_field(name), name),
+    else:
+        value = Sql("e.exact -> %s::text ->> 0", (name,))
+    kind = "::numeric" if field.kind in ("integer", "number") else ' COLLATE "C"'
+    return (
+        Sql(f"({value.text}){kind}", value.parameters),
+        "NULLS LAST" if is_text else _EMPTY_LOWEST[direction],
     )
 
 

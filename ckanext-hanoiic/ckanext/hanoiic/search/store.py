@@ -13,7 +13,7 @@ import functools
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,38 +21,16 @@ from psycopg import errors as postgres
 
 from . import deadline
 from .errors import IndexUnreachable, LayoutTooNew, QueryTooComplex, QueryTooSlow, SearchFailed
+from .layout import DROPPED, LAYOUT, TABLES, TRIGRAM_INDEXES
 from .rarity import Counts
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "hanoiic_search"
-LAYOUT = 1
+# Told, in the process that did it, that an older layout was dropped and the index is empty.
+when_emptied: list[Callable[[], None]] = []
+
 LAYOUT_LOCK = 0x48414E4F  # any number that nothing else in this database uses
 LONGEST_STATEMENT_S = 15
-
-TABLES = (
-    "CREATE TABLE hanoiic_search.entry ("
-    " number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
-    " index_id text NOT NULL UNIQUE,"
-    " exact jsonb NOT NULL,"
-    " lexemes tsvector NOT NULL,"
-    " infix text NOT NULL)",
-    # Ranking reads them often, and unpacking costs more than reading a few more pages.
-    "ALTER TABLE hanoiic_search.entry ALTER lexemes SET STORAGE EXTERNAL",
-    "CREATE INDEX entry_lexemes ON hanoiic_search.entry USING gin (lexemes)",
-    "CREATE TABLE hanoiic_search.body ("
-    " number bigint PRIMARY KEY REFERENCES hanoiic_search.entry ON DELETE CASCADE,"
-    " stored jsonb NOT NULL,"
-    " data_dict text,"
-    " validated_data_dict text)",
-    "CREATE TABLE hanoiic_search.vocabulary ("
-    ' field text COLLATE "C", word text COLLATE "C", PRIMARY KEY (field, word))',
-)
-# Faster patterns where the trigram extension is to be had; all works without.
-TRIGRAM_INDEXES = (
-    "CREATE INDEX entry_infix ON hanoiic_search.entry USING gin (infix {operators})",
-    "CREATE INDEX vocabulary_word ON hanoiic_search.vocabulary USING gin (word {operators})",
-)
 
 
 def session_settings(timeout_s: float) -> dict[str, str]:
@@ -122,8 +100,11 @@ class Store:
         with self._lock:
             if not self._ready:
                 with self.engine.begin() as connection:
-                    ensure_layout(connection)
+                    emptied = ensure_layout(connection)
                 self._ready = True
+                if emptied:
+                    for tell in when_emptied:
+                        tell()
 
 
 def _as_search_error(error: sa.exc.DBAPIError) -> SearchFailed:
@@ -137,22 +118,23 @@ def _as_search_error(error: sa.exc.DBAPIError) -> SearchFailed:
     return SearchFailed(f"{type(cause).__name__}: {str(cause).splitlines()[0]}")
 
 
-def ensure_layout(connection: sa.Connection) -> None:
-    """Make the tables, or make them anew where they are of an older layout; idempotent."""
+def ensure_layout(connection: sa.Connection) -> bool:
+    """Make the tables, or make them anew where they are of an older layout; idempotent.
+
+    Returns whether tables of an older layout were dropped.
+    """
     connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (LAYOUT_LOCK,))
     found = None
     if connection.exec_driver_sql("SELECT to_regclass('hanoiic_search.layout')").scalar():
         found = connection.exec_driver_sql("SELECT version FROM hanoiic_search.layout").scalar()
     if found == LAYOUT:
-        return
+        return False
     if found is not None and found > LAYOUT:
         raise LayoutTooNew(f"The index has layout {found}, this release knows {LAYOUT}.")
     if found is not None:
-        log.warning(
-            "The search index has an old layout and starts empty: run `ckan search-index rebuild`"
-        )
-        for table in ("layout", "vocabulary", "body", "entry"):
-            connection.exec_driver_sql(f"DROP TABLE hanoiic_search.{table}")
+        log.warning("The search index has an old layout: it starts empty and is filled again")
+        for table in DROPPED:
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS hanoiic_search.{table}")
     # Asked first: a role without CREATE on the database may have had the schema made for it.
     if not connection.exec_driver_sql("SELECT to_regnamespace('hanoiic_search')").scalar():
         connection.exec_driver_sql("CREATE SCHEMA hanoiic_search")
@@ -163,6 +145,7 @@ def ensure_layout(connection: sa.Connection) -> None:
         connection.exec_driver_sql(statement.format(operators=operators))
     connection.exec_driver_sql("CREATE TABLE hanoiic_search.layout (version integer NOT NULL)")
     connection.exec_driver_sql("INSERT INTO hanoiic_search.layout VALUES (%s)", (LAYOUT,))
+    return found is not None
 
 
 def _trigram_operators(connection: sa.Connection) -> str | None:

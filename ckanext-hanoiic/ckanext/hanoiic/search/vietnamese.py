@@ -92,14 +92,18 @@ def chunks(text: str, first_place: int = 1) -> Iterator[Chunk]:
     a word (``OpenData``); a capitalised or upper-case word is one word.
     """
     place = first_place
+    for cut, joined in cuts(text):
+        yield Chunk(tuple(Word(place + i, *forms) for i, forms in enumerate(cut)), joined)
+        place += len(cut)
+
+
+def cuts(text: str) -> Iterator[tuple[tuple[tuple[str, str], ...], str | None]]:
+    """The same as plain tuples, for long texts: words as (spelling, folded), and them joined."""
     for piece in storable(text).split():
         cut = _cut(piece)
         if cut:
-            words = tuple(Word(place + i, *forms) for i, forms in enumerate(cut))
-            several = 1 < len(words) <= MOST_JOINED_PARTS
-            joined = "".join(word.folded for word in words)[:LONGEST_WORD] if several else None
-            yield Chunk(words, joined)
-            place += len(words)
+            several = 1 < len(cut) <= MOST_JOINED_PARTS
+            yield cut, "".join(word[1] for word in cut)[:LONGEST_WORD] if several else None
 
 
 @functools.lru_cache(maxsize=65536)  # a language has few words, and a catalogue repeats them

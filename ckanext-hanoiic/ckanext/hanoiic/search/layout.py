@@ -1,0 +1,101 @@
+"""The index's tables: what is read for every matching row, and what for a few.
+
+A row of ``entry`` is small, because a common word's rows are read by the thousand: what the first
+ranking, sorting and counting need lies in it, everything else (all lexemes, all values) lies
+outside of it (TOAST) and is read for the rows of a page. What CKAN wants back is in ``body``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+# Raise it with every change of the tables or of what is put into them.
+LAYOUT = 2
+
+# The fields that decide most of a rank (CKAN's `qf`); their lexemes lie in the row too.
+HEADLINE = ("name", "title", "tags", "groups")
+# The fields that lists are sorted by; any other is sorted by too, more slowly.
+SORTED = (
+    "metadata_modified",
+    "metadata_created",
+    "name",
+    "title_string",
+    "views_recent",
+    "views_total",
+)
+# The fields that are counted as facets, and whether they hold several values. Any other field is
+# counted too, more slowly; a new line here needs a new LAYOUT.
+COUNTED = {
+    "access_tier": False,
+    "dataset_type": False,
+    "groups": True,
+    "is_simulated": False,
+    "license_id": False,
+    "organization": False,
+    "owner_org": False,
+    "quality_band": False,
+    "res_format": True,
+    "tags": True,
+    "update_frequency": False,
+    "vocab_wards": True,
+    "vocab_years": True,
+}
+
+
+def counted_column(field: str) -> str:
+    """The column of ``entry`` with the values of a field of ``COUNTED``, as ``value_id`` writes."""
+    return f"counted_{field}"
+
+
+def value_id(value: str) -> int:
+    """A value as a number of 64 bits: equal numbers are counted faster than equal texts."""
+    return int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest(), signed=True)
+
+
+_COUNTED_COLUMNS = "".join(
+    f" {counted_column(field)} bigint{'[]' if several else ''},"
+    for field, several in COUNTED.items()
+)
+TABLES = (
+    "CREATE TABLE hanoiic_search.entry ("
+    " number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+    f"{_COUNTED_COLUMNS}"
+    " index_id text NOT NULL UNIQUE,"
+    " sorts jsonb NOT NULL,"
+    " infix text NOT NULL,"
+    " headline tsvector NOT NULL,"
+    " exact jsonb NOT NULL,"
+    " lexemes tsvector NOT NULL)",
+    # In the row, unless it would not fit on a page.
+    *(
+        f"ALTER TABLE hanoiic_search.entry ALTER {column} SET STORAGE MAIN"
+        for column in (
+            "sorts",
+            "infix",
+            "headline",
+            *(counted_column(field) for field, several in COUNTED.items() if several),
+        )
+    ),
+    # Unpacking costs more than reading a few more pages.
+    "ALTER TABLE hanoiic_search.entry ALTER exact SET STORAGE EXTERNAL",
+    "ALTER TABLE hanoiic_search.entry ALTER lexemes SET STORAGE EXTERNAL",
+    # Each query would read the whole list of pending entries.
+    "CREATE INDEX entry_lexemes ON hanoiic_search.entry USING gin (lexemes)"
+    " WITH (fastupdate = off)",
+    "CREATE TABLE hanoiic_search.body ("
+    " number bigint PRIMARY KEY REFERENCES hanoiic_search.entry ON DELETE CASCADE,"
+    " stored jsonb NOT NULL,"
+    " data_dict text,"
+    " validated_data_dict text)",
+    "CREATE TABLE hanoiic_search.vocabulary ("
+    ' field text COLLATE "C", word text COLLATE "C", PRIMARY KEY (field, word))',
+    # What the numbers of the counted columns stand for.
+    'CREATE TABLE hanoiic_search.value (id bigint PRIMARY KEY, value text COLLATE "C" NOT NULL)',
+)
+DROPPED = ("layout", "value", "vocabulary", "body", "entry")
+# Faster patterns where the trigram extension is to be had; all works without.
+TRIGRAM_INDEXES = (
+    "CREATE INDEX entry_infix ON hanoiic_search.entry USING gin (infix {operators})"
+    " WITH (fastupdate = off)",
+    "CREATE INDEX vocabulary_word ON hanoiic_search.vocabulary USING gin (word {operators})",
+)

@@ -1,0 +1,137 @@
+"""One statement answers a query: it matches once, and ranks, pages and counts what matched.
+
+``matched`` holds of each matching row no more than that takes: the first score, the keys of the
+sort and the values of the facets. The rows that come first in it are ranked again, exactly, and in
+that order; a page behind them keeps the first order. Both are the same for every page of a query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .facets import Facet
+from .first_rank import FirstRanker
+from .match import Matcher
+from .rank import Ranker
+from .rarity import Rarity
+from .request import Request
+from .sorting import SCORE, Order
+from .sql import Sql, sql_of
+
+RANKED_AGAIN = 200  # rows
+
+MATCHED = (
+    "WITH matched AS MATERIALIZED"
+    " (SELECT e.number, {score}::float8 AS score{kept} FROM ("
+    "SELECT e.*, e.headline AS lexemes FROM (SELECT {columns} FROM hanoiic_search.entry e"
+    " WHERE {condition} OFFSET 0) e) e)"
+)
+# Sets are read only where there is something to choose: more rows than are ranked again.
+SCORED = (
+    ", scored AS (SELECT m.number, m.score + coalesce(w.worth, 0.0) AS score{keys}"
+    " FROM matched m LEFT JOIN (SELECT number, sum(worth) AS worth FROM ({sets}) sets"
+    " WHERE (SELECT count(*) FROM matched) > %s GROUP BY number) w ON w.number = m.number)"
+)
+UNCHANGED = ", scored AS (SELECT m.number, m.score{keys} FROM matched m)"
+SET = (
+    "SELECT e.number, %s::float8 AS worth FROM hanoiic_search.entry e"
+    " WHERE e.lexemes @@ %s::tsquery"
+)
+RANKED = (
+    ", first AS MATERIALIZED (SELECT m.* FROM scored m ORDER BY {order} LIMIT %s)"
+    ", ranked AS MATERIALIZED (SELECT e.number, {score}::float8 AS score{keys} FROM ("
+    # Ranking reads the lexemes often: unpacked once a row instead of at every reading.
+    "SELECT e.number{keys_of_first}, e.exact, e.infix, e.lexemes || ''::tsvector AS lexemes"
+    " FROM first m JOIN hanoiic_search.entry e ON e.number = m.number OFFSET 0) e)"
+)
+PAGE_OF_RANKED = (
+    ", page AS (SELECT m.number, m.score FROM ranked m ORDER BY {order} LIMIT %s OFFSET %s)"
+)
+PAGE_BEHIND = (
+    ", page AS (SELECT m.number, m.score FROM (SELECT 0 AS part, r.* FROM ranked r"
+    " UNION ALL SELECT 1, s.* FROM scored s WHERE s.number NOT IN (SELECT number FROM first)) m"
+    " ORDER BY m.part, {order} LIMIT %s OFFSET %s)"
+)
+PAGE_OF_MATCHED = (
+    ", page AS (SELECT m.number, m.score FROM matched m ORDER BY {order} LIMIT %s OFFSET %s)"
+)
+ANSWER = (
+    " SELECT (SELECT count(*) FROM matched),"
+    " (SELECT coalesce(json_agg(json_build_array(number, score)), '[]') FROM page)"
+)
+
+
+def statement_of(
+    request: Request, facets: Sequence[Facet], order: Order, matcher: Matcher, rarity: Rarity
+) -> Sql:
+    """Its answer: the count, the page as a JSON list of (row, score), and each facet's values."""
+    condition = sql_of(matcher.match(request.filtered))
+    scored = SCORE in request.fields or order.by_score
+    first = FirstRanker(matcher, rarity)
+    score = first.score(request.query) if scored else Sql("0.0")
+    kept = [Sql(f", {facet.column('e')} AS f{i}", facet.named) for i, facet in enumerate(facets)]
+    kept += [Sql(f", {key.text} AS k{i}", key.parameters) for i, key in enumerate(order.keys)]
+    texts = [
+        MATCHED.format(
+            score=f"({score.text})",
+            kept="".join(part.text for part in kept),
+            columns=_columns(facets),
+            condition=condition.text,
+        )
+    ]
+    parameters = [*score.parameters, *(p for part in kept for p in part.parameters)]
+    parameters += condition.parameters
+    if scored:
+        exact = Ranker(matcher, rarity).score(request.query)
+        for part in (
+            _scored(first.sets(request.query), order),
+            _ranked(exact, order),
+            _page(request, order),
+        ):
+            texts.append(part.text)
+            parameters += part.parameters
+    else:
+        texts.append(PAGE_OF_MATCHED.format(order=order.text))
+        parameters += [request.rows, request.start]
+    texts.append(ANSWER)
+    for i, facet in enumerate(facets):
+        counted = facet.sql(f"f{i}")
+        texts.append(f", {counted.text}")
+        parameters += counted.parameters
+    return Sql("".join(texts), tuple(parameters))
+
+
+def _columns(facets: Sequence[Facet]) -> str:
+    names = ["number", "headline", "sorts", "infix", "exact"]
+    names += [facet.stored for facet in facets if facet.stored]
+    return ", ".join(f"e.{name}" for name in names)
+
+
+def _keys(order: Order, alias: str) -> str:
+    return "".join(f", {alias}.k{i}" for i in range(len(order.keys)))
+
+
+def _scored(sets: list[tuple[float, str]], order: Order) -> Sql:
+    keys = _keys(order, "m")
+    if not sets:
+        return Sql(UNCHANGED.format(keys=keys))
+    return Sql(
+        SCORED.format(keys=keys, sets=" UNION ALL ".join([SET] * len(sets))),
+        (*(part for pair in sets for part in pair), RANKED_AGAIN),
+    )
+
+
+def _ranked(score: Sql, order: Order) -> Sql:
+    text = RANKED.format(
+        order=order.text,
+        score=f"({score.text})",
+        keys=_keys(order, "e"),
+        keys_of_first=_keys(order, "m"),
+    )
+    return Sql(text, (RANKED_AGAIN, *score.parameters))
+
+
+def _page(request: Request, order: Order) -> Sql:
+    within = request.start + request.rows <= RANKED_AGAIN
+    text = PAGE_OF_RANKED if within else PAGE_BEHIND
+    return Sql(text.format(order=order.text), (request.rows, request.start))
