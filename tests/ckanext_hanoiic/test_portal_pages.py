@@ -59,7 +59,7 @@ def test_facets_and_filters_are_in_words(site, scene):
     aside = words(search.select_one("#search-facets"))
     for expected in ("Sở ngành Sở Xây dựng", "Giao thông vận tải", "Hằng tháng", "Định dạng CSV"):
         assert expected in aside
-    assert "Mở cho mọi người" in words(search.select_one(".filter-list"))
+    assert "Mở, dùng ngay" in words(search.select_one(".hic-filters"))
     assert [link.text for link in search.select(".hic-card-title a")] == ["Điểm dừng xe buýt"]
 
 

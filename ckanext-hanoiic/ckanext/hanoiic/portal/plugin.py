@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,23 @@ from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
 from ckanext.hanoiic import csrf
 
-from . import catalogue, neighbours, request_log, wording
+from . import catalogue, facets, neighbours, request_log, wording
 from .auth import AUTH_FUNCTIONS
 from .preview import previews
 from .recipes import recipes, short_recipe
+from .suggest import hanoiic_search_suggest
 from .validators import VALIDATORS
 from .views import forget_assets, portal
 
-# The facets of every list of datasets, in their order: the field, and its name for the reader.
-FACETS = ("organization", "groups", "access_tier", "res_format", "update_frequency")
 DCAT_PROFILES = {
     "ckanext.dcat.rdf.profiles": "hanoiic_dcat",
     "ckanext.dcat.structured_data.profiles": ["hanoiic_schemaorg"],
 }
-COLUMN_WORDS = ("name", "ascii", "title", "title_en", "description")
 
 
 @tk.blanket.config_declarations
 class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
+    p.implements(p.IActions)
     p.implements(p.IConfigurer)
     p.implements(p.IAuthFunctions)
     p.implements(p.ITranslation)
@@ -49,6 +47,9 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
 
     def make_middleware(self, app: Any, config: CKANConfig) -> Any:
         return csrf.guard(request_log.install(app))
+
+    def get_actions(self) -> dict[str, Any]:
+        return {"hanoiic_search_suggest": hanoiic_search_suggest}
 
     def get_auth_functions(self) -> dict[str, Any]:
         return AUTH_FUNCTIONS
@@ -70,15 +71,19 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
 
     def get_helpers(self) -> dict[str, Any]:
         return {
-            # CKAN's own two, so that its templates follow the reader's language too.
+            # CKAN's own, so that its templates follow the reader's language too.
             "get_translated": wording.in_language,
             "dataset_display_name": wording.dataset_title,
+            "get_facet_items_dict": facets.items,
             "hanoiic_access_page": neighbours.access_page,
             "hanoiic_console_page": neighbours.console_page,
             "hanoiic_departments": catalogue.departments,
             "hanoiic_example_table": catalogue.example_table,
             "hanoiic_gateway_url": neighbours.gateway_url,
             "hanoiic_entity_title": catalogue.entity_title,
+            "hanoiic_facet_label": facets.label,
+            "hanoiic_facets_open": lambda: facets.OPEN,
+            "hanoiic_former_names": facets.former_names,
             "hanoiic_figures": catalogue.figures,
             "hanoiic_newest": catalogue.newest,
             "hanoiic_topics": catalogue.topics,
@@ -89,7 +94,6 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
             "hanoiic_cell": wording.cell,
             "hanoiic_day": wording.day,
             "hanoiic_is_number": wording.is_number,
-            "hanoiic_label_of": wording.label_of,
             "hanoiic_language": wording.language,
             "hanoiic_licence_title": wording.licence_title,
             "hanoiic_minute": wording.minute,
@@ -105,12 +109,8 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
         }
 
     def dataset_facets(self, facets_dict: dict[str, Any], package_type: str) -> dict[str, Any]:
-        titles = (
-            tk._("Departments"), tk._("Topics"), tk._("Access"), tk._("Formats"),
-            tk._("Update frequency"),
-        )  # fmt: skip
         facets_dict.clear()
-        facets_dict.update(zip(FACETS, titles, strict=True))
+        facets_dict.update(facets.titles())
         return facets_dict
 
     def organization_facets(
@@ -133,18 +133,5 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
     ) -> dict[str, Any]:
         for dataset in search_results["results"]:
             neighbours.point_to_gateway(dataset)
+        facets.name_values(search_results["search_facets"])
         return search_results
-
-    def before_dataset_index(self, pkg_dict: dict[str, Any]) -> dict[str, Any]:
-        """Make the names and descriptions of columns findable."""
-        resources = json.loads(pkg_dict["validated_data_dict"]).get("resources", [])
-        words = [
-            column[key]
-            for resource in resources
-            for column in resource.get("columns") or []
-            for key in COLUMN_WORDS
-            if column.get(key)
-        ]
-        if words:
-            pkg_dict["extras_columns"] = " ".join(dict.fromkeys(words))
-        return pkg_dict

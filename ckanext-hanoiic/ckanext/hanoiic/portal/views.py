@@ -7,10 +7,18 @@ from ckan.plugins import toolkit as tk
 
 from .neighbours import gateway_url
 from .recipes import recipes
+from .wording import language
 
 portal = flask.Blueprint("hanoiic_portal", __name__)
 
 EXAMPLE_TABLE = "ten_bang"
+
+
+@portal.before_app_request
+def name_the_portal() -> None:
+    """English pages carry the portal's English name; `ckan.site_title` is the Vietnamese one."""
+    if language() == "en":
+        flask.g.site_title = tk.config["hanoiic.site_title_en"]
 
 
 def forget_assets() -> str:

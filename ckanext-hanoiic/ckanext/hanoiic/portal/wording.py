@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -14,6 +13,7 @@ from babel.dates import format_datetime
 from babel.numbers import format_decimal, format_percent
 from ckan import model
 from ckan.plugins import toolkit as tk
+from ckanext.hanoiic.search import wards
 
 from .catalogue import entity_title
 
@@ -51,11 +51,6 @@ def value_label(field: str, value: str) -> str:
         if choice["value"] == value:
             return tk.h.scheming_language_text(choice["label"])
     return value
-
-
-def label_of(field: str) -> Callable[[Mapping[str, Any]], str]:
-    """A function for CKAN's facet list, from a facet's item to its label."""
-    return lambda item: value_label(field, item["name"])
 
 
 def number(value: float | str | None) -> str:
@@ -128,18 +123,8 @@ def page_in(other: str) -> str:
 
 def ward_names(codes: list[str]) -> tuple[list[str], int]:
     """The names of the first wards of ``codes``, and how many more there are."""
-    known = wards()
-    names = [known.get(code, code) for code in codes]
+    names = [wards.name_of(code) for code in codes]
     return names[:SHOWN_WARDS], max(0, len(names) - SHOWN_WARDS)
-
-
-@lru_cache(maxsize=1)
-def wards() -> dict[str, str]:
-    """Hanoi's wards by code, after the merger of 1 July 2025."""
-    from vietnamadminunits.database import query  # heavy: read on the first page that needs it
-
-    rows = query("SELECT DISTINCT wardCode, ward FROM admin_units WHERE provinceCode = '01'")
-    return {row["wardCode"]: row["ward"] for row in rows}
 
 
 def _moment(value: Any, patterns: Mapping[str, str]) -> str:

@@ -12,9 +12,10 @@ from ckan.common import CKANConfig
 from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
 
-from . import reading, seam, synonyms
+from . import questions, reading, seam, synonyms, wards
 from .cli import hanoiic_search
 from .columns import column_fields
+from .facet_fields import facet_fields
 
 seam.install()
 
@@ -48,14 +49,24 @@ class SearchPlugin(plugins.SingletonPlugin, DefaultTranslation):
         return {
             "hanoiic_search_help": reading.help_for,
             "hanoiic_search_hits": reading.hits,
+            "hanoiic_ward": wards.wards().get,
         }
 
     def before_dataset_index(self, pkg_dict: dict[str, Any]) -> dict[str, Any]:
-        """Make tables, their columns and units findable."""
+        """Make tables, columns, units and places findable; add what the facets count."""
         validated = pkg_dict.get("validated_data_dict")
         if validated:
-            pkg_dict.update(column_fields(json.loads(validated)))
+            dataset = json.loads(validated)
+            pkg_dict.update(column_fields(dataset) | facet_fields(dataset))
         return pkg_dict
+
+    def before_dataset_search(self, search_params: dict[str, Any]) -> dict[str, Any]:
+        return questions.asked(search_params)
+
+    def after_dataset_search(
+        self, search_results: dict[str, Any], search_params: dict[str, Any]
+    ) -> dict[str, Any]:
+        return questions.answered(search_results, search_params)
 
     def i18n_domain(self) -> str:
         return "ckanext-hanoiic-search"

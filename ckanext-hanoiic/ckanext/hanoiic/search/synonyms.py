@@ -134,6 +134,7 @@ def _indexed(weights: Mapping[tuple[str, str], float], ignored: frozenset[str]) 
 def _checked(content: object, file: Path) -> dict:
     lists = ("same", "ignored")
     mappings = ("formerly", "wards", "districts")
+    others = ("codes",)  # read by `wards`
     if not isinstance(content, dict):
         raise ValueError(f"{file}: a mapping of {', '.join((*lists, *mappings))} is expected")
     for name, value in content.items():
@@ -144,6 +145,8 @@ def _checked(content: object, file: Path) -> dict:
             texts = [
                 text for group in value for text in (group if isinstance(group, list) else [0])
             ]
+        if name in others:
+            continue
         if name not in lists + mappings or not (
             isinstance(texts, list) and all(isinstance(text, str) for text in texts)
         ):

@@ -1,0 +1,61 @@
+"""``freshness`` in CKAN's questions and answers: a facet and filter that no index holds.
+
+A question names it like any other field; the index is asked for the due times instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import freshness
+
+# Where the number of facet values that a caller wants waits while all are counted.
+LIMIT = "hanoiic_facet_limit"
+ALL = -1
+
+
+def asked(search_params: dict[str, Any]) -> dict[str, Any]:
+    """A question as the index can answer it."""
+    if isinstance(search_params.get("fq"), str):
+        search_params["fq"] = freshness.in_filter(search_params["fq"])
+    if search_params.get("fq_list"):
+        search_params["fq_list"] = [freshness.in_filter(fq) for fq in search_params["fq_list"]]
+    fields = search_params.get("facet.field") or []
+    if freshness.FIELD in fields:
+        search_params["facet.field"] = [
+            freshness.DUE if field == freshness.FIELD else field for field in fields
+        ]
+        # A sum over the first fifty moments would be none of all.
+        search_params.setdefault("extras", {})[LIMIT] = search_params.get("facet.limit")
+        search_params["facet.limit"] = ALL
+    return search_params
+
+
+def answered(search_results: dict[str, Any], search_params: dict[str, Any]) -> dict[str, Any]:
+    """The answer to what was asked: datasets by freshness, as many values as were wanted."""
+    extras = search_params.get("extras") or {}
+    if LIMIT not in extras:
+        return search_results
+    due = search_results["search_facets"].pop(freshness.DUE, {"items": []})
+    counts = freshness.counted(due["items"], search_results["count"])
+    search_results["search_facets"][freshness.FIELD] = {
+        "title": freshness.FIELD,
+        "items": [
+            {"name": name, "display_name": name, "count": count} for name, count in counts.items()
+        ],
+    }
+    search_results["facets"].pop(freshness.DUE, None)
+    search_results["facets"][freshness.FIELD] = counts
+    _shorten(search_results, extras.pop(LIMIT))
+    return search_results
+
+
+def _shorten(search_results: dict[str, Any], limit: Any) -> None:
+    if limit is None or int(limit) < 0:
+        return
+    for field, facet in search_results["search_facets"].items():
+        most = sorted(facet["items"], key=lambda item: -item["count"])[: int(limit)]
+        facet["items"] = most
+        kept = {item["name"] for item in most}
+        counts = search_results["facets"][field]
+        search_results["facets"][field] = {k: n for k, n in counts.items() if k in kept}
