@@ -75,6 +75,24 @@ def test_rhythm_is_told_by_hanois_clock(cron, rhythm):
     assert schedule.rhythm(cron) == rhythm
 
 
+@pytest.mark.parametrize(
+    ("cron", "unchanged", "due"),
+    [
+        ("0 19 * * *", 2, at(2026, 1, 1, 19)),
+        ("0 19 * * *", 3, at(2026, 1, 2, 19)),
+        ("0 19 * * *", 6, at(2026, 1, 4, 19)),
+        ("0 19 * * *", 90, at(2026, 1, 7, 19)),
+        ("5 * * * *", 90, at(2026, 1, 1, 6, 5)),
+        # Once a week at least, and what is rarer keeps to its schedule.
+        ("0 19 1-31/3 * *", 90, at(2026, 1, 7, 19)),
+        ("0 19 1 * *", 90, at(2026, 1, 1, 19)),
+        ("", 90, None),
+    ],
+)
+def test_unchanged_sources_come_due_less_often(cron, unchanged, due):
+    assert schedule.next_due(cron, at(2026, 1, 1), unchanged) == due
+
+
 STATE = st.sampled_from(sorted(states.TRANSITIONS))
 
 
@@ -157,11 +175,15 @@ def test_run_of_a_lost_worker_is_handed_out_again_and_given_up_at_last(source):
     now = datetime.now(UTC)
     lease = timedelta(minutes=tk.config["hanoiic.run_lease_minutes"])
     assert [id for id, _trigger in claim(now)] == [run]
-    assert claim(now + lease - timedelta(seconds=1)) == []
-    # Nobody began it: that may repeat for as long as the queue is full.
+    assert claim(now + claims.QUEUED_WITHIN - timedelta(seconds=1)) == []
+    # Nobody queued it: that may repeat.
     for _again in range(claims.LOSSES_ALLOWED + 2):
-        now += lease + timedelta(seconds=1)
+        now += claims.QUEUED_WITHIN + timedelta(seconds=1)
         assert [id for id, _trigger in claim(now)] == [run]
+    # Its worker says that it is in the queue; then it may wait there.
+    call_action("hanoiic_run_update", {"user": HARVESTER}, id=run)
+    assert claim(datetime.now(UTC) + lease - timedelta(minutes=1)) == []
+    now = max(now, datetime.now(UTC))
     call_action("hanoiic_run_update", {"user": HARVESTER}, id=run, state="running")
     for _loss in range(claims.LOSSES_ALLOWED):
         now += lease + timedelta(seconds=1)
@@ -169,6 +191,44 @@ def test_run_of_a_lost_worker_is_handed_out_again_and_given_up_at_last(source):
     assert claim(now + lease + timedelta(seconds=1)) == []
     shown = call_action("hanoiic_run_show", id=run)
     assert (shown["state"], shown["error"]["code"]) == ("failed", "worker_lost")
+
+
+def test_what_officers_wait_for_is_handed_out_first(source):
+    made = [source(name, schedule="0 19 * * *") for name in ("plan", "asked", "approved")]
+    moment = due_at(made[0]["id"]) + timedelta(minutes=1)
+    runs = {}
+    for one, trigger in zip(made[1:], ("manual", "release"), strict=True):
+        run = Run(source_id=one["id"], state="requested", trigger=trigger, requested_at=moment)
+        model.Session.add(run)
+        runs[trigger] = run
+    model.Session.commit()
+    assert [trigger for _id, trigger in claim(moment)] == ["release", "manual", "schedule"]
+
+
+def harvested(moment, state):
+    ((run, _trigger),) = claim(moment)
+    call_action("hanoiic_run_update", {"user": HARVESTER}, id=run, state="running")
+    call_action("hanoiic_run_update", {"user": HARVESTER}, id=run, state=state)
+
+
+def test_a_source_without_news_is_asked_less_often_until_something_changes(source):
+    made = source(schedule="0 19 * * *")
+    pauses = []
+    for state in ["unchanged"] * 7 + ["published", "unchanged"]:
+        due = due_at(made["id"])
+        harvested(due, state)
+        pauses.append((due_at(made["id"]) - due).days)
+    assert pauses[:7] == [1, 1, 2, 2, 2, 4, 4]
+    # From now on, not from the far due time of this test: the next time of the schedule.
+    assert due_at(made["id"]) < datetime.now(UTC) + timedelta(days=2)
+
+
+def test_a_source_may_keep_to_its_schedule(source):
+    made = source(schedule="0 19 * * *", options={"adaptive": False})
+    for _ in range(5):
+        due = due_at(made["id"])
+        harvested(due, "unchanged")
+        assert (due_at(made["id"]) - due).days == 1
 
 
 def test_report_renews_the_lease(source):

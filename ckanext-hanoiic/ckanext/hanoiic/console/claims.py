@@ -2,8 +2,9 @@
 
 Every claim is one transaction and skips rows that another claim holds, so that no two workers ever
 get the same run. A run that was handed out stays ``requested`` until its worker reports; with every
-report its lease is renewed. When the lease ends without a report the run is handed out again, and
-when that happened to a running one too often, it fails with ``worker_lost``.
+report its lease is renewed. When the lease ends without a report the run is handed out again: soon,
+when the worker did not even say that it queued it. When that happened to a running one too often,
+it fails with ``worker_lost``.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from ckan.plugins import toolkit as tk
 from . import schedule
 from .errors import WORKER_LOST
 from .model import Run, Source
-from .states import OPEN, REQUESTED, RUNNING
+from .states import FINISHED, OPEN, REQUESTED, RUNNING
 
 # A run that kills its worker must not come back for ever.
 LOSSES_ALLOWED = 3
+# So long a worker has to say that it queued what it was given.
+QUEUED_WITHIN = timedelta(seconds=30)
+# What an officer waits for goes first.
+URGENCY = {"release": 0, "manual": 1}
 
 
 def lease_end(now: datetime) -> datetime:
@@ -28,13 +33,17 @@ def lease_end(now: datetime) -> datetime:
 
 
 def claim(worker: str, limit: int, now: datetime) -> list[Run]:
-    """At most ``limit`` runs for ``worker``, the longest waiting first. The caller commits."""
+    """At most ``limit`` runs for ``worker``: the most urgent, of those the longest waiting first.
+
+    The caller commits.
+    """
     request_due(limit, now)
+    urgency = sa.case(URGENCY, value=Run.trigger, else_=len(URGENCY))
     free = sa.or_(Run.lease_until.is_(None), Run.lease_until <= now)
     query = (
         model.Session.query(Run)
         .filter(Run.state.in_(OPEN), free)
-        .order_by(Run.requested_at, Run.id)
+        .order_by(urgency, Run.requested_at, Run.id)
         .limit(limit)
         .with_for_update(of=Run, skip_locked=True)
     )
@@ -49,8 +58,38 @@ def hand_out(run: Run, worker: str, now: datetime) -> bool:
         run.finish("failed", {"code": WORKER_LOST, "detail": detail})
         return False
     run.worker = worker
-    run.lease_until = lease_end(now)
+    run.lease_until = lease_end(now) if run.state == RUNNING else now + QUEUED_WITHIN
     return True
+
+
+def reschedule(run: Run, now: datetime) -> None:
+    """A source that stays unchanged comes due more seldom; any other end restores its rhythm.
+
+    Called when a run has ended and its source is locked; the caller commits. A source whose option
+    ``adaptive`` is false keeps to its schedule.
+    """
+    source = run.source
+    if source.next_due_at is None or not source.options.get("adaptive", True):
+        return
+    if run.state != "unchanged":
+        if schedule.every_nth(unchanged_runs(source.id, before=run)) > 1:
+            source.next_due_at = schedule.next_due(source.schedule, now)
+    elif run.trigger == "schedule":
+        count = unchanged_runs(source.id)
+        later = schedule.next_due(source.schedule, run.requested_at, count)
+        source.next_due_at = max(source.next_due_at, later)
+
+
+def unchanged_runs(source_id: str, before: Run | None = None) -> int:
+    """How many of a source's last runs, in a row, found nothing new (counted up to nine)."""
+    query = model.Session.query(Run.state).filter(
+        Run.source_id == source_id, Run.state.in_(FINISHED)
+    )
+    if before is not None:
+        query = query.filter(Run.requested_at < before.requested_at)
+    most = schedule.UNCHANGED_RUNS * 3
+    states = [state for (state,) in query.order_by(Run.requested_at.desc()).limit(most)]
+    return next((n for n, state in enumerate(states) if state != "unchanged"), len(states))
 
 
 def request_due(limit: int, now: datetime) -> list[Run]:

@@ -153,6 +153,7 @@ def hanoiic_run_update(context: Context, data_dict: dict[str, Any]) -> dict[str,
     if state in FINISHED:
         run.finish(state)
         settle(run, found)
+        claims.reschedule(run, moment)
     else:
         run.state = state
         run.lease_until = claims.lease_end(moment)

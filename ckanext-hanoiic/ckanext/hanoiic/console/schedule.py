@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from croniter import CroniterError, croniter
 
@@ -11,6 +11,11 @@ from .errors import ScheduleInvalid
 
 # Vietnam has one time zone and no summer time.
 HANOI_AHEAD_H = 7
+# A source that was unchanged so often in a row is asked half as often, and so on, down to every
+# seventh time of its schedule and at least once a week.
+UNCHANGED_RUNS = 3
+SLOWEST = 7
+LONGEST_PAUSE = timedelta(days=7)
 # The choices of the form. At night in Hanoi (UTC+7), when the departments' servers are idle.
 PRESETS: dict[str, str] = {
     "none": "",
@@ -49,11 +54,27 @@ def check(cron: str) -> str:
     return text
 
 
-def next_due(cron: str, after: datetime) -> datetime | None:
-    """The first moment strictly later than ``after``; None without a schedule."""
+def next_due(cron: str, after: datetime, unchanged_runs: int = 0) -> datetime | None:
+    """The first moment strictly later than ``after``; None without a schedule.
+
+    After so many ``unchanged_runs`` in a row some of the schedule's times are left out, but never
+    more than a week of them.
+    """
     if not cron:
         return None
-    return croniter(cron, after.astimezone(UTC)).get_next(datetime)
+    times = croniter(cron, after.astimezone(UTC))
+    due = times.get_next(datetime)
+    for _left_out in range(every_nth(unchanged_runs) - 1):
+        later = times.get_next(datetime)
+        if later - after > LONGEST_PAUSE:
+            break
+        due = later
+    return due
+
+
+def every_nth(unchanged_runs: int) -> int:
+    """Which of a schedule's times count: every one (1), every second (2), fourth, at last seventh."""
+    return min(SLOWEST, 2 ** (unchanged_runs // UNCHANGED_RUNS))
 
 
 def is_due(next_due_at: datetime | None, now: datetime) -> bool:
