@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from harvesters import legacy, webpage
+from harvesters import legacy, utf8, webpage
 from harvesters.errors import (
     BinaryContent,
     EncodingBroken,
@@ -29,6 +29,7 @@ HEAD_BYTES = 1 << 18
 # Every byte is a character of it, so that what it holds is found out from the table's texts.
 LATIN = "latin-1"
 
+_UTF8 = ("utf-8", "utf-8-sig")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -69,6 +70,9 @@ class Text:
 
     def iter_utf8(self) -> Iterator[bytes]:
         """The file as UTF-8 without byte order mark. Raises EncodingBroken, BinaryContent."""
+        if self.encoding in _UTF8:
+            yield from self._as_it_is()
+            return
         decoder = codecs.getincrementaldecoder(self.encoding)("strict")
         offset = 0
         with self.path.open("rb") as file:
@@ -85,20 +89,37 @@ class Text:
             chunk = file.read(size)
         return self._decode(decoder, chunk, 0, final=False)
 
+    def _as_it_is(self) -> Iterator[bytes]:
+        offset = 0
+        for chunk in utf8.chunks(self.path):
+            if (wrong := utf8.first_wrong_of(chunk)) is not None:
+                raise self._broken(offset + wrong)
+            if b"\x00" in chunk:
+                raise _no_text()
+            yield chunk if offset else chunk.removeprefix(codecs.BOM_UTF8)
+            offset += len(chunk)
+
+    def _broken(self, offset: int) -> EncodingBroken:
+        return EncodingBroken(
+            f"The file is not {self.encoding}: wrong at {offset}.",
+            encoding=self.encoding,
+            offset=offset,
+        )
+
     def _decode(
         self, decoder: codecs.IncrementalDecoder, chunk: bytes, offset: int, *, final: bool
     ) -> str:
         try:
             text = decoder.decode(chunk, final)
         except UnicodeDecodeError as error:
-            raise EncodingBroken(
-                f"The file is not {self.encoding}: wrong at {offset + error.start}.",
-                encoding=self.encoding,
-                offset=offset + error.start,
-            ) from error
+            raise self._broken(offset + error.start) from error
         if "\x00" in text:
-            raise BinaryContent("The file has NUL characters; it is not a text.")
+            raise _no_text()
         return text.removeprefix("\ufeff") if offset == 0 else text
+
+
+def _no_text() -> BinaryContent:
+    return BinaryContent("The file has NUL characters; it is not a text.")
 
 
 def text(path: Path, pinned: str | None = None) -> Text:
@@ -140,7 +161,7 @@ def encoding(path: Path) -> str:
         return wide
     if b"\x00" in head:
         raise BinaryContent("The file has NUL bytes; it is not a text.")
-    wrong = _first_wrong_utf8(path)
+    wrong = utf8.first_wrong(path)
     if wrong is None:
         return "utf-8"
     return _code_page(path, wrong)
@@ -161,21 +182,6 @@ def _utf16_without_mark(head: bytes) -> str | None:
                 continue
             return name
     return None
-
-
-def _first_wrong_utf8(path: Path) -> int | None:
-    decoder = codecs.getincrementaldecoder("utf-8")("strict")
-    offset = 0
-    with path.open("rb") as file:
-        while True:
-            chunk = file.read(CHUNK_BYTES)
-            try:
-                decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                return offset + error.start
-            if not chunk:
-                return None
-            offset += len(chunk)
 
 
 def _code_page(path: Path, wrong: int) -> str:

@@ -8,24 +8,21 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 
-from harvesters import header
+from harvesters import ahead, blocks, cells, header
+from harvesters.census import Census
 from harvesters.decode import Text
-from harvesters.errors import LineTooLong, TableNotFound, TooManyColumns
-from harvesters.rawtable import MAX_COLUMNS, ROW, cleaned, text_schema
+from harvesters.errors import TableNotFound, TooManyColumns
+from harvesters.rawtable import MAX_COLUMNS
 from harvesters.source import Options
 from lake.rejected import Rejected
 
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_RECORDS = 400
-BLOCK_BYTES = 4 << 20
-# A record longer than this is a file without line ends.
-LONGEST_BLOCK_BYTES = 32 << 20
 _CODE_AND_NAME = re.compile(r"\s*\d+ +\S")
 
 
@@ -71,114 +68,23 @@ def dialect(text: Text, options: Options) -> Dialect:
     return Dialect(delimiter, quote, names)
 
 
-def batches(text: Text, found: Dialect, ragged: list[Rejected]) -> Iterator[pa.RecordBatch]:
-    """The records below the header as cleaned text batches; ragged ones go to `ragged`.
+def batches(
+    text: Text, found: Dialect, ragged: list[Rejected], census: Census
+) -> Iterator[pa.RecordBatch]:
+    """The records below the header as cleaned text batches; ragged ones go to `ragged`, what the
+    columns look like to `census`.
 
     Raises LineTooLong and what `Text.iter_utf8` raises.
     """
-    schema = text_schema(found.width)
-    names = [field.name for field in schema][1:]
     row = 0
-    for block in _blocks(text.iter_utf8(), found.quote.encode()):
-        prepared = _split_once(block) if found.code_and_name else block
-        refused: list[Rejected] = []
-        table = _read(prepared, found, names, row, refused)
-        counted = table.num_rows + len(refused)
-        numbers = _numbers(row, counted, {rejected.row for rejected in refused})
-        ragged.extend(rejected for rejected in refused if rejected.row > found.header.first_row)
-        batch = table.combine_chunks().to_batches()
-        if batch:
-            numbered = pa.RecordBatch.from_arrays([numbers, *batch[0].columns], schema=schema)
-            yield cleaned(_below(numbered, found.header.first_row))
-        row += counted
-
-
-def _read(
-    block: bytes, found: Dialect, names: list[str], before: int, refused: list[Rejected]
-) -> pa.Table:
-    def refuse(record: pa_csv.InvalidRow) -> str:
-        extra = record.actual_columns - record.expected_columns
-        refused.append(
-            Rejected(
-                row=before + record.number,
-                column="",
-                value=record.text,
-                reason_code="ragged_row",
-                reason=f"{record.actual_columns} cells instead of {record.expected_columns}"
-                + (" (a delimiter inside an unquoted text?)" if extra > 0 else ""),
-            )
-        )
-        return "skip"
-
-    try:
-        return pa_csv.read_csv(
-            pa.BufferReader(block),
-            # One thread and one block: only so does a refused record know its number.
-            pa_csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names),
-            pa_csv.ParseOptions(
-                delimiter="\t" if found.code_and_name else found.delimiter,
-                quote_char=found.quote or False,
-                newlines_in_values=True,
-                ignore_empty_lines=False,
-                invalid_row_handler=refuse,
-            ),
-            pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        raise LineTooLong(
-            "The records can't be told apart: a quotation mark that never closes?"
-        ) from error
-
-
-def _numbers(before: int, count: int, without: set[int]) -> pa.Array:
-    """Row numbers from `before` + 1, leaving out those of refused records."""
-    numbers = np.arange(before + 1, before + count + 1)
-    return pa.array(np.delete(numbers, [number - before - 1 for number in without]), pa.int64())
-
-
-def _below(batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
-    above = int(np.searchsorted(batch.column(ROW).to_numpy(), first_row, side="right"))
-    return batch.slice(above)
-
-
-def _blocks(chunks: Iterator[bytes], quote: bytes) -> Iterator[bytes]:
-    """Cut a stream where records end: at a line end with an even number of quotes before it."""
-    held = b""
-    for chunk in chunks:
-        held += chunk
-        if len(held) < BLOCK_BYTES:
-            continue
-        cut = _record_end(held, quote)
-        if cut:
-            yield held[:cut]
-            held = held[cut:]
-    if held:
-        if len(held) > LONGEST_BLOCK_BYTES:
-            raise LineTooLong(f"A line is longer than {LONGEST_BLOCK_BYTES >> 20} MiB.")
-        yield held
-
-
-def _record_end(block: bytes, quote: bytes) -> int:
-    end = len(block)
-    quotes = block.count(quote) if quote else 0
-    while True:
-        line_end = max(block.rfind(b"\n", 0, end), block.rfind(b"\r", 0, end - 1))
-        if line_end < 0:
-            break
-        if quote:
-            quotes -= block.count(quote, line_end, end)
-        if quotes % 2 == 0 and not block.startswith(b"\r\n", line_end):
-            return line_end + 1
-        end = line_end
-    if len(block) <= LONGEST_BLOCK_BYTES:
-        return 0
-    # Quotes that never pair up (5" pipes): any line end will do, if there is one.
-    anyway = block.rfind(b"\n")
-    if anyway < 0:
-        raise LineTooLong(f"A line is longer than {LONGEST_BLOCK_BYTES >> 20} MiB.")
-    return anyway + 1
+    read = partial(cells.read, dialect=found)
+    for read_block in ahead.each(read, blocks.cut(text.iter_utf8(), found.quote.encode())):
+        block = read_block.below(row, found.header.first_row)
+        row += block.row_count
+        ragged.extend(block.refused)
+        census.add(block.batch.num_rows, block.looks)
+        if block.batch.num_rows:
+            yield block.batch
 
 
 def _quote(sample: str) -> str:
@@ -234,8 +140,3 @@ def _found_code_and_name(sample: str, options: Options) -> Dialect | None:
     pinned = list(options.columns)
     names = pinned if len(pinned) == 2 else ["", ""]
     return Dialect(" ", "", header.Header(names, None, max(first, options.skip_rows)), True)
-
-
-def _split_once(block: bytes) -> bytes:
-    """Turn the space after the number of each line into a tab, so that names keep theirs."""
-    return re.sub(rb"^[ \t]*(\d+) +", rb"\1\t", block.replace(b"\t", b" "), flags=re.M)

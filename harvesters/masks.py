@@ -17,7 +17,7 @@ import hmac
 from dataclasses import replace
 
 from harvesters.errors import MaskKeyMissing
-from harvesters.normalise import pins_by_column
+from harvesters.pins import pins_by_column
 from harvesters.rawtable import RawTable
 from harvesters.source import Options
 from harvesters.workbench import Workbench, quoted
@@ -54,6 +54,7 @@ def apply(table: RawTable, options: Options, bench: Workbench, key: bytes | None
     }
     if not masks:
         return
+    bench.own(table.name)
     unique = names.column_names([column.header for column in table.columns])
     kept = []
     for column, name in zip(table.columns, unique, strict=True):

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from harvesters import legacy
 from harvesters.legacy import ALPHABETS, Finding
-from harvesters.normalise import pins_by_column
+from harvesters.letters import UNICODE_LETTER
+from harvesters.pins import pins_by_column
 from harvesters.rawtable import RawColumn, RawTable
 from harvesters.source import ColumnPin, Options
 from harvesters.workbench import Workbench, quoted
@@ -25,7 +26,6 @@ WEIGHED_TEXTS = 20_000
 COLUMNS_AT_ONCE = 40
 SHOWN_EXAMPLES = 2
 SHOWN_LETTERS = 60
-_UNICODE_LETTER = "[ăđĩũơưĂĐĨŨƠƯ\u1ea0-\u1ef9]"
 _PAIRS = pa.schema([("before", pa.string()), ("after", pa.string())])
 
 
@@ -101,7 +101,7 @@ def _is_mixed(table: RawTable, column: RawColumn, suspects: int, bench: Workbenc
     key = quoted(column.key)
     (clean,) = bench.row(
         f"SELECT count(DISTINCT {key}) FROM {table.name} "  # noqa: S608
-        f"WHERE regexp_matches({key}, '{_UNICODE_LETTER}')"
+        f"WHERE regexp_matches({key}, '{UNICODE_LETTER}')"
     )
     return int(clean) > suspects
 
@@ -109,6 +109,8 @@ def _is_mixed(table: RawTable, column: RawColumn, suspects: int, bench: Workbenc
 def _suspects(table: RawTable, bench: Workbench) -> dict[str, list[str]]:
     """Distinct texts of each column that could be of a legacy encoding."""
     keys = [column.key for column in table.columns if not column.native]
+    if census := bench.census(table.name):
+        keys = [key for key in keys if census.looks[key].foreign]
     found: dict[str, list[str]] = {column.key: [] for column in table.columns}
     for start in range(0, len(keys), COLUMNS_AT_ONCE):
         some = keys[start : start + COLUMNS_AT_ONCE]
@@ -128,7 +130,7 @@ def _is_suspect(key: str, encoding: str = "") -> str:
     foreign = f"strlen({key}) > length({key})"
     if encoding == "viscii":
         foreign = f"({foreign} OR regexp_matches({key}, '[{legacy.CONTROLS}]'))"
-    return f"{foreign} AND NOT regexp_matches({key}, '{_UNICODE_LETTER}')"
+    return f"{foreign} AND NOT regexp_matches({key}, '{UNICODE_LETTER}')"
 
 
 def _renamed(column: RawColumn, head: _Verdict | None, own: _Verdict | None) -> RawColumn:
@@ -167,6 +169,7 @@ def _mend_column(
         f"JOIN {pairs} ON {key} = before"
     )
     if texts:
+        bench.own(table.name)
         bench.execute(
             f"UPDATE {table.name} SET {key} = after FROM {pairs} WHERE {key} = before"  # noqa: S608
         )

@@ -1,40 +1,31 @@
 """Text columns to typed columns: decide on the whole file, then read.
 
-First every reading is tried on a sample to drop the hopeless ones, then the rest on all rows. A
-column gets a type only when one reading accepts every text in it; else it stays text. Pins win.
+A column gets a type only when one reading accepts every text in it; else it stays text. Pins win.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
-from harvesters import units
-from harvesters.errors import ColumnMissing, SourceInvalid
+from harvesters import evidence as weighing
+from harvesters import numbers, plain, units
+from harvesters.evidence import Evidence
+from harvesters.pins import pins_by_column
 from harvesters.rawtable import RawColumn, RawTable
 from harvesters.readings import (
     BOOLEAN,
     INFERRED,
-    NUMBERS,
-    PINNED,
-    SENTINEL_NUMBERS,
     SENTINELS_ANYWHERE,
     SENTINELS_BESIDE_VALUES,
     TEXT,
     Reading,
 )
 from harvesters.source import ColumnPin, Options
-from harvesters.workbench import Workbench, literal, quoted
+from harvesters.workbench import Workbench, quoted
 from lake import names
 from lake.schema import Column
 
-SAMPLE_ROWS = 2_000
-COLUMNS_AT_ONCE = 40
-_DECIMAL = re.compile(r"decimal\((\d{1,2}),\s*(\d{1,2})\)")
-# What float64 keeps exactly.
-_EXACT_DIGITS = 15
-_INT64_DIGITS = 18
-_LARGEST_DIGITS = 38
+__all__ = ["TypedColumn", "TypedTable", "normalise", "pins_by_column"]
 
 
 @dataclass(frozen=True)
@@ -65,38 +56,22 @@ class TypedTable:
     messages: list[str] = field(default_factory=list)
 
 
-@dataclass
-class _Evidence:
-    """What the texts of one column say: how many there are, and what each reading misses."""
-
-    filled: int
-    misses: dict[str, int]
-    sentinels: int
-
-    def accepted(self, readings: tuple[Reading, ...]) -> list[Reading]:
-        if not self.filled:
-            return []
-        return [reading for reading in readings if self.misses.get(reading.name) == 0]
-
-
 def normalise(raw: RawTable, options: Options, bench: Workbench) -> TypedTable:
     """Decide name, type, unit and sentinels of every column.
 
     Raises SourceInvalid (a pin that cannot be) and ColumnMissing (a required column is not there).
     """
-    row_count = int(bench.row(f"SELECT count(*) FROM {raw.name}")[0])  # noqa: S608
     columns = _without_unnamed_empty(raw, bench)
     pins = pins_by_column(columns, options)
-    evidence = _evidence(raw.name, columns, pins, bench, row_count)
-    decimal = options.decimal or _decimal_sign(evidence) or "."
-    order = _date_order(evidence)
-    typed = TypedTable(raw, [], row_count)
+    evidence = weighing.gather(raw.name, columns, pins, bench)
+    decimal = options.decimal or weighing.decimal_sign(evidence) or "."
+    order = weighing.date_order(evidence)
+    typed = TypedTable(raw, [], bench.row_count(raw.name))
     unique_names = names.column_names([column.header for column in columns])
     for column, name in zip(columns, unique_names, strict=True):
         pin = pins.get(column.key, ColumnPin())
-        typed.columns.append(
-            _decide(raw.name, column, name, pin, evidence.get(column.key), decimal, order, bench)
-        )
+        read = _read(raw.name, column, pin, evidence.get(column.key), decimal, order, bench)
+        typed.columns.append(_described(name, column, pin, read))
     typed.messages = _messages(typed, decimal, evidence)
     return typed
 
@@ -106,118 +81,13 @@ def _without_unnamed_empty(raw: RawTable, bench: Workbench) -> list[RawColumn]:
     unnamed = [column for column in raw.columns if not column.header and not column.native]
     if not unnamed:
         return raw.columns
+    if census := bench.census(raw.name):
+        empty = {column.key for column in unnamed if not census.looks[column.key].filled}
+        return [column for column in raw.columns if column.key not in empty]
     counts = ", ".join(f"count({quoted(column.key)})" for column in unnamed)
     filled = bench.row(f"SELECT {counts} FROM {raw.name}")  # noqa: S608
     empty = {column.key for column, count in zip(unnamed, filled, strict=True) if not count}
     return [column for column in raw.columns if column.key not in empty]
-
-
-def pins_by_column(columns: list[RawColumn], options: Options) -> dict[str, ColumnPin]:
-    """The pin of each column, found by its header, without case, or by its machine alias."""
-    headers = names.column_names([column.header for column in columns])
-    known: dict[str, str] = {}
-    for column, header, alias in zip(columns, headers, names.aliases(headers), strict=True):
-        known.setdefault(alias, column.key)
-        known[header.casefold()] = column.key
-    pins = {}
-    for wanted, pin in options.columns.items():
-        name = names.column_names([wanted])[0]
-        key = known.get(name.casefold()) or known.get(names.from_vietnamese(name, default="column"))
-        if key is not None:
-            pins[key] = pin
-        elif pin.required:
-            raise ColumnMissing(f"The required column {wanted!r} is not in the data.", column=name)
-    return pins
-
-
-def _cleaned(column: RawColumn, sentinels: tuple[str, ...]) -> str:
-    listed = ", ".join(map(literal, sentinels))
-    key = quoted(column.key)
-    return f"CASE WHEN {key} NOT IN ({listed}) THEN {key} END"
-
-
-def _candidates(column: RawColumn, pin: ColumnPin) -> tuple[Reading, ...]:
-    wanted = pin.type or column.type
-    if wanted is None:
-        return INFERRED
-    family = "decimal" if _DECIMAL.fullmatch(wanted) else wanted
-    if family not in PINNED:
-        raise SourceInvalid(f"The column {column.header!r} can't be pinned to type {wanted!r}.")
-    order = pin.format or column.format
-    readings = PINNED[family]
-    chosen = tuple(reading for reading in readings if order in (None, reading.order, reading.name))
-    return chosen or readings
-
-
-def _evidence(
-    table: str,
-    columns: list[RawColumn],
-    pins: dict[str, ColumnPin],
-    bench: Workbench,
-    row_count: int,
-) -> dict[str, _Evidence]:
-    texts = [column for column in columns if not column.native]
-    hopeful = {
-        column.key: _candidates(column, pins.get(column.key, ColumnPin())) for column in texts
-    }
-    inferred = {
-        column.key
-        for column in texts
-        if (pins.get(column.key, ColumnPin()).type or column.type) is None
-    }
-    if row_count > SAMPLE_ROWS:
-        sample = f"(SELECT * FROM {table} LIMIT {SAMPLE_ROWS})"  # noqa: S608
-        first = _count_misses(sample, texts, hopeful, bench)
-        for key in inferred:
-            hopeful[key] = tuple(
-                reading for reading in hopeful[key] if first[key].misses[reading.name] == 0
-            )
-    return _count_misses(table, texts, hopeful, bench)
-
-
-def _count_misses(
-    table: str,
-    columns: list[RawColumn],
-    readings: dict[str, tuple[Reading, ...]],
-    bench: Workbench,
-) -> dict[str, _Evidence]:
-    found: dict[str, _Evidence] = {}
-    for start in range(0, len(columns), COLUMNS_AT_ONCE):
-        some = columns[start : start + COLUMNS_AT_ONCE]
-        counts: list[str] = []
-        for column in some:
-            text = _cleaned(column, SENTINELS_BESIDE_VALUES)
-            counts += [f"count({quoted(column.key)})", f"count({text})"]
-            counts += [
-                f"count({text}) FILTER (NOT {reading.accepts(quoted(column.key))})"
-                for reading in readings[column.key]
-            ]
-        row = iter(bench.row(f"SELECT {', '.join(counts)} FROM {table}"))  # noqa: S608
-        for column in some:
-            filled, values = next(row), next(row)
-            misses = {reading.name: next(row) for reading in readings[column.key]}
-            found[column.key] = _Evidence(values, misses, filled - values)
-    return found
-
-
-def _decimal_sign(evidence: dict[str, _Evidence]) -> str | None:
-    """The decimal sign of the table, by the columns where only one sign is possible."""
-    signs = set()
-    for column in evidence.values():
-        readable = {reading.decimal for reading in column.accepted(NUMBERS) if reading.decimal}
-        if len(readable) == 1:
-            signs |= readable
-    return signs.pop() if len(signs) == 1 else None
-
-
-def _date_order(evidence: dict[str, _Evidence]) -> str | None:
-    """`dmy` or `mdy`, by the columns where only one of them is possible."""
-    orders = set()
-    for column in evidence.values():
-        readable = {reading.order for reading in column.accepted(INFERRED) if reading.order}
-        if len(readable) == 1:
-            orders |= readable & {"dmy", "mdy"}
-    return orders.pop() if len(orders) == 1 else None
 
 
 def _strangeness(reading: Reading, decimal: str, order: str | None) -> tuple[bool, bool]:
@@ -226,111 +96,123 @@ def _strangeness(reading: Reading, decimal: str, order: str | None) -> tuple[boo
     return (reading.decimal not in (None, decimal), wrong_order)
 
 
-def _decide(
+@dataclass(frozen=True)
+class _Read:
+    """How a column's texts become values: see TypedColumn."""
+
+    reading: str
+    type: str
+    text: str
+    value: str
+    may_fail: bool = False
+    sentinel_count: int = 0
+
+
+def _described(name: str, raw: RawColumn, pin: ColumnPin, read: _Read) -> TypedColumn:
+    column = Column(
+        name=name,
+        type=read.type,
+        unit=pin.unit or raw.unit or units.of(name) or "",
+        title=pin.title or "",
+        title_en=pin.title_en or "",
+        description=pin.description or raw.description or "",
+    )
+    return TypedColumn(
+        raw, column, pin, read.reading, read.text, read.value, read.may_fail, read.sentinel_count
+    )
+
+
+def _read(
     table: str,
     raw: RawColumn,
-    name: str,
     pin: ColumnPin,
-    evidence: _Evidence | None,
+    evidence: Evidence | None,
     decimal: str,
     order: str | None,
     bench: Workbench,
-) -> TypedColumn:
-    def made(
-        reading: str, type_text: str, text: str, value: str, **more: bool | int
-    ) -> TypedColumn:
-        column = Column(
-            name=name,
-            type=type_text,
-            unit=pin.unit or raw.unit or units.of(name) or "",
-            title=pin.title or "",
-            title_en=pin.title_en or "",
-            description=pin.description or raw.description or "",
-        )
-        return TypedColumn(raw, column, pin, reading, text, value, **more)  # type: ignore[arg-type]
-
+) -> _Read:
     key = quoted(raw.key)
     if evidence is None:
-        return made("as given", raw.type or "string", key, key, may_fail=False)
-    wanted = pin.type or raw.type
-    if wanted is not None:
-        reading = min(
-            _candidates(raw, pin),
-            key=lambda reading: (
-                evidence.misses[reading.name],
-                _strangeness(reading, decimal, order),
-            ),
-        )
-        if reading is TEXT:
-            return made(TEXT.name, "string", key, key, may_fail=False)
-        text = _cleaned(raw, SENTINELS_BESIDE_VALUES)
-        value = _typed(reading, text, wanted)
-        return made(
-            reading.name,
-            wanted.replace(" ", ""),
-            text,
-            value,
-            may_fail=True,
-            sentinel_count=evidence.sentinels,
-        )
+        return _Read("as given", raw.type or "string", key, key)
+    if wanted := pin.type or raw.type:
+        return _pinned(raw, pin, wanted, evidence, decimal, order)
     accepted = evidence.accepted(INFERRED)
     if not accepted:
-        text = _cleaned(raw, SENTINELS_ANYWHERE)
-        sentinels = bench.row(f"SELECT count({key}) - count({text}) FROM {table}")[0]  # noqa: S608
-        return made(TEXT.name, "string", text, text, may_fail=False, sentinel_count=sentinels)
+        return _text(table, raw, evidence, bench)
     reading = min(accepted, key=lambda reading: _strangeness(reading, decimal, order))
-    text = _cleaned(raw, SENTINELS_BESIDE_VALUES)
+    return _plain(raw, reading, evidence) or _inferred(table, raw, reading, evidence, bench)
+
+
+def _pinned(
+    raw: RawColumn,
+    pin: ColumnPin,
+    wanted: str,
+    evidence: Evidence,
+    decimal: str,
+    order: str | None,
+) -> _Read:
+    reading = min(
+        weighing.candidates(raw, pin),
+        key=lambda reading: (
+            evidence.misses[reading.name],
+            _strangeness(reading, decimal, order),
+        ),
+    )
+    if reading is TEXT:
+        return _as_text(raw)
+    text = weighing.cleaned(raw, SENTINELS_BESIDE_VALUES)
+    value = _typed(reading, text, wanted)
+    type_text = wanted.replace(" ", "")
+    return _Read(reading.name, type_text, text, value, True, evidence.sentinels)
+
+
+def _as_text(raw: RawColumn) -> _Read:
+    key = quoted(raw.key)
+    return _Read(TEXT.name, "string", key, key)
+
+
+def _text(table: str, raw: RawColumn, evidence: Evidence, bench: Workbench) -> _Read:
+    if evidence.look and not evidence.look.anywhere:
+        return _as_text(raw)
+    key, text = quoted(raw.key), weighing.cleaned(raw, SENTINELS_ANYWHERE)
+    sentinels = bench.row(f"SELECT count({key}) - count({text}) FROM {table}")[0]  # noqa: S608
+    return _Read(TEXT.name, "string", text, text, sentinel_count=sentinels)
+
+
+def _plain(raw: RawColumn, reading: Reading, evidence: Evidence) -> _Read | None:
+    """A column that is known to be written plainly, and has no number that says "no value"."""
+    look, key, type_text = evidence.look, quoted(raw.key), reading.family
+    if look is None:
+        return None
+    if look.numbers:
+        type_text, low = numbers.of_plain(look.numbers)
+        if low is not None:
+            return None
+    if type_text == "string":
+        return _as_text(raw)
+    value = plain.cast(look, reading, key, type_text)
+    return _Read(reading.name, type_text, key, value) if value else None
+
+
+def _inferred(
+    table: str, raw: RawColumn, reading: Reading, evidence: Evidence, bench: Workbench
+) -> _Read:
+    text = weighing.cleaned(raw, SENTINELS_BESIDE_VALUES)
     type_text = {"timestamp_utc": "timestamp"}.get(reading.family, reading.family)
     sentinels = evidence.sentinels
     if reading.family == "number":
-        type_text, low = _number_type(table, reading, text, bench)
+        type_text, low = numbers.of_texts(table, reading, text, bench)
         if low is not None:
             number = f"try_cast({reading.read(text)} AS DOUBLE)"
             sentinels += bench.row(
                 f"SELECT count(*) FILTER ({number} = {low}) FROM {table}"  # noqa: S608
             )[0]
-            text = f"CASE WHEN {number} <> {low} THEN {key} END"
-            type_text, _ = _number_type(table, reading, text, bench)
+            text = f"CASE WHEN {number} <> {low} THEN {quoted(raw.key)} END"
+            type_text, _ = numbers.of_texts(table, reading, text, bench)
     if type_text == "string":
-        return made(TEXT.name, "string", key, key, may_fail=False)
+        return _as_text(raw)
     value = _typed(reading, text, type_text)
-    return made(reading.name, type_text, text, value, may_fail=False, sentinel_count=sentinels)
-
-
-def _number_type(
-    table: str, reading: Reading, text: str, bench: Workbench
-) -> tuple[str, float | None]:
-    """The narrowest type that keeps every number exactly as far as it can, and the sentinel.
-
-    int64, else decimal where digits would be lost before the point, else float64.
-    """
-    plain = f"ltrim({reading.read(text)}, '+-')"
-    fraction = f"regexp_extract({plain}, '[.]([0-9]*)', 1)"
-    lows = ", ".join(map(str, SENTINEL_NUMBERS))
-    number = f"try_cast({reading.read(text)} AS DOUBLE)"
-    digits, scale, broken, smallest, second = bench.row(
-        f"SELECT max(length(regexp_extract({plain}, '^[0-9]*'))), max(length({fraction})), "  # noqa: S608
-        f"coalesce(bool_or(contains(lower({plain}), 'e')), false), "
-        f"min({number}), min({number}) FILTER ({number} NOT IN ({lows})) FROM {table}"
-    )
-    low = None
-    if smallest in SENTINEL_NUMBERS and second is not None and second > smallest / 10:
-        low = smallest
-    digits, scale = int(digits or 0), int(scale or 0)
-    has_fraction = bool(
-        bench.row(
-            f"SELECT coalesce(bool_or(contains({plain}, '.')), false) FROM {table}"  # noqa: S608
-        )[0]
-    )
-    if broken:
-        return "float64", low
-    if not has_fraction:
-        if digits <= _INT64_DIGITS:
-            return "int64", low
-        return (f"decimal({digits},0)" if digits <= _LARGEST_DIGITS else "string"), low
-    if digits > _EXACT_DIGITS and digits + scale <= _LARGEST_DIGITS:
-        return f"decimal({digits + scale},{scale})", low
-    return "float64", low
+    return _Read(reading.name, type_text, text, value, sentinel_count=sentinels)
 
 
 def _typed(reading: Reading, text: str, type_text: str) -> str:
@@ -353,7 +235,7 @@ def _typed(reading: Reading, text: str, type_text: str) -> str:
     return f"CASE WHEN regexp_full_match({text}, '{reading.shape}') THEN {value} END"
 
 
-def _messages(typed: TypedTable, decimal: str, evidence: dict[str, _Evidence]) -> list[str]:
+def _messages(typed: TypedTable, decimal: str, evidence: dict[str, Evidence]) -> list[str]:
     messages = []
     if decimal == ",":
         messages.append("decimal comma")

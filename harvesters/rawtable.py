@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harvesters import letters
 from lake.rejected import Rejected
 
 MAX_COLUMNS = 2_000
@@ -61,26 +61,24 @@ def cleaned(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Texts trimmed and NFC, empty ones NULL, rows without anything left out."""
     columns = [_clean_text(column) for column in batch.columns]
     clean = pa.RecordBatch.from_arrays(columns, schema=batch.schema)
-    filled = None
-    for column in clean.columns[1:]:
-        valid = pc.is_valid(column)
-        filled = valid if filled is None else pc.or_(filled, valid)
-    return clean if filled is None else clean.filter(filled)
+    if not all(column.null_count for column in columns[1:]) or not columns[1:]:
+        return clean
+    filled = columns[1].is_valid()
+    for column in columns[2:]:
+        filled = pc.or_(filled, column.is_valid())
+    return clean if pc.all(filled).as_py() else clean.filter(filled)
 
 
 def _clean_text(column: pa.Array) -> pa.Array:
     if not pa.types.is_string(column.type):
         return column
     trimmed = pc.utf8_trim_whitespace(column)
-    if not _is_nfc(trimmed):
+    if not letters.is_nfc(trimmed):
         trimmed = pc.utf8_normalize(trimmed, form="NFC")
-    return pc.if_else(pc.equal(pc.binary_length(trimmed), 0), pa.scalar(None, pa.string()), trimmed)
-
-
-def _is_nfc(texts: pa.Array) -> bool:
-    """Whether all texts are NFC already: much cheaper to ask than to normalise."""
-    _, _, content = texts.buffers()
-    return content is None or unicodedata.is_normalized("NFC", content.to_pybytes().decode())
+    empty = pc.equal(pc.binary_length(trimmed), 0)
+    if not pc.any(empty).as_py():
+        return trimmed
+    return pc.if_else(empty, pa.scalar(None, pa.string()), trimmed)
 
 
 def batches_of_rows(

@@ -32,13 +32,17 @@ _SQL_TYPES = {
 
 @dataclass(frozen=True)
 class Rule:
-    """One condition under which a row is rejected: SQL over `t<n>` (text) and `v<n>` (value)."""
+    """One condition under which a row is rejected: SQL over `t<n>` (text) and `v<n>` (value).
+
+    `over_all_rows`: it compares rows with each other.
+    """
 
     column: TypedColumn
     position: int
     reason_code: str
     reason: str
     breaks: str
+    over_all_rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,11 @@ class Checked:
         """The accepted rows in file order: one column `v<n>` for each of the typed columns."""
         values = ", ".join(f"v{index}" for index in range(len(self.typed.columns)))
         rows = _judged(self.typed, self.rules)
-        return f"SELECT {values} FROM {rows} WHERE broken IS NULL ORDER BY row"  # noqa: S608
+        windows = any(rule.over_all_rows for rule in self.rules)
+        in_order = self.bench.is_in_order(self.typed.raw.name) and not windows
+        order = "" if in_order else " ORDER BY row"
+        accepted = " WHERE broken IS NULL" if self.rules else ""
+        return f"SELECT {values} FROM {rows}{accepted}{order}"  # noqa: S608
 
     def rejected(self) -> Iterator[Rejected]:
         """The rejected rows: ragged ones first, then those that broke a rule."""
@@ -138,8 +146,8 @@ def _judged(typed: TypedTable, rules: list[Rule]) -> str:
 def _rules(position: int, typed: TypedColumn) -> Iterator[Rule]:
     pin, text, value = typed.pin, f"t{position}", f"v{position}"
 
-    def rule(code: str, reason: str, breaks: str) -> Rule:
-        return Rule(typed, position, code, reason, breaks)
+    def rule(code: str, reason: str, breaks: str, over_all_rows: bool = False) -> Rule:
+        return Rule(typed, position, code, reason, breaks, over_all_rows)
 
     type_text = typed.column.type
     if typed.may_fail:
@@ -168,6 +176,7 @@ def _rules(position: int, typed: TypedColumn) -> Iterator[Rule]:
             "not_unique",
             "occurs more than once; the first row stays",
             f"{value} IS NOT NULL AND row > {first}",
+            over_all_rows=True,
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harvesters import decode as decoding
 from harvesters import delimited
+from harvesters.census import Census
 from harvesters.connectors.base import Connector
 from harvesters.mending import mend
 from harvesters.rawtable import RawColumn, RawTable, text_schema
@@ -20,7 +21,8 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     found = delimited.dialect(text, options)
     ragged: list[Rejected] = []
     schema = text_schema(found.width)
-    name = bench.load(schema, delimited.batches(text, found, ragged))
+    census = Census(schema.names[1:])
+    name = bench.keep(schema, delimited.batches(text, found, ragged, census), census)
     columns = [RawColumn(f"c{index}", header) for index, header in enumerate(found.header.names)]
     delimiter = {"\t": "tab", " ": "space"}.get(found.delimiter, found.delimiter)
     header_text = f"row {found.header.row + 1}" if found.header.row is not None else "none"

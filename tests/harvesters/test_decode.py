@@ -141,8 +141,8 @@ def test_a_trailing_delimiter_is_no_column(tmp_path):
 
 
 def test_rows_and_numbers_survive_the_cutting_into_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("harvesters.delimited.BLOCK_BYTES", 256)
-    monkeypatch.setattr("harvesters.decode.CHUNK_BYTES", 100)
+    monkeypatch.setattr("harvesters.blocks.BLOCK_BYTES", 256)
+    monkeypatch.setattr("harvesters.utf8.CHUNK_BYTES", 100)
     text = "id,text\n" + "".join(
         f'{number},"dòng {number}\nvà ""nữa"""\n' if number % 3 else f"{number}\n"
         for number in range(1, 400)
@@ -206,7 +206,7 @@ def test_what_is_no_table_is_refused_by_name(tmp_path, content, error):
 
 
 def test_one_endless_line_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("harvesters.delimited.BLOCK_BYTES", 1 << 16)
-    monkeypatch.setattr("harvesters.delimited.LONGEST_BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr("harvesters.blocks.BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr("harvesters.blocks.LONGEST_BLOCK_BYTES", 1 << 20)
     with pytest.raises(DataRefused):
         table_of(tmp_path, b"a,b\n1," + b"x" * (3 << 20))
