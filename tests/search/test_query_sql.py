@@ -127,17 +127,28 @@ def test_a_lexeme_never_leaves_its_quotes(texts):
         assert re.fullmatch(r"(?:'(?:[^'\\]|''|\\\\)*'|[\s()&|!])*", parameter, re.DOTALL)
 
 
-@pytest.mark.parametrize(("least", "words"), [(1, 6), (4, 6), (6, 6), (16, 20), (0, 3)])
-def test_at_least_some_of_the_words(least, words):
-    found = at_least(least, [Words(f"'w{i}'") for i in range(words)])
-    text = sql_of(found).text
-    if least == 0:
-        assert found is True
-    elif words == 20:
-        assert text.count("::int") == 20
-        assert sql_of(found).parameters[-1] == 16
-    else:
-        assert text == "e.lexemes @@ %s::tsquery"
+@pytest.mark.parametrize("words", range(1, 8))
+def test_at_least_some_of_the_words_is_one_condition(words):
+    names = [f"w{i}" for i in range(words)]
+    for least in range(1, words + 1):
+        found = at_least(least, [Words(f"'{name}'") for name in names])
+        condition = found.tsquery.replace("&", " and ").replace("|", " or ")
+        for chosen in range(2**words):
+            values = {name: bool(chosen >> i & 1) for i, name in enumerate(names)}
+            written = re.sub(
+                r"'(w\d)'", lambda name, values=values: str(values[name[1]]), condition
+            )
+            assert eval(written) is (sum(values.values()) >= least)  # noqa: S307
+
+
+def test_at_least_none_all_or_too_many_of_the_words():
+    words = [Words(f"'w{i}'") for i in range(40)]
+    assert at_least(0, words[:3]) is True
+    assert at_least(4, words[:3]) is False
+    assert sql_of(at_least(40, words)).text == "e.lexemes @@ %s::tsquery"
+    counted = sql_of(at_least(20, words))
+    assert counted.text.count("::int") == 40
+    assert counted.parameters[-1] == 20
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,8 @@ class Fields:
         """``leaf``, or what it may also be called, in every field, weighted."""
         if isinstance(leaf, Phrase) and not leaf.slop:
             leaf = replace(leaf, slop=self.slop)
-        asked = [(leaf, 1.0), *((Phrase("", other.text), other.weight) for other in alternatives)]
+        others = [(Phrase("", other.text, roughly=True), other.weight) for other in alternatives]
+        asked = [(leaf, 1.0), *others]
         return Best(
             tuple(
                 Boost(replace(node, field=name), weight * share)

@@ -8,12 +8,15 @@ neighbouring words side by side anywhere. The best of them are then ranked exact
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
 
 from .layout import HEADLINE
 from .rank import NEAR, Ranker, _heaviest
 from .sql import Match, Sql, Words, all_of, loosely
-from .tree import Bool, Boost, Node
+from .tree import Best, Bool, Boost, Node, Phrase, Scored
 
 MOST_SETS = 12  # a query of many words has many neighbours; the first ones decide
 
@@ -22,6 +25,8 @@ class FirstRanker(Ranker):
     """The same score with what lies in the row only: ``e.lexemes`` is the headline's here."""
 
     def _tries(self, node: Node) -> list[tuple[float, Match]]:
+        if _is_other_name(node):
+            return []  # a set of rows, below
         field = self.matcher.schema.field(getattr(node, "field", ""))
         if field is None or not (field.name in HEADLINE or field.kind == "infix"):
             return []
@@ -37,22 +42,35 @@ class FirstRanker(Ranker):
 
     def sets(self, node: Node) -> list[tuple[float, str]]:
         """Sets of rows that are worth more: how much more, and their tsquery."""
-        return list(self._sets(node))[:MOST_SETS]
+        worth: dict[str, float] = defaultdict(float)
+        for value, found in self._sets(node):
+            if isinstance(found, Words):
+                worth[loosely(found.tsquery)] += value
+        return [(value, tsquery) for tsquery, value in islice(worth.items(), MOST_SETS)]
 
-    def _sets(self, node: Node) -> Iterator[tuple[float, str]]:
-        if isinstance(node, Boost):
-            for value, tsquery in self._sets(node.node):
-                yield value * node.factor, tsquery
-        if not isinstance(node, Bool):
-            return
-        if node.at_least is not None and 0 < node.at_least < len(node.should):
-            complete = all_of([self.matcher.match(child) for child in node.should])
-            if isinstance(complete, Words):
-                highest = max(_heaviest(child) for child in node.should)
-                yield highest, loosely(complete.tsquery)
-        for child in node.nearness:
-            near = self.matcher.match(child)
-            if isinstance(near, Words):
-                yield NEAR, loosely(near.tsquery)
-        for child in (*node.must, *node.should):
-            yield from self._sets(child)
+    def _sets(self, node: Node) -> Iterator[tuple[float, Match]]:
+        match node:
+            case Boost(inner, factor):
+                yield from ((value * factor, found) for value, found in self._sets(inner))
+            case Scored(inner):
+                yield from self._sets(inner)
+            case Best():
+                # Another name of several words, wherever it stands: what it would be in a title.
+                others = [child for child in node.nodes if _is_other_name(child)]
+                if others:
+                    found = self.matcher.match(replace(node, nodes=tuple(others)))
+                    yield self._rarity(node) * max(map(_heaviest, others)), found
+            case Bool():
+                if node.at_least is not None and 0 < node.at_least < len(node.should):
+                    complete = all_of([self.matcher.match(child) for child in node.should])
+                    yield max(_heaviest(child) for child in node.should), complete
+                for child in node.nearness:
+                    yield NEAR, self.matcher.match(child)
+                for child in (*node.must, *node.should):
+                    yield from self._sets(child)
+
+
+def _is_other_name(node: Node) -> bool:
+    while isinstance(node, Boost):
+        node = node.node
+    return isinstance(node, Phrase) and node.roughly and " " in node.text.strip()

@@ -24,6 +24,7 @@ from .sql import Match, Words, any_of
 LONGEST_LEXEME = 1500  # bytes of PostgreSQL's 2046; longer values are hashed
 LONGEST_NAME = 200
 MOST_SLOP_WAYS = 200
+LONGEST_PHRASE = 256  # words
 PAIRED = "text"  # CKAN's catch-all field
 
 
@@ -52,10 +53,13 @@ def pair(stem: str, next_stem: str) -> str:
     return f"{PAIRED}&{stem} {next_stem}"
 
 
-def spoken(field: Field, text: str, slop: int = 0, exactly: bool = False) -> Match:
+def spoken(
+    field: Field, text: str, slop: int = 0, exactly: bool = False, roughly: bool = False
+) -> Match:
     """The words of ``text`` side by side in a text field.
 
-    ``exactly``: with the diacritics and endings as written, else folded and stemmed.
+    ``exactly``: with the diacritics and endings as written, else folded and stemmed. ``roughly``:
+    by their pairs alone, where the field has pairs.
     """
     chunks = list(vietnamese.chunks(text))
     words = [_word(field, word, exactly) for chunk in chunks for word in chunk.words]
@@ -63,7 +67,8 @@ def spoken(field: Field, text: str, slop: int = 0, exactly: bool = False) -> Mat
         return False
     phrase: Words = _phrase(words, slop)
     if field.name == PAIRED and len(words) > 1 and slop == 0 and not exactly:
-        phrase = _paired([word.folded for chunk in chunks for word in chunk.words], phrase)
+        folded = [word.folded for chunk in chunks for word in chunk.words]
+        phrase = _paired(folded, None if roughly or len(words) == 2 else phrase)
     if len(chunks) == 1 and chunks[0].joined and not exactly:
         return any_of([phrase, Words(quoted(lexeme(field.name, ":", chunks[0].joined)))])
     return phrase
@@ -83,26 +88,29 @@ def _word(field: Field, word: vietnamese.Word, exactly: bool) -> str:
 def _phrase(words: list[str], slop: int) -> Words:
     if len(words) == 1:
         return Words(words[0])
+    if len(words) > LONGEST_PHRASE:
+        raise QueryTooComplex(f"a phrase of more than {LONGEST_PHRASE} words")
     ways = math.comb(slop + len(words) - 1, slop)
     if ways > MOST_SLOP_WAYS:
         raise QueryTooComplex(f"a slop of {slop} for {len(words)} words")
     return Words(_any_written([_spaced(words, extra) for extra in _extras(len(words) - 1, slop)]))
 
 
-def _paired(folded: list[str], phrase: Words) -> Words:
+def _paired(folded: list[str], phrase: Words | None) -> Words:
     """A phrase by its pairs, which the index answers without reading any row.
 
-    More than one pair may stand in two places, so the places are compared for those rows.
+    Three pairs may stand in three places of a text, so ``phrase`` compares them for those rows.
     """
     stems = [vietnamese.stem(word) for word in folded]
-    pairs = [quoted(pair(one, two)) for one, two in pairwise(stems)]
-    return Words(pairs[0] if len(pairs) == 1 else f"({' & '.join(pairs)} & {phrase.tsquery})")
+    parts = [quoted(pair(one, two)) for one, two in pairwise(stems)]
+    parts += [phrase.tsquery] if phrase else []
+    return Words(parts[0] if len(parts) == 1 else f"({' & '.join(parts)})")
 
 
 def _extras(gaps: int, slop: int) -> list[tuple[int, ...]]:
     """All ways to share at most ``slop`` extra places among the gaps."""
-    if gaps == 0:
-        return [()]
+    if gaps == 0 or slop == 0:
+        return [(0,) * gaps]
     return [(extra, *rest) for extra in range(slop + 1) for rest in _extras(gaps - 1, slop - extra)]
 
 

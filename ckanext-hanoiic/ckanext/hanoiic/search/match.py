@@ -70,8 +70,8 @@ class Matcher:
                 return Words(quoted(lexeme(self.field(field).name, "?")))
             case Term(field, text):
                 return self._term(self.field(field), text)
-            case Phrase(field, text, slop):
-                return self._term(self.field(field), text, slop)
+            case Phrase(field, text, slop, roughly):
+                return self._term(self.field(field), text, slop, roughly)
             case Pattern(field):
                 return self._pattern(self.field(field), node)
             case Fuzzy(field, text, edits):
@@ -111,9 +111,9 @@ class Matcher:
             or not any((wider, leaf.text) in asked for wider in self.schema.copied_to(leaf.field))
         ]
 
-    def _term(self, field: Field, text: str, slop: int = 0) -> Match:
+    def _term(self, field: Field, text: str, slop: int = 0, roughly: bool = False) -> Match:
         if field.is_words:
-            return spoken(field, text, slop)
+            return spoken(field, text, slop, roughly=roughly)
         if field.kind == "infix":
             return self._infix(field, text)
         return Words(quoted(lexeme(field.name, "=", str(self.value(field, text)))))

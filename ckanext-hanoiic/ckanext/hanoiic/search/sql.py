@@ -6,15 +6,14 @@ possible stays one tsquery, which the index answers in one go.
 
 from __future__ import annotations
 
-import math
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 _PLACES = re.compile(r" <\d+> ")
-MOST_SPELLED_OUT = 150  # combinations of words that `mm` may become before it is counted instead
+MOST_SPELLED_OUT = 300  # words that `mm` may become before they are counted instead
 
 
 @dataclass(frozen=True)
@@ -86,24 +85,56 @@ def _joined(matches: Sequence[Match], operator: str, sql_operator: str, empty: b
     )
 
 
-def at_least(least: int, matches: list[Match]) -> Match:
-    """``least`` of the matches: spelled out as one tsquery, or counted where that is too long."""
+def at_least(least: int, matches: Sequence[Match]) -> Match:
+    """``least`` of the matches: spelled out as one condition, or counted where that is too long.
+
+    Spelled out by halves: some number of the one half and the others of the other half.
+    """
     if least <= 0:
         return True
-    if least == len(matches):
-        return all_of(matches)
-    if least == 1:
-        return any_of(matches)
     if least > len(matches):
         return False
-    if math.comb(len(matches), least) <= MOST_SPELLED_OUT:
-        return any_of([all_of(chosen) for chosen in combinations(matches, least)])
+    if _spelled_out(least, len(matches)) <= MOST_SPELLED_OUT:
+        return _at_least(least, matches)
     # If `least` of n match, at least one of any n - least + 1 does: that much the index answers.
     some = sql_of(any_of(matches[: len(matches) - least + 1]))
     written = [sql_of(match) for match in matches]
     return Sql(
         f"({some.text} AND {' + '.join(f'({part.text})::int' for part in written)} >= %s)",
         (*some.parameters, *(p for part in written for p in part.parameters), least),
+    )
+
+
+def _at_least(least: int, matches: Sequence[Match]) -> Match:
+    if least <= 0:
+        return True
+    if least > len(matches):
+        return False
+    if least == len(matches):
+        return all_of(matches)
+    if least == 1:
+        return any_of(matches)
+    half = len(matches) // 2
+    one, other = matches[:half], matches[half:]
+    return any_of(
+        [
+            all_of([_at_least(part, one), _at_least(least - part, other)])
+            for part in range(max(0, least - len(other)), min(least, half) + 1)
+        ]
+    )
+
+
+@functools.cache
+def _spelled_out(least: int, count: int) -> int:
+    """How often matches are written to say ``least`` of ``count``."""
+    if least <= 0 or least > count:
+        return 0
+    if least in (1, count):
+        return count
+    half = count // 2
+    return sum(
+        _spelled_out(part, half) + _spelled_out(least - part, count - half)
+        for part in range(max(0, least - (count - half)), min(least, half) + 1)
     )
 
 

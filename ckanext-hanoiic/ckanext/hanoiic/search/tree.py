@@ -42,11 +42,15 @@ class Term(Node):
 
 @dataclass(frozen=True)
 class Phrase(Node):
-    """Words in this order; ``slop``: by how many places they may be moved apart."""
+    """Words in this order; ``slop``: by how many places they may be moved apart.
+
+    ``roughly``: each two neighbours side by side is enough to match, which is found faster.
+    """
 
     field: str
     text: str
     slop: int = 0
+    roughly: bool = False
 
 
 class Wild(Enum):
