@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit, urlunsplit
 
 import pyarrow as pa
@@ -20,6 +21,11 @@ from lake.store import Lake
 
 # Local times without a zone are Hanoi's.
 LOCAL_ZONE = "Asia/Ho_Chi_Minh"
+# Since this moment their distance from UTC is always the same: then it is only taken off.
+_SINCE = datetime(1976, 1, 1)  # noqa: DTZ001  (a local time, as the column's)
+_OFFSET = pa.scalar(timedelta(hours=7), pa.duration("us"))
+# Longer tables are not compared row by row.
+COMPARED_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,7 @@ class Published:
     rejected_count: int
     completeness: float
     validity: float
+    uniqueness: float | None
     columns: list[Column]
     content_hash: str
 
@@ -69,9 +76,19 @@ def publish(
         rejected_count=checked.rejected_count,
         completeness=cells.completeness,
         validity=checked.validity,
+        uniqueness=uniqueness(checked),
         columns=columns,
         content_hash=done.content_hash,
     )
+
+
+def uniqueness(checked: Checked) -> float | None:
+    """The share of rows that repeat no other one; None for an empty or a very long table."""
+    if not 0 < checked.accepted_count <= COMPARED_ROWS:
+        return None
+    sql = f"SELECT count(DISTINCT hash(one)) FROM ({checked.accepted_sql()}) AS one"  # noqa: S608
+    (distinct,) = checked.bench.row(sql)
+    return min(1.0, int(distinct) / checked.accepted_count)
 
 
 def made_by(lake: Lake, table: str, version: int, run_id: str) -> bool:
@@ -111,6 +128,14 @@ def _stored(checked: Checked, schema: pa.Schema, cells: _Cells) -> Iterator[pa.R
 
 def _in_utc(column: pa.Array) -> pa.Array:
     if pa.types.is_timestamp(column.type) and column.type.tz is None:
+        if _is_since(column, _SINCE):
+            instants = pc.subtract(column.cast(pa.timestamp("us")), _OFFSET)
+            return instants.cast(pa.timestamp("us", "UTC"))
         local = pc.assume_timezone(column, LOCAL_ZONE, ambiguous="earliest", nonexistent="earliest")
         return local.cast(pa.timestamp("us", "UTC"))
     return column
+
+
+def _is_since(column: pa.Array, moment: datetime) -> bool:
+    first = pc.min(column).as_py()
+    return first is None or first >= moment

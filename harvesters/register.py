@@ -147,6 +147,7 @@ def resource_fields(entry: TableEntry, lake: Lake, gateway_url: str) -> dict[str
         "quality": {
             "completeness": round(done.completeness, 4),
             "validity": round(done.validity, 4),
+            **({} if done.uniqueness is None else {"uniqueness": round(done.uniqueness, 4)}),
             "rejected_rows": done.rejected_count,
         },
     }

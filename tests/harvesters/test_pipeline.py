@@ -55,13 +55,20 @@ def test_a_source_becomes_a_version_and_a_dataset(run, serve, portal, lake):
     assert resource["lake_table"] == "planning_wards"
     assert resource["row_count"] == "2"
     assert resource["url"] == "https://gateway.example/v1/tables/planning_wards/download.csv"
-    assert resource["quality"] == {"completeness": 1.0, "validity": 1.0, "rejected_rows": 0}
+    shares = dict.fromkeys(("completeness", "validity", "uniqueness"), 1.0)
+    assert resource["quality"] == {**shares, "rejected_rows": 0}
     population = resource["columns"][2]
     assert population["ascii"] == "dan_so"
     assert population["unit"] == "người"
     assert population["title_en"] == "Population"
     assert resource["lake_version_at"].endswith("Z")
     assert source["url"] not in json.dumps(dataset)
+
+
+def test_the_share_of_rows_that_repeat_no_other_is_told(run, serve, portal):
+    run(source_of(portal, serve(f"{CSV}00008,Ngọc Hà,200\n00008,Ngọc Hà,\n")))
+    (dataset,) = portal.datasets.values()
+    assert dataset["resources"][0]["quality"]["uniqueness"] == 0.75
 
 
 def test_same_bytes_twice_publish_one_version_and_register_once(run, serve, portal, lake):
