@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import lzma
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +19,9 @@ from harvesters.errors import (
     ArchiveTooLarge,
 )
 
+# The names of 5,000 members take less.
+LARGEST_READ_BYTES = 4 << 20
+
 
 @dataclass(frozen=True)
 class ArchiveLimits:
@@ -26,22 +32,36 @@ class ArchiveLimits:
     ratio_counts_from_bytes: int = 32 << 20
 
 
+class SmallReads(io.BufferedReader):
+    """A file that is not read in pieces so large that only a header's lie asks for them: a zip's
+    directory of a gigabyte would be read at once."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > LARGEST_READ_BYTES:
+            raise ArchiveTooLarge("A header of the archive is larger than any archive needs.")
+        return super().read(size)
+
+
 @contextmanager
 def opened(path: Path, limits: ArchiveLimits = ArchiveLimits()) -> Iterator[zipfile.ZipFile]:
     """A zip whose names, sizes and ratios were checked.
 
     Raises ArchiveBroken, ArchiveTooLarge, ArchivePathUnsafe, ArchiveEncrypted.
     """
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise ArchiveBroken("The zip archive is truncated or damaged.") from error
-    with archive:
-        _check(archive, limits)
+    with SmallReads(path) as file:
         try:
-            yield archive
-        except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-            raise ArchiveBroken("A member of the zip archive is damaged.") from error
+            archive = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise ArchiveBroken("The zip archive is truncated or damaged.") from error
+        with archive:
+            _check(archive, limits)
+            try:
+                yield archive
+            except (zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error) as error:
+                raise ArchiveBroken("A member of the zip archive is damaged.") from error
 
 
 def extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
@@ -54,7 +74,10 @@ def extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> 
                 if left < 0:
                     raise ArchiveTooLarge("A member of the zip is larger than it says.")
                 unpacked.write(chunk)
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+    except (
+        *(zipfile.BadZipFile, EOFError, OSError, NotImplementedError),
+        *(zlib.error, lzma.LZMAError),
+    ) as error:
         raise ArchiveBroken(f"The member {member.filename!r} of the zip is damaged.") from error
     except RuntimeError as error:
         raise ArchiveEncrypted("The zip archive is encrypted.") from error
@@ -67,7 +90,8 @@ def _check(archive: zipfile.ZipFile, limits: ArchiveLimits) -> None:
     if sum(member.file_size for member in members) > limits.unpacked_bytes:
         raise ArchiveTooLarge(f"The zip unpacks to more than {limits.unpacked_bytes >> 20} MiB.")
     for member in members:
-        if not _is_inside(member):
+        is_link = stat.S_ISLNK(member.external_attr >> 16)
+        if is_link or not is_inside(member.filename):
             raise ArchivePathUnsafe("The zip has a member whose path leads out of it.")
         if member.flag_bits & 0x1:
             raise ArchiveEncrypted("The zip archive is encrypted.")
@@ -81,8 +105,7 @@ def _check(archive: zipfile.ZipFile, limits: ArchiveLimits) -> None:
             )
 
 
-def _is_inside(member: zipfile.ZipInfo) -> bool:
-    name = member.filename.replace("\\", "/")
-    path = PurePosixPath(name)
-    is_link = stat.S_ISLNK(member.external_attr >> 16)
-    return not (path.is_absolute() or ".." in path.parts or ":" in path.parts[:1] or is_link)
+def is_inside(name: str) -> bool:
+    """Whether a member's path stays in the folder that an archive is unpacked to."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return not (path.is_absolute() or ".." in path.parts or ":" in path.parts[:1])

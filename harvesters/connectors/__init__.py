@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harvesters.connectors import ckan, csv, excel, geojson, gtfs, json, ndjson
+from harvesters.connectors import archive, ckan, csv, excel, geojson, gtfs, json, ndjson, parquet
 from harvesters.connectors.base import Connector, File, Link, Offer
 from harvesters.errors import SourceInvalid
 
@@ -14,6 +14,8 @@ CONNECTORS: dict[str, Connector] = {
         json.CONNECTOR,
         ndjson.CONNECTOR,
         geojson.CONNECTOR,
+        parquet.CONNECTOR,
+        archive.CONNECTOR,
         gtfs.CONNECTOR,
         ckan.CONNECTOR,
     )

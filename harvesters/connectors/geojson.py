@@ -9,10 +9,10 @@ from typing import Any, BinaryIO
 
 import ijson  # type: ignore[import-untyped]
 import pyarrow as pa
-import shapely
 from shapely.errors import ShapelyError
 from shapely.geometry import shape
 
+from harvesters.connectors import places
 from harvesters.connectors.base import Connector
 from harvesters.connectors.json_stream import BUFFER_BYTES, JsonStream
 from harvesters.decode import refuse_other_formats
@@ -32,18 +32,6 @@ from lake.rejected import Rejected
 BATCH_FEATURES = 4_096
 # Names under which GeoJSON files say "longitude and latitude, WGS 84".
 _WGS84 = ("CRS84", "EPSG::4326", "EPSG:4326", "OGC:CRS84")
-_PLACES = (
-    ("lon", "Longitude of the point, or of a point inside the shape"),
-    ("lat", "Latitude of the point, or of a point inside the shape"),
-    ("min_lon", "Western edge of the shape"),
-    ("min_lat", "Southern edge of the shape"),
-    ("max_lon", "Eastern edge of the shape"),
-    ("max_lat", "Northern edge of the shape"),
-)
-_NATIVES = [
-    *(pa.field(key, pa.float64()) for key, _ in _PLACES),
-    pa.field("geometry", pa.binary()),
-]
 
 
 def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
@@ -54,18 +42,10 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
             f"The features have {len(headers)} properties; {MAX_COLUMNS} are allowed."
         )
     rejected: list[Rejected] = []
-    schema = text_schema(len(headers), _NATIVES)
+    schema = text_schema(len(headers), places.FIELDS)
     name = bench.load(schema, _batches(path, headers, schema, rejected))
     columns = [RawColumn(f"c{index}", text) for index, text in enumerate(headers)]
-    columns += [
-        RawColumn(key, key, type="float64", native=True, unit="°", description=description)
-        for key, description in _PLACES
-    ]
-    columns.append(
-        RawColumn(
-            "geometry", "geometry", type="geometry", native=True, description="WKB, OGC CRS84"
-        )
-    )
+    columns += places.COLUMNS
     table = RawTable(name, columns, rejected=rejected)
     mend(table, options, bench)
     return [table]
@@ -166,20 +146,9 @@ def _json(value: Any) -> str:
 
 
 def _places(feature: dict[str, Any]) -> list[Any]:
-    """Point, box and WKB of a feature; all NULL where it has no geometry. Raises ValueError."""
-    if feature.get("geometry") is None:
-        return [None] * len(_NATIVES)
-    geometry = shape(feature["geometry"])
-    if geometry.is_empty:
-        return [None] * len(_NATIVES)
-    west, south, east, north = geometry.bounds
-    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
-        raise ValueError("coordinates outside of longitude and latitude")
-    point = geometry.representative_point()
-    return [
-        *(point.x, point.y, west, south, east, north),
-        shapely.to_wkb(geometry, byte_order=1),
-    ]
+    """The values of `places.FIELDS`. Raises ValueError."""
+    geometry = feature.get("geometry")
+    return places.of(None if geometry is None else shape(geometry))
 
 
 CONNECTOR = Connector(
