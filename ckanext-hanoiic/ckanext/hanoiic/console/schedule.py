@@ -73,7 +73,7 @@ def next_due(cron: str, after: datetime, unchanged_runs: int = 0) -> datetime | 
 
 
 def every_nth(unchanged_runs: int) -> int:
-    """Which of a schedule's times count: every one (1), every second (2), fourth, at last seventh."""
+    """Every how many times of its schedule a source is asked: 1, 2, 4, at last 7."""
     return min(SLOWEST, 2 ** (unchanged_runs // UNCHANGED_RUNS))
 
 
