@@ -125,6 +125,7 @@ def _run(
     pytest_ini.write_text(PYTEST_INI, encoding="utf-8")
     ckan = [sys.executable, "-m", "ckanext.hanoiic", "-c", str(ini)]
     subprocess.check_call([*ckan, "db", "upgrade"], cwd=folder)
+    path = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]  # HERE: steady_words
     tests = _tests(suite)
     site_packages = tests.parents[suite.package.count(".") + 1]
     return subprocess.call(
@@ -136,7 +137,7 @@ def _run(
             *(str(tests / module) for module in modules),
         ],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(HERE)},  # of steady_words
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
     )
 
 

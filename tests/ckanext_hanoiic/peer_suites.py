@@ -1,4 +1,4 @@
-"""Other projects' own tests that search: what their wheels ship, how each is set up, what is left out."""
+"""Tests of other projects that search: what their wheels ship, their settings, what is left out."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from .errors import FeatureUnsupported, QueryTooComplex, SyntaxRefused
 
 LONGEST_EXPRESSION = 200  # letters
+MOST_REPEATS_OF_ONE = 255  # PostgreSQL's own limit
 MOST_REPEATS = 500  # a{n} within a{m} is n × m
 DEEPEST_GROUP = 20
 
@@ -75,7 +76,7 @@ class _Translator:
             if repeat["most"] and int(repeat["most"]) < int(repeat["least"]):
                 raise self._mistake("a repeat whose end is before its start")
             size *= most
-            if size > MOST_REPEATS:
+            if most > MOST_REPEATS_OF_ONE or size > MOST_REPEATS:
                 raise QueryTooComplex(f"a regular expression of more than {MOST_REPEATS} repeats")
             text = f"(?:{text}){repeat.group()}"
         return text, max(1, size)
