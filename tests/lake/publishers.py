@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def publish_and_die_at_line(root: str, number: int, modules: tuple[str, ...], li
         return trace
 
     sys.settrace(trace)
+    threading.settrace(trace)
     publish(root, number)
 
 
