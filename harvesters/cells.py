@@ -87,7 +87,10 @@ def _parsed(block: bytes, dialect: Dialect, names: list[str], refused: list[Reje
                 invalid_row_handler=refuse,
             ),
             pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+                column_types=dict.fromkeys(names, pa.string()),
+                strings_can_be_null=False,
+                # It was checked when the file was read.
+                check_utf8=False,
             ),
         )
     except pa.ArrowInvalid as error:

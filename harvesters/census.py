@@ -28,6 +28,9 @@ _ISO = {
 }
 _ANYWHERE = pa.array(SENTINELS_ANYWHERE)
 _BESIDE_VALUES = pa.array(SENTINELS_BESIDE_VALUES)
+_ENCODED = [text.encode() for text in SENTINELS_BESIDE_VALUES]
+_LONGEST_SENTINEL = max(map(len, _ENCODED))
+_BEGINS_SENTINEL = np.isin(np.arange(256), [text[0] for text in _ENCODED])
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,15 @@ def _look(column: pa.Array) -> Look:
         return Look(NUMBER, filled, numbers=numbers)
     if shape := _iso(texts, column):
         return Look(shape, filled)
-    sentinels = _count_in(column, _BESIDE_VALUES)
+    sentinels = _count_in(column, _BESIDE_VALUES) if _may_be_in(texts) else 0
     anywhere = _count_in(column, _ANYWHERE) if sentinels else 0
     return Look(ANY, filled, sentinels, anywhere, letters.may_be_legacy(column, texts))
+
+
+def _may_be_in(texts: Letters) -> bool:
+    """Whether a text begins as one of those that say "no value" does, and is no longer."""
+    short = texts.end - texts.begin <= _LONGEST_SENTINEL
+    return bool(_BEGINS_SENTINEL[texts.bytes_[texts.begin[short]]].any())
 
 
 def _count_in(column: pa.Array, listed: pa.Array) -> int:

@@ -61,12 +61,13 @@ class Text:
     """A file and its encoding; `iter_utf8` streams it.
 
     `holds` is the legacy Vietnamese encoding whose bytes are read as Latin-1 characters first, when
-    an officer pinned one.
+    an officer pinned one. `checked`: the whole file was seen to be of the encoding.
     """
 
     path: Path
     encoding: str
     holds: str | None = None
+    checked: bool = False
 
     def iter_utf8(self) -> Iterator[bytes]:
         """The file as UTF-8 without byte order mark. Raises EncodingBroken, BinaryContent."""
@@ -92,7 +93,7 @@ class Text:
     def _as_it_is(self) -> Iterator[bytes]:
         offset = 0
         for chunk in utf8.chunks(self.path):
-            if (wrong := utf8.first_wrong_of(chunk)) is not None:
+            if not self.checked and (wrong := utf8.first_wrong_of(chunk)) is not None:
                 raise self._broken(offset + wrong)
             if b"\x00" in chunk:
                 raise _no_text()
@@ -133,7 +134,8 @@ def text(path: Path, pinned: str | None = None) -> Text:
             return Text(path, codecs.lookup(pinned).name)
         except LookupError as error:
             raise EncodingUnknown(f"There is no encoding {pinned!r}.") from error
-    return Text(path, encoding(path))
+    found = encoding(path)
+    return Text(path, found, checked=found == "utf-8")
 
 
 def refuse_other_formats(head: bytes) -> None:

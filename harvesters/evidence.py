@@ -67,7 +67,8 @@ def gather(
     found = {key: known for key, look in looks.items() if (known := _known(look))}
     open_texts = [column for column in texts if column.key not in found]
     if bench.row_count(table) > SAMPLE_ROWS:
-        sample = f"(SELECT * FROM {table} LIMIT {SAMPLE_ROWS})"  # noqa: S608
+        head = f"(SELECT * FROM {table} LIMIT {SAMPLE_ROWS})"  # noqa: S608
+        sample = bench.sample(table, SAMPLE_ROWS) or head
         first = _count_misses(sample, open_texts, hopeful, bench)
         for key in inferred.intersection(first):
             hopeful[key] = tuple(

@@ -65,16 +65,15 @@ def is_nfc(column: pa.StringArray) -> bool:
 def _surely_nfc(bytes_: npt.NDArray[np.uint8]) -> bool:
     """Whether there are only letters up to U+02FF, those of U+1E80 to U+1EFF (Vietnamese), and
     the dashes and quotation marks from U+2002 on: all as NFC has them, and no marks to combine."""
-    high = np.flatnonzero(bytes_ >= _FIRST_MARK)
-    if not len(high):
+    high = np.count_nonzero(bytes_ >= _FIRST_MARK)
+    if not high:
         return True
-    lead, second = bytes_[high], bytes_[high + 1]
-    vietnamese = (lead == 0xE1) & ((second == 0xBA) | (second == 0xBB))
-    if vietnamese.all():
+    second = bytes_[1:]
+    vietnamese = np.count_nonzero((bytes_[:-1] == 0xE1) & ((second & 0xFE) == 0xBA))
+    if high == vietnamese:
         return True
-    dash = (lead == 0xE2) & (second == 0x80)
-    dash[dash] = bytes_[high[dash] + 2] >= 0x82
-    return bool((vietnamese | dash).all())
+    dashes = (bytes_[:-2] == 0xE2) & (second[:-1] == 0x80) & (bytes_[2:] >= 0x82)
+    return bool(high == vietnamese + np.count_nonzero(dashes))
 
 
 def may_be_legacy(column: pa.StringArray, texts: Letters) -> bool:

@@ -65,7 +65,7 @@ def find(typed: TypedTable, bench: Workbench, rules: Rules | None = None) -> lis
     ]
     if not suspicions or not typed.row_count:
         return []
-    sample, whole = _sample(typed)
+    sample, whole = _sample(typed, bench)
     counts = _counts(sample, suspicions, bench)
     if not whole:
         limit = NEARLY * rules.hold_from
@@ -106,13 +106,15 @@ def _suspicion(column: TypedColumn, kind: Kind) -> _Suspicion | None:
     return _Suspicion(column, kind, named, looks) if looks else None
 
 
-def _sample(typed: TypedTable) -> tuple[str, bool]:
+def _sample(typed: TypedTable, bench: Workbench) -> tuple[str, bool]:
     """Rows from windows all over the table (cheap to read), and whether they are all of them."""
     wanted = SAMPLED_CELLS // max(1, len(typed.columns))
     wanted = min(MOST_SAMPLED_ROWS, max(LEAST_SAMPLED_ROWS, wanted))
     raw = typed.raw.name
     if typed.row_count <= wanted:
         return raw, True
+    if kept := bench.sample(raw, wanted, SAMPLE_WINDOWS):
+        return kept, False
     width, step = wanted // SAMPLE_WINDOWS, typed.row_count / SAMPLE_WINDOWS
     windows = " OR ".join(
         f"row - first BETWEEN {int(number * step)} AND {int(number * step) + width - 1}"

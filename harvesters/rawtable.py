@@ -75,10 +75,19 @@ def _clean_text(column: pa.Array) -> pa.Array:
     trimmed = pc.utf8_trim_whitespace(column)
     if not letters.is_nfc(trimmed):
         trimmed = pc.utf8_normalize(trimmed, form="NFC")
-    empty = pc.equal(pc.binary_length(trimmed), 0)
-    if not pc.any(empty).as_py():
-        return trimmed
-    return pc.if_else(empty, pa.scalar(None, pa.string()), trimmed)
+    return _without_empty(trimmed)
+
+
+def _without_empty(texts: pa.Array) -> pa.Array:
+    """Empty texts made NULL."""
+    filled = pc.not_equal(pc.binary_length(texts), 0)
+    if pc.all(filled).as_py():
+        return texts
+    if texts.offset or texts.null_count:
+        return pc.if_else(filled, texts, pa.scalar(None, pa.string()))
+    # Which texts are there is all that changes: their bytes stay where they are.
+    _, offsets, content = texts.buffers()
+    return pa.Array.from_buffers(pa.string(), len(texts), [filled.buffers()[1], offsets, content])
 
 
 def batches_of_rows(

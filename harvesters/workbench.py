@@ -96,6 +96,19 @@ class Workbench:
             return self._kept[name][1].row_count
         return int(self.row(f"SELECT count(*) FROM {name}")[0])  # noqa: S608
 
+    def sample(self, name: str, row_count: int, windows: int = 1) -> str | None:
+        """A table of some `row_count` rows from `windows` places all over a table that is still
+        as it came, in memory; None for another one."""
+        if name not in self._kept:
+            return None
+        sample = f"{name}_sample_{row_count}_{windows}"
+        if sample not in self._kept:
+            kept, _ = self._kept[name]
+            rows = _windows(kept, row_count, windows)
+            self._kept[sample] = (rows, Census(()))
+            self._connection.register(sample, rows)
+        return sample
+
     def is_in_order(self, name: str) -> bool:
         """Whether a table is read in the order of its rows without asking for it."""
         return name in self._kept
@@ -151,6 +164,17 @@ class Workbench:
 
     def drop(self, name: str) -> None:
         self._connection.execute(f"DROP TABLE IF EXISTS {name}")
+
+
+def _windows(kept: pa.Table | pa_dataset.Dataset, row_count: int, windows: int) -> pa.Table:
+    if isinstance(kept, pa.Table):
+        step = kept.num_rows / windows
+        slices = [kept.slice(int(step * n), row_count // windows) for n in range(windows)]
+        return pa.concat_tables(slices)
+    with pa.OSFile(kept.files[0]) as file, pa_ipc.open_file(file) as reader:
+        step = reader.num_record_batches / windows
+        batches = [reader.get_batch(int(step * n)) for n in range(windows)]
+    return pa.Table.from_batches([batch.slice(0, row_count // windows) for batch in batches])
 
 
 def _noting(
