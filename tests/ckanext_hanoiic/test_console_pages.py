@@ -75,7 +75,7 @@ def report(**said):
 
 def test_empty_list_says_what_to_do(browse):
     page = browse("/hanoiic/sources")
-    assert page.select_one(".hic-blank a")["href"].endswith("/hanoiic/sources/new")
+    assert page.select_one(".hic-blank a")["href"].endswith("/hanoiic/previews/new")
     assert "Chưa có nguồn nào" in text(page)
 
 
@@ -276,7 +276,8 @@ def test_sources_that_went_wrong_come_first_then_the_alphabet(browse, form):
 def test_officers_have_a_bar_of_tasks_and_others_have_none(app, browse, officer):
     bar = browse("/").select_one("nav.hic-desk")
     paths = [link["href"] for link in bar.find_all("a")]
-    assert paths == ["/hanoiic/sources", "/hanoiic/inbox", "/hanoiic/sources/new"]
+    pages = ("sources", "held", "quality", "inbox", "previews/new")
+    assert paths == [f"/hanoiic/{page}" for page in pages]
     assert bar.find(attrs={"aria-current": "page"}) is None
     here = browse("/hanoiic/sources").select_one("nav.hic-desk [aria-current=page]")
     assert here["href"] == "/hanoiic/sources"

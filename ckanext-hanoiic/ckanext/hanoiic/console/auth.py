@@ -46,6 +46,11 @@ def officer_organisations(user: str) -> list[dict[str, Any]]:
     return [one for one in found if _publishes(model.Group.get(one["id"]))]
 
 
+def departments_of(user: str) -> list[str]:
+    """The ids of the departments that a user is admin or editor of."""
+    return [office.id for office in _offices(user) if _publishes(office)]
+
+
 def _offices(user: str) -> Iterable[model.Group]:
     """The organisations that a user is admin or editor of; one query, for every page's header."""
     roles = authz.get_roles_with_permission(OFFICER_RIGHT)

@@ -10,7 +10,14 @@ from ckan.plugins.toolkit import _
 from ckan.types import AuthResult, Context
 
 from . import checks
-from .auth import allowed, is_harvester, is_officer, officer_organisations, source_of
+from .auth import (
+    allowed,
+    departments_of,
+    is_harvester,
+    is_officer,
+    officer_organisations,
+    source_of,
+)
 from .check_input import said
 from .errors import HoldDecided
 from .hold_model import Hold, waiting
@@ -163,8 +170,7 @@ def waiting_holds() -> int:
     user = tk.current_user
     if not user.is_authenticated:
         return 0
-    mine = None if user.sysadmin else [one["id"] for one in officer_organisations(user.name)]
-    return waiting(mine).count()
+    return waiting(None if user.sysadmin else departments_of(user.name)).count()
 
 
 HOLD_ACTIONS = {

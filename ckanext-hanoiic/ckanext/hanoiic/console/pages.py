@@ -9,9 +9,12 @@ from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
-from . import problems, sentences, wording
+from . import problems, quality, reading, sentences, wording
 from .auth import is_officer, officer_organisations
-from .source_fields import ACCESS_TIERS, FREQUENCIES, KINDS
+from .dataset_quality import dataset_quality
+from .hold_actions import waiting_holds
+from .kinds import KINDS
+from .source_fields import ACCESS_TIERS, FREQUENCIES
 from .states import OPEN, STAGES
 
 WENT_WRONG = ("refused", "failed")
@@ -23,6 +26,17 @@ PLACES = {
     "hanoiic_console.run": "sources",
     "hanoiic_console.new_source": "new",
     "hanoiic_console.create_source": "new",
+    "hanoiic_console.add_source": "new",
+    "hanoiic_console.look_at_source": "new",
+    "hanoiic_console.preview": "new",
+    "hanoiic_console.look_again": "new",
+    "hanoiic_console.new_file": "sources",
+    "hanoiic_console.secrets": "secrets",
+    "hanoiic_console.keep_secret": "secrets",
+    "hanoiic_console.held_list": "held",
+    "hanoiic_console.held": "held",
+    "hanoiic_console.decide": "held",
+    "hanoiic_console.quality_list": "quality",
     "hanoiic_licensing.inbox": "inbox",
 }
 
@@ -81,8 +95,22 @@ def words() -> dict[str, Any]:
         "triggers": wording.TRIGGERS,
         "stage_names": wording.STAGES,
         "stage_states": wording.STAGE_STATES,
-        "kinds": KINDS,
+        "kind": wording.kind_title,
         "tiers": ACCESS_TIERS,
+        "hold_kinds": wording.HOLD_KINDS,
+        "hold_states": wording.HOLD_STATES,
+        "personal_kinds": wording.PERSONAL_KINDS,
+        "changes": wording.CHANGES,
+        "dataset_states": wording.DATASET_STATES,
+        "secret_kinds": wording.SECRET_KINDS,
+        "reading": reading.READING,
+        "types": reading.TYPES,
+        "masks": reading.MASK_WORDS,
+        "type": wording.type_in_words,
+        "megabytes": wording.megabytes,
+        "percent": wording.percent,
+        "grade": wording.grade,
+        "age": wording.age_in_words,
         "problem": problems.problem,
         "advice": problems.advice,
         "reason": problems.reason,
@@ -98,7 +126,30 @@ def words() -> dict[str, Any]:
     }
 
 
+def secrets_of(departments: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The secrets of departments, by department and name, each with its department's title."""
+    listing = tk.get_action("hanoiic_secret_list")
+    return [
+        {**secret, "department": department}
+        for department in departments
+        for secret in listing({}, {"owner_org": department["id"]})
+    ]
+
+
+def holds_of(run: dict[str, Any], holds: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The open holds that a run found."""
+    return [hold for hold in holds if hold["run_id"] == run["id"]]
+
+
+def quality_words() -> dict[str, Any]:
+    """What the snippet of a dataset's quality needs beside the numbers."""
+    return {**words(), "dimensions": quality.DIMENSIONS}
+
+
 HELPERS = {
+    "hanoiic_waiting_holds": waiting_holds,
+    "hanoiic_dataset_quality": dataset_quality,
+    "hanoiic_quality_words": quality_words,
     "hanoiic_is_officer": hanoiic_is_officer,
     "hanoiic_officer_place": hanoiic_officer_place,
 }

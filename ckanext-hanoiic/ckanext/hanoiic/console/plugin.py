@@ -10,7 +10,9 @@ from ckan.common import CKANConfig
 from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
 
+from . import held_views, quality_views, secret_views, views, wizard_views  # noqa: F401 (routes)
 from .auth import AUTH_FUNCTIONS
+from .blueprint import console
 from .hold_actions import HOLD_ACTIONS, HOLD_AUTH
 from .pages import HELPERS
 from .preview_actions import PREVIEW_ACTIONS, PREVIEW_AUTH
@@ -20,7 +22,6 @@ from .source_actions import SOURCE_ACTIONS
 from .table_actions import TABLE_ACTIONS
 from .upload_actions import UPLOAD_ACTIONS, UPLOAD_AUTH
 from .validators import VALIDATORS
-from .views import console
 
 ACTIONS = {
     **SOURCE_ACTIONS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ckan.plugins.toolkit import _
 
-from .source_fields import N_
+from .kinds import N_
 
 LOOK_AT_THE_ADDRESS = N_(
     "Open the address in a browser. If it does not answer there either, tell those who run the "

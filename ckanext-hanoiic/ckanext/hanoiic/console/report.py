@@ -14,7 +14,7 @@ from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
 from . import checks
-from .source_fields import N_
+from .kinds import N_
 from .states import HOLD_KINDS, STAGES
 
 REJECTED_KEPT = 100

@@ -15,11 +15,12 @@ from . import checks
 from .auth import allowed, hanoiic_run_claim, is_officer, source_of
 from .check_input import said
 from .errors import SecretsUnavailable
+from .kinds import N_
 from .model import Source, now
 from .preview_actions import organisation_of, preview_of
 from .refusals import refused
 from .secret_model import SECRET_KINDS, Secret, seal, secret_of, unseal
-from .source_fields import CREDENTIAL_NAME, CREDENTIAL_NAME_RULE, N_
+from .source_fields import CREDENTIAL_NAME, CREDENTIAL_NAME_RULE
 from .states import DELETED
 
 HOST = checks.matching(

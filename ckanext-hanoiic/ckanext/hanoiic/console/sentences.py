@@ -9,7 +9,7 @@ import re
 
 from ckan.plugins.toolkit import _
 
-from .source_fields import N_
+from .kinds import N_
 
 # A pattern of the worker's words → the same with its facts in braces.
 SENTENCES: dict[str, str] = {

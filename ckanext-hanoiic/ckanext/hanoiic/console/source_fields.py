@@ -1,10 +1,8 @@
-"""What a source is made of: its kinds, the options an officer pins, the dataset it registers."""
+"""What a source is made of: the options an officer pins and the dataset it registers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from ckan import model
 from ckan.plugins import toolkit as tk
@@ -12,57 +10,8 @@ from ckan.plugins.toolkit import _
 
 from . import checks
 from .checks import Check
+from .kinds import N_
 from .states import MASKS
-
-
-def N_(text: str) -> str:
-    """Marks a text for translation; it is translated where it is shown."""
-    return text
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of source: its title, what it is for, and the endings of URLs that suggest it.
-
-    ``many_tables``: its table's name is the beginning of the names of all its tables.
-    """
-
-    title: str
-    explanation: str
-    suffixes: tuple[str, ...] = ()
-    many_tables: bool = False
-
-
-KINDS: dict[str, Kind] = {
-    "csv": Kind(
-        N_("CSV or text table"),
-        N_(
-            "One table in a text file (.csv, .tsv, .txt); encoding, separator and header are found."
-        ),
-        (".csv", ".tsv", ".txt"),
-    ),
-    "excel": Kind(
-        N_("Excel or OpenDocument workbook"),
-        N_("A sheet of a workbook (.xlsx, .xls, .ods), old Vietnamese fonts included."),
-        (".xlsx", ".xls", ".xlsm", ".ods"),
-    ),
-    "geojson": Kind(
-        N_("GeoJSON map layer"),
-        N_("Points, lines or areas with their properties (.geojson, .json)."),
-        (".geojson", ".json"),
-    ),
-    "gtfs": Kind(
-        N_("GTFS public transport timetable"),
-        N_("A zip file of stops, routes and timetables; every file in it becomes a table."),
-        (".zip",),
-        many_tables=True,
-    ),
-    "ckan": Kind(
-        N_("Another CKAN catalogue"),
-        N_("The address of a CKAN portal; its datasets and their files are taken over."),
-        many_tables=True,
-    ),
-}
 
 ACCESS_TIERS: dict[str, str] = {
     "open": N_("Open: anyone may use it"),
@@ -111,10 +60,10 @@ def known_license(value: Any) -> str:
 
 
 def sheet(value: Any) -> str | int:
-    """A sheet's name, or its number counted from 1."""
+    """A sheet's name, or its position counted from 0."""
     if isinstance(value, str):
         return checks.text(200)(value)
-    return checks.integer(1, 10_000)(value)
+    return checks.integer(0, 10_000)(value)
 
 
 # What the texts inside the cells of an old workbook may be hidden in.
@@ -146,6 +95,9 @@ OPTIONS: dict[str, Check] = {
     "header_row": checks.integer(0, 10_000),
     "skip_rows": checks.integer(0, 1_000_000),
     "sheet": sheet,
+    "rows": checks.text(500),
+    "parts": checks.text(200),
+    "crs": checks.matching(r"[A-Za-z]+:\d{1,7}", N_("Must be a code such as EPSG:3405")),
     "text_encoding": text_encoding,
     "columns": checks.mapping_of(checks.object_of(COLUMN), most=2000),
     "max_rejected_share": checks.share,
@@ -177,16 +129,6 @@ DATASET: dict[str, Check] = {
     "data_quality": checks.text(5000),
     "is_simulated": checks.true_or_false,
 }
-
-
-def guess_kind(url: str) -> str:
-    """The kind that the ending of a URL's path suggests; ``csv`` when it suggests none."""
-    try:
-        path = urlsplit(url).path.lower()
-    except ValueError:
-        return "csv"
-    fitting = (name for name, kind in KINDS.items() if path.endswith(kind.suffixes or ("\x00",)))
-    return next(fitting, "csv")
 
 
 def table_name_for(organisation: str, source: str) -> str:

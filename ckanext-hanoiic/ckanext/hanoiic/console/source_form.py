@@ -7,13 +7,15 @@ has two fields, a preset and a cron expression.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from werkzeug.datastructures import MultiDict
 
+from .kinds import guess_kind
 from .schedule import FREQUENCY_OF_PRESET, PRESETS, preset_of
 from .slugs import slug
-from .source_fields import guess_kind
 
 OWN_TEXTS = ("title", "name", "owner_org", "url", "kind", "options", "schedule")
 DATASET_TEXTS = (
@@ -42,6 +44,35 @@ def empty(organisation: str) -> Form:
         "dataset.groups": [],
         "harvest_now": True,
     }
+
+
+def of_preview(preview: dict[str, Any], file: str | None) -> Form:
+    """The form of a new source whose data was looked at. ``file``: name of an uploaded file."""
+    options = preview["options"]
+    result = preview["result"] or {}
+    return {
+        **empty(preview["owner_org"]),
+        "url": preview["url"],
+        "kind": result.get("kind") or preview["kind"],
+        "title": name_of_file(file or preview["url"]),
+        "options": json.dumps(options, ensure_ascii=False, indent=2) if options else "",
+        "schedule_preset": "none" if file else "daily",
+    }
+
+
+def name_of_file(url: str) -> str:
+    """Words for a title from the last part of an address.
+
+    >>> name_of_file("https://example.vn/du-lieu/diem_dung-2026.csv?v=2")
+    'diem dung 2026'
+    """
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        return ""
+    last = unquote(path.rstrip("/").rsplit("/", 1)[-1])
+    stem = last.rsplit(".", 1)[0] if "." in last else last
+    return " ".join(re.split(r"[-_+\s]+", stem)).strip()[:200]
 
 
 def typed(fields: MultiDict[str, str]) -> Form:

@@ -16,8 +16,8 @@ from ckanext.hanoiic.licensing.model import LakeTable
 from sqlalchemy.dialects.postgresql import insert
 
 from .errors import TableTaken
+from .kinds import kind_of
 from .model import Reservation, Source, now
-from .source_fields import KINDS
 from .states import DELETED
 
 
@@ -73,14 +73,14 @@ def _foreign(cls: type, organisation: str, source: Source | None) -> sa.orm.Quer
 
 def _within(column: sa.ColumnElement, table: str, kind: str) -> sa.ColumnElement:
     same = column == table
-    if not KINDS[kind].many_tables:
+    if not kind_of(kind).many_tables:
         return same
     return sa.or_(same, column.startswith(f"{table}_", autoescape=True))
 
 
 def _fills(source: Source, table: str) -> bool:
     own = source.dataset["table"]
-    return table == own or (KINDS[source.kind].many_tables and table.startswith(f"{own}_"))
+    return table == own or (kind_of(source.kind).many_tables and table.startswith(f"{own}_"))
 
 
 def _refuse_unless_free(held: Reservation, source: Source) -> None:

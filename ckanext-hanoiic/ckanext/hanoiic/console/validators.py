@@ -12,7 +12,7 @@ from ckan.plugins.toolkit import _
 
 from . import schedule
 from .errors import ScheduleInvalid
-from .source_fields import KINDS
+from .kinds import KINDS
 from .states import SOURCE_STATES
 from .upload_model import Upload, upload_of_url
 

@@ -1,4 +1,4 @@
-"""The officers' pages: sources, their form, and the reports of their runs."""
+"""Pages of sources, their form, and the reports of their runs."""
 
 from __future__ import annotations
 
@@ -9,35 +9,12 @@ from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
-from . import pages, source_form
+from . import pages, rejected_rows, source_form
+from .blueprint import Answer, act, console, render, user_context
 from .states import OPEN
-from .upload_model import Upload
-
-console = flask.Blueprint("hanoiic_console", __name__, url_prefix="/hanoiic")
+from .upload_model import Upload, upload_of_url
 
 RUNS_SHOWN = 20
-Answer = Any
-
-
-def act(action: str, **data: Any) -> Any:
-    return tk.get_action(action)({}, data)
-
-
-def render(template: str, **values: Any) -> str:
-    return tk.render(f"hanoiic_console/{template}", {"words": pages.words(), **values})
-
-
-@console.errorhandler(tk.NotAuthorized)
-def not_allowed(_error: tk.NotAuthorized) -> Answer:
-    """Whoever is not signed in may do so; others read which role they lack."""
-    if not tk.current_user.is_authenticated:
-        return tk.redirect_to("user.login", next=flask.request.full_path)
-    return render("denied.html"), 403
-
-
-@console.errorhandler(tk.ObjectNotFound)
-def not_found(_error: tk.ObjectNotFound) -> Answer:
-    return render("missing.html"), 404
 
 
 @console.get("/sources")
@@ -48,9 +25,12 @@ def index() -> Answer:
 
 @console.get("/sources/new")
 def new_source() -> Answer:
-    tk.check_access("hanoiic_source_create", {"user": tk.current_user.name}, {})
-    organisation = flask.request.args.get("organization", "")
-    return show_form(source_form.empty(organisation))
+    tk.check_access("hanoiic_source_create", user_context(), {})
+    asked = flask.request.args
+    if not asked.get("preview"):
+        return show_form(source_form.empty(asked.get("organization", "")))
+    preview = act("hanoiic_preview_show", id=asked["preview"])
+    return show_form(source_form.of_preview(preview, file_name(preview["url"])))
 
 
 @console.post("/sources/new")
@@ -74,13 +54,20 @@ def source(name: str) -> Answer:
     done = next((run["id"] for run in runs if run["state"] in ("published", "unchanged")), None)
     tables = act("hanoiic_run_show", id=done)["tables"] if done else []
     datasets = dict.fromkeys(table["dataset"] for table in tables if table.get("dataset"))
-    return render("source.html", source=shown, runs=runs, datasets=list(datasets))
+    return render(
+        "source.html",
+        source=shown,
+        runs=runs,
+        datasets=list(datasets),
+        holds=act("hanoiic_hold_list", source_id=shown["id"]),
+        file=file_name(shown["url"]),
+    )
 
 
 @console.get("/sources/<name>/edit")
 def edit_source(name: str) -> Answer:
     shown = act("hanoiic_source_show", id=name)
-    tk.check_access("hanoiic_source_update", {"user": tk.current_user.name}, {"id": shown["id"]})
+    tk.check_access("hanoiic_source_update", user_context(), {"id": shown["id"]})
     return show_form(source_form.of_source(shown), source=shown)
 
 
@@ -108,7 +95,7 @@ def run_source(name: str) -> Answer:
 @console.get("/sources/<name>/delete")
 def confirm_delete(name: str) -> Answer:
     shown = act("hanoiic_source_show", id=name)
-    tk.check_access("hanoiic_source_delete", {"user": tk.current_user.name}, {"id": shown["id"]})
+    tk.check_access("hanoiic_source_delete", user_context(), {"id": shown["id"]})
     return render("delete.html", source=shown)
 
 
@@ -126,7 +113,9 @@ def run(id: str) -> Answer:
     return render(
         "run.html",
         run=shown,
+        rejected=rejected_rows.page(shown["rejected"], flask.request.args.get("rejected", "1")),
         source=act("hanoiic_source_show", id=shown["source_id"]),
+        holds=pages.holds_of(shown, act("hanoiic_hold_list", source_id=shown["source_id"])),
         stages=pages.stages(shown),
         is_open=shown["state"] in OPEN,
         rejected_count=sum(table.get("rejected_count") or 0 for table in shown["tables"]),
@@ -137,7 +126,7 @@ def run(id: str) -> Answer:
 def upload(id: str) -> Answer:
     """The bytes of an uploaded file, for the harvest worker; nobody else learns that it exists."""
     try:
-        tk.check_access("hanoiic_upload_read", {"user": tk.current_user.name}, {})
+        tk.check_access("hanoiic_upload_read", user_context(), {})
     except tk.NotAuthorized:
         return tk.abort(404)
     found = model.Session.get(Upload, id)
@@ -153,6 +142,22 @@ def upload(id: str) -> Answer:
     )
 
 
+def file_name(url: str) -> str | None:
+    """What an uploaded file was called; None for an address, or a file that is gone."""
+    upload = upload_of_url(url)
+    found = model.Session.get(Upload, upload) if upload else None
+    return found.filename if found else None
+
+
+@console.get("/runs/<id>/rejected.csv")
+def rejected_csv(id: str) -> Answer:
+    """The rejected rows of a report as CSV, its cells safe for a spreadsheet."""
+    shown = act("hanoiic_run_show", id=id)
+    headers = {"Content-Disposition": f'attachment; filename="rejected-{shown["id"]}.csv"'}
+    text = rejected_rows.as_csv(shown["rejected"])
+    return flask.Response(text, mimetype="text/csv; charset=utf-8", headers=headers)
+
+
 def show_form(
     form: source_form.Form,
     error: tk.ValidationError | None = None,
@@ -161,4 +166,12 @@ def show_form(
     errors = source_form.field_errors(error.error_dict) if error else {}
     if "title" in errors and not form["name"]:
         errors.pop("name", None)  # It would have been made of the title.
-    return render("form.html", form=form, errors=errors, source=source, choices=pages.choices())
+    return render(
+        "form.html",
+        form=form,
+        errors=errors,
+        source=source,
+        choices=pages.choices(),
+        file=file_name(form.get("url", "")),
+        is_previewed="preview" in flask.request.args,
+    )

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ckan.plugins import toolkit as tk
-from ckan.plugins.toolkit import _
+from ckan.plugins.toolkit import _, ungettext
 
+from .kinds import N_, kind_of
+from .reading import TYPES
 from .schedule import rhythm
-from .source_fields import N_
 
 # State → words, Bootstrap colour, Font Awesome icon.
 RUN_STATES: dict[str | None, tuple[str, str, str]] = {
@@ -19,6 +20,7 @@ RUN_STATES: dict[str | None, tuple[str, str, str]] = {
     "running": (N_("Running"), "primary", "refresh"),
     "published": (N_("Published"), "success", "check"),
     "unchanged": (N_("Unchanged"), "success", "check"),
+    "held": (N_("Waits for you"), "warning", "pause"),
     "refused": (N_("Refused"), "warning", "exclamation-triangle"),
     "failed": (N_("Failed"), "danger", "times"),
 }
@@ -27,10 +29,81 @@ RUN_EXPLAINED: dict[str, str] = {
     "running": N_("The harvest is on; this page follows it."),
     "published": N_("A new version was published."),
     "unchanged": N_("The source has not changed, so nothing was published."),
+    "held": N_(
+        "Something in the data must be looked at before it is published. The last version stays as "
+        "it was until you decide."
+    ),
     "refused": N_("The data is not fit to be published. The last version stays as it was."),
     "failed": N_("The harvest did not come to its end. The last version stays as it was."),
 }
-TRIGGERS = {"manual": N_("By hand"), "schedule": N_("By schedule"), "retry": N_("Tried again")}
+TRIGGERS = {
+    "manual": N_("By hand"),
+    "schedule": N_("By schedule"),
+    "retry": N_("Tried again"),
+    "release": N_("To publish what was approved"),
+}
+# Kind of a held version → what it is called, and what it is about.
+HOLD_KINDS: dict[str, tuple[str, str]] = {
+    "personal_data": (
+        N_("Personal data"),
+        N_(
+            "Columns look like data about persons. The law forbids publishing it without a ground: "
+            "hide the columns, or approve with the reason why they may be seen."
+        ),
+    ),
+    "schema_drift": (
+        N_("Changed columns"),
+        N_(
+            "The columns are not those of the published version. Programs that read the old ones "
+            "may stop working."
+        ),
+    ),
+    "deletes": (
+        N_("Missing datasets"),
+        N_(
+            "So many datasets are gone from the source that it may be a mistake there. Nothing is "
+            "archived until you decide."
+        ),
+    ),
+}
+HOLD_STATES: dict[str, tuple[str, str]] = {
+    "open": (N_("Waits for a decision"), "warning"),
+    "approved": (N_("Approved"), "success"),
+    "rejected": (N_("Rejected"), "danger"),
+    "superseded": (N_("Replaced by a newer finding"), "secondary"),
+}
+PERSONAL_KINDS: dict[str, str] = {
+    "citizen_id": N_("number of an identity card or passport"),
+    "phone": N_("telephone number"),
+    "email": N_("e-mail address"),
+    "licence_plate": N_("licence plate"),
+    "address": N_("address with a house number"),
+    "bank_account": N_("bank account"),
+    "birth_date": N_("date of birth"),
+    "person_name": N_("name of a person"),
+}
+CHANGES: dict[str, str] = {
+    "missing": N_("Column is gone"),
+    "new": N_("New column"),
+    "retyped": N_("Other type"),
+    "renamed": N_("Seems renamed"),
+}
+DATASET_STATES: dict[str, tuple[str, str]] = {
+    "published": (N_("Published"), "success"),
+    "unchanged": (N_("Unchanged"), "light"),
+    "held": (N_("Waits for you"), "warning"),
+    "refused": (N_("Refused"), "warning"),
+    "failed": (N_("Failed"), "danger"),
+    "missing": (N_("Missing at the source"), "secondary"),
+    "archived": (N_("Archived"), "secondary"),
+    "restored": (N_("Restored"), "success"),
+}
+SECRET_KINDS: dict[str, tuple[str, str]] = {
+    "bearer": (N_("Token (Authorization: Bearer)"), N_("The token alone.")),
+    "basic": (N_("User name and password"), N_("Written as user:password.")),
+    "header": (N_("Header of its own"), N_("Written as X-Api-Key: value.")),
+    "password": (N_("Password of a database or file server"), N_("The password alone.")),
+}
 STAGES: dict[str, str] = {
     "fetch": N_("Fetch the file"),
     "decode": N_("Read the file"),
@@ -58,7 +131,16 @@ COUNTS: dict[str, str] = {
     "rejected": N_("rows rejected"),
     "new_versions": N_("new versions"),
     "datasets": N_("datasets"),
+    "held_tables": N_("tables held back"),
     "datasets_changed": N_("datasets changed"),
+    "datasets_published": N_("datasets published"),
+    "datasets_unchanged": N_("datasets unchanged"),
+    "datasets_held": N_("datasets held"),
+    "datasets_refused": N_("datasets refused"),
+    "datasets_failed": N_("datasets failed"),
+    "datasets_missing": N_("datasets missing"),
+    "datasets_archived": N_("datasets archived"),
+    "datasets_restored": N_("datasets restored"),
 }
 WEEKDAYS = (
     N_("Sunday"),
@@ -83,6 +165,45 @@ PRESETS: dict[str, str] = {
     "monthly": N_("Every month, on day 2 at 02:00"),
     "custom": N_("By a cron expression"),
 }
+
+
+def kind_title(name: str) -> str:
+    """What a kind of source is called; one without words by its name."""
+    return _(kind_of(name).title) if name else ""
+
+
+def type_in_words(name: str | None) -> str:
+    """What a column type is called; one without words, such as ``decimal(10,2)``, by its name."""
+    return _(TYPES[name]) if name in TYPES else str(name or "")
+
+
+def megabytes(byte_count: int) -> str:
+    return f"{number(byte_count >> 20)} MiB"
+
+
+def percent(value: float | None) -> str:
+    """A share as whole per cent, never rounded up to 100; a dash when it is not known."""
+    if value is None:
+        return "—"
+    whole = 99 if 0.99 <= value < 1 else round(value * 100)
+    return f"{whole} %"
+
+
+def grade(value: float | None) -> str:
+    """``good``, ``middling`` or ``poor``: the colour of a meter."""
+    if value is None:
+        return "unknown"
+    return "good" if value >= 0.9 else "middling" if value >= 0.6 else "poor"
+
+
+def age_in_words(age: timedelta | None) -> str:
+    """How old the data is, in days or hours."""
+    if age is None:
+        return "—"
+    if age.days:
+        return ungettext("{n} day", "{n} days", age.days).format(n=number(age.days))
+    hours = age.seconds // 3600
+    return ungettext("{n} hour", "{n} hours", hours).format(n=hours)
 
 
 def schedule_in_words(cron: str) -> str:

@@ -29,6 +29,7 @@
 
   function kinds(form) {
     const kind = form.elements.namedItem('kind');
+    if (!kind) return;
     const help = form.querySelector('[data-kind-help]');
     const url = form.elements.namedItem('url');
     let chosen = Boolean(kind.value);
@@ -65,6 +66,16 @@
     }, 2000);
   }
 
+  function drops(area) {
+    const input = area.querySelector('input[type=file]');
+    area.querySelector('[data-drop-help]').hidden = false;
+    const stop = (event) => { event.preventDefault(); };
+    ['dragenter', 'dragover'].forEach((name) => area.addEventListener(name, (event) => { stop(event); area.classList.add('over'); }));
+    ['dragleave', 'drop'].forEach((name) => area.addEventListener(name, (event) => { stop(event); area.classList.remove('over'); }));
+    area.addEventListener('drop', (event) => { if (event.dataTransfer.files.length) input.files = event.dataTransfer.files; });
+  }
+
+  document.querySelectorAll('[data-drop]').forEach(drops);
   const form = document.querySelector('form[data-source-form]');
   if (form) { suggestions(form); kinds(form); schedules(form); }
   const report = document.getElementById('hanoiic-run');

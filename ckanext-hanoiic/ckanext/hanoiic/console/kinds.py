@@ -1,0 +1,90 @@
+"""The kinds of source, in an officer's words. A new kind is one more row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+
+def N_(text: str) -> str:
+    """Marks a text for translation; it is translated where it is shown."""
+    return text
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of source: its title, what it is for, and the endings of URLs that suggest it.
+
+    ``many_tables``: its table's name is the beginning of the names of all its tables.
+    ``reading``: the options that say how its files are read (``reading.READING``).
+    """
+
+    title: str
+    explanation: str
+    suffixes: tuple[str, ...] = ()
+    many_tables: bool = False
+    reading: tuple[str, ...] = ()
+
+
+TEXT = ("encoding", "delimiter", "decimal", "header_row", "skip_rows", "text_encoding")
+SHEET = ("sheet", "header_row", "skip_rows", "text_encoding")
+DOCUMENT = ("rows",)
+LAYER = ("parts", "crs", "encoding")
+
+KINDS: dict[str, Kind] = {
+    "csv": Kind(
+        N_("CSV or text table"),
+        N_(
+            "One table in a text file (.csv, .tsv, .txt); encoding, separator and header are found."
+        ),
+        (".csv", ".tsv", ".txt"),
+        reading=TEXT,
+    ),
+    "excel": Kind(
+        N_("Excel or OpenDocument workbook"),
+        N_("A sheet of a workbook (.xlsx, .xls, .ods), old Vietnamese fonts included."),
+        (".xlsx", ".xls", ".xlsm", ".ods"),
+        reading=SHEET,
+    ),
+    "geojson": Kind(
+        N_("GeoJSON map layer"),
+        N_("Points, lines or areas with their properties (.geojson, .json)."),
+        (".geojson", ".json"),
+    ),
+    "json": Kind(
+        N_("JSON document"),
+        N_("A list of records in a JSON file; where the list stands is found or named."),
+        reading=DOCUMENT,
+    ),
+    "ndjson": Kind(
+        N_("JSON lines"),
+        N_("One JSON record a line (.ndjson, .jsonl)."),
+        (".ndjson", ".jsonl"),
+    ),
+    "gtfs": Kind(
+        N_("GTFS public transport timetable"),
+        N_("A zip file of stops, routes and timetables; every file in it becomes a table."),
+        (".zip",),
+        many_tables=True,
+    ),
+    "ckan": Kind(
+        N_("Another CKAN catalogue"),
+        N_("The address of a CKAN portal; its datasets and their files are taken over."),
+        many_tables=True,
+    ),
+}
+
+
+def kind_of(name: str) -> Kind:
+    """A kind by its name; one without a row is called by its name and may have many tables."""
+    return KINDS.get(name) or Kind(name, "", many_tables=True)
+
+
+def guess_kind(url: str) -> str:
+    """The kind that the ending of a URL's path suggests; ``csv`` when it suggests none."""
+    try:
+        path = urlsplit(url).path.lower()
+    except ValueError:
+        return "csv"
+    fitting = (name for name, kind in KINDS.items() if path.endswith(kind.suffixes or ("\x00",)))
+    return next(fitting, "csv")
