@@ -58,7 +58,9 @@ def dialect(text: Text, options: Options) -> Dialect:
     delimiter = options.delimiter or _delimiter(sample, quote)
     rows = _records(sample, delimiter, quote)
     width = _width(rows[max(options.skip_rows, (options.header_row or 1) - 1) :])
-    names = header.find(rows, options.header_row, options.skip_rows, width)
+    names = header.find(
+        rows, options.header_row, options.skip_rows, width, height=options.header_rows
+    )
     if names is None:
         raise TableNotFound("No header with rows below it was found in the file.")
     if len(names.names) > MAX_COLUMNS:

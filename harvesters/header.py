@@ -1,69 +1,282 @@
-"""Find the header of a table: below titles and junk, above the rows."""
+"""Find the header of a table: below titles and junk, above the rows, in one row or in several."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
+from harvesters import units
+
+MOST_HEADER_ROWS = 5
+LEAST_NAMES = 2
 # Digits with their separators, signs and units of time: what a header's cell rarely is.
 _VALUE = re.compile(r"[+-]?[\d.,:/ \-]*\d[\d.,:/ \-]*(?:[eE][+-]?\d+)?%?(?: ?[AaPp][Mm])?Z?")
 _YEAR = re.compile(r"(?:19|20)\d\d")
+# The row of column numbers that Vietnamese forms have: A, B, 1, 2, 3 = 1 + 2.
+_NUMBERED = re.compile(r"\(?(\d{1,2})\)?(?: ?= ?.+)?|\(?[A-Z]\)?")
+_BRACKETS = " ()[]"
+_LOOKED_AT = 50
+
+Rows = Sequence[Sequence[str]]
+# A merged cell: its first and last row and column, from 0.
+Span = tuple[tuple[int, int], tuple[int, int]]
 
 
 @dataclass(frozen=True)
 class Header:
     """Where the rows begin: `first_row` is the index of the first row of data, `names` its header.
 
-    `row` is the header's index, or None when the table has none.
+    `row` is the header's first row, or None when the table has none; it has `height` rows. `units`
+    are those of a row of units below it: one a column, empty where it says none.
     """
 
     names: list[str]
     row: int | None
     first_row: int
+    units: list[str] = field(default_factory=list)
+    height: int = 1
 
 
 def find(
-    rows: Sequence[Sequence[str]],
+    rows: Rows,
     pinned: int | None = None,
     skip: int = 0,
     width: int | None = None,
+    merged: Iterable[Span] = (),
+    height: int | None = None,
 ) -> Header | None:
     """The header of `rows` (the head of a table, as text); None when there is no table.
 
-    `width` is the number of columns where the format tells it.
-
-    `pinned` is the officer's `header_row`: from 1, and 0 for none. `skip` rows are not looked at.
+    `pinned` is the officer's `header_row`: from 1, and 0 for none; `height` how many rows it has.
+    `skip` rows are not looked at. `width` is the number of columns where the format tells it.
+    `merged` are the cells of a worksheet that span several.
     """
+    grid = _Grid(rows, merged)
     if pinned is not None and pinned > 0:
-        return _pinned(rows, pinned - 1, width)
+        index = pinned - 1
+        if index >= len(rows):
+            return None
+        below = _width(rows[index + 1 :])
+        wide = width or max(len(_trimmed(grid.spread(index))), below)
+        return _from(grid, index, index, wide, height)
     width = width or _width(rows[skip:])
     if width == 0:
         return None
     if pinned == 0:
         return Header([""] * width, None, skip)
     for index in range(skip, len(rows)):
-        row = rows[index]
-        if _filled(row) < _enough(width):
+        if _filled(grid.spread(index)) < _enough(width):
             continue
-        if _is_data(row, rows[index + 1 :]):
+        if is_data(rows[index], rows[index + 1 :]):
             return Header([""] * width, None, index)
-        names = [cell.strip() for cell in row[:width]]
-        return Header([*names, *[""] * (width - len(names))], index, index + 1)
+        top = index
+        while top > skip and index - top < MOST_HEADER_ROWS and grid.belong(top - 1, top):
+            top -= 1
+        return _from(grid, top, index, width, height)
     return None
 
 
-def _pinned(rows: Sequence[Sequence[str]], index: int, known: int | None) -> Header | None:
-    if index >= len(rows):
-        return None
-    below = rows[index + 1 :]
-    width = known or max(len(_trimmed(rows[index])), _width(below) if below else 0)
-    names = [cell.strip() for cell in rows[index][:width]]
-    return Header([*names, *[""] * (width - len(names))], index, index + 1)
+def _from(grid: _Grid, top: int, bottom: int, width: int, height: int | None) -> Header:
+    """The header that begins at `top` and goes on to `bottom` at least."""
+    rows = grid.rows
+    if height is not None:
+        bottom = min(top + height, len(rows)) - 1
+    else:
+        while bottom + 1 < len(rows) and bottom + 1 - top < MOST_HEADER_ROWS:
+            if not grid.belong(bottom, bottom + 1):
+                break
+            bottom += 1
+    names = [grid.name(top, bottom, column) for column in range(width)]
+    first = bottom + 1
+    said: list[str] = []
+    if height is None:
+        # A row of units and a row of column numbers, in either order.
+        for _ in range(2):
+            if first + 1 >= len(rows):
+                break
+            if not said and (found := _units(rows[first], rows[first + 1 :], width)):
+                said = found
+            elif not _is_numbering(rows[first], width):
+                break
+            first += 1
+    return Header(names, top, first, said, bottom - top + 1)
 
 
-def _width(rows: Sequence[Sequence[str]]) -> int:
+class _Grid:
+    """Rows of cells, and which cells of a worksheet's header are spread over several."""
+
+    def __init__(self, rows: Rows, merged: Iterable[Span]) -> None:
+        self.rows = rows
+        self._across: dict[int, list[tuple[int, int]]] = {}
+        self._down: dict[tuple[int, int], int] = {}
+        for (top, left), (bottom, right) in merged:
+            for row in range(top, min(bottom, top + MOST_HEADER_ROWS) + 1):
+                if right > left:
+                    self._across.setdefault(row, []).append((left, right))
+                if row > top:
+                    for column in range(left, right + 1):
+                        self._down[row, column] = top
+
+    def cell(self, row: int, column: int) -> str:
+        cells = self.rows[row]
+        return cells[column].strip() if column < len(cells) else ""
+
+    def spread(self, row: int) -> list[str]:
+        """The row with merged cells' texts in all their columns, but for titles across them all."""
+        cells = [cell.strip() for cell in self.rows[row]]
+        for left, right in self._across.get(row, ()):
+            others = any(text and not left <= at <= right for at, text in enumerate(cells))
+            text = self.cell(self._down.get((row, left), row), left)
+            if others and text:
+                cells += [""] * (right + 1 - len(cells))
+                cells[left : right + 1] = [text] * (right + 1 - left)
+        for column in range(len(cells)):
+            if not cells[column] and (row, column) in self._down:
+                cells[column] = self.cell(self._down[row, column], column)
+        return cells
+
+    def belong(self, upper: int, lower: int) -> bool:
+        """Whether the row below goes on with a header: it names the parts of a group above it."""
+        below = self.rows[lower + 1 :]
+        if not _filled(self.rows[lower]) or is_data(self.rows[lower], below):
+            return False
+        groups = self._groups(upper, lower)
+        if not groups:
+            return False
+        grouped = {column for left, right in groups for column in range(left, right + 1)}
+        alone = [
+            column
+            for column in range(len(self.rows[upper]))
+            if self.cell(upper, column) and column not in grouped
+        ]
+        if self._across.get(upper):
+            return True
+        # Without merged cells the proof is a name beside the groups with nothing below it.
+        return bool(alone) and all(not self.cell(lower, column) for column in alone)
+
+    def _groups(self, upper: int, lower: int) -> list[tuple[int, int]]:
+        """Columns under one text of the upper row, all of which the lower row names."""
+        spans = [
+            (left, right)
+            for left, right in self._across.get(upper, ())
+            if self.cell(self._down.get((upper, left), upper), left)
+            and (left, right) not in self._across.get(lower, ())
+            and _filled(self.rows[upper]) > 1
+        ]
+        if not self._across.get(upper):
+            spans = self._guessed_groups(upper, lower)
+        below = self.spread(lower)
+        return [
+            (left, right)
+            for left, right in spans
+            if all(
+                column < len(below) and below[column] and (lower, column) not in self._down
+                for column in (left, right)
+            )
+        ]
+
+    def _guessed_groups(self, upper: int, lower: int) -> list[tuple[int, int]]:
+        """A text with empty cells to its right, below each of which stands a name."""
+        groups: list[tuple[int, int]] = []
+        if _filled(self.rows[upper]) < LEAST_NAMES:
+            return groups
+        wide = max(len(self.rows[upper]), len(self.rows[lower]))
+        column = 0
+        while column < wide:
+            end = column
+            if self.cell(upper, column) and self.cell(lower, column):
+                while (
+                    end + 1 < wide and not self.cell(upper, end + 1) and self.cell(lower, end + 1)
+                ):
+                    end += 1
+            if end > column:
+                groups.append((column, end))
+            column = end + 1
+        return groups
+
+    def name(self, top: int, bottom: int, column: int) -> str:
+        """A column's name: its group's text above its own, each once."""
+        texts: list[str] = []
+        for row in range(top, bottom + 1):
+            text = self.cell(row, column)
+            groups = self._groups(row, row + 1) if row < bottom else []
+            group = next((left for left, right in groups if left <= column <= right), None)
+            if group is not None:
+                text = self.cell(self._down.get((row, group), row), group)
+            elif self._across.get(row) and not text:
+                text = self.spread(row)[column] if column < len(self.spread(row)) else ""
+            elif texts and not self._is_part(top, row, column):
+                continue
+            if text and text not in texts:
+                texts.append(text)
+        return " ".join(texts)
+
+    def _is_part(self, top: int, row: int, column: int) -> bool:
+        return any(
+            left <= column <= right
+            for above in range(top, row)
+            for left, right in self._groups(above, above + 1)
+        )
+
+
+def is_data(row: Sequence[str], below: Rows) -> bool:
+    """Whether a full row is already data: it has a value where the rows below have values too.
+
+    Years are common in headers, so a year counts only when its column holds years.
+    """
+    for column, cell in enumerate(row):
+        text = cell.strip()
+        if not _VALUE.fullmatch(text):
+            continue
+        others = _column(below, column)
+        alike = _YEAR if _YEAR.fullmatch(text) else _VALUE
+        if others and all(alike.fullmatch(other) for other in others):
+            return True
+    return False
+
+
+def has_values_below(row: Sequence[str], below: Rows) -> bool:
+    """Whether some named column of a row has values below it, most of all: a header's proof."""
+    for column, cell in enumerate(row):
+        if not cell.strip() or _VALUE.fullmatch(cell.strip()):
+            continue
+        if _mostly_values(_column(below, column)):
+            return True
+    return False
+
+
+def _mostly_values(texts: Sequence[str]) -> bool:
+    return sum(bool(_VALUE.fullmatch(text)) for text in texts) * 2 > len(texts)
+
+
+def _column(rows: Rows, column: int) -> list[str]:
+    texts = (row[column].strip() for row in rows[:_LOOKED_AT] if column < len(row))
+    return [text for text in texts if text]
+
+
+def _units(row: Sequence[str], below: Rows, width: int) -> list[str]:
+    """The units of a row that holds nothing else; empty when it is none."""
+    cells = [cell.strip().strip(_BRACKETS) for cell in row[:width]]
+    cells += [""] * (width - len(cells))
+    filled = [(column, text) for column, text in enumerate(cells) if text]
+    if not filled or not all(units.is_unit(text) for _, text in filled):
+        return []
+    above_values = any(_mostly_values(_column(below, column)) for column, _ in filled)
+    return cells if above_values else []
+
+
+def _is_numbering(row: Sequence[str], width: int) -> bool:
+    filled = [cell.strip() for cell in row[:width] if cell.strip()]
+    matches = [_NUMBERED.fullmatch(text) for text in filled]
+    if len(filled) < 3 or not all(matches):
+        return False
+    numbers = [int(match[1]) for match in matches if match and match[1]]
+    return len(numbers) >= 2 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def _width(rows: Rows) -> int:
     """The usual number of cells up to the last filled one, or more if the fullest row needs it."""
     lengths = Counter(len(_trimmed(row)) for row in rows)
     lengths.pop(0, None)
@@ -88,20 +301,3 @@ def _filled(row: Sequence[str]) -> int:
 
 def _enough(width: int) -> int:
     return 1 if width == 1 else max(2, -(-width * 3 // 5))
-
-
-def _is_data(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether a full row is already data: it has a value where the rows below have values too.
-
-    Years are common in headers, so a year counts only when its column holds years.
-    """
-    for column, cell in enumerate(row):
-        text = cell.strip()
-        if not _VALUE.fullmatch(text):
-            continue
-        others = [other[column].strip() for other in below if column < len(other)]
-        others = [other for other in others if other]
-        alike = _YEAR if _YEAR.fullmatch(text) else _VALUE
-        if others and all(alike.fullmatch(other) for other in others[:50]):
-            return True
-    return False

@@ -1,45 +1,145 @@
-"""Rows of a worksheet that are no plain rows: sums, and lines with one cell (titles, notes).
+"""Rows that are no plain rows: sums, names of groups, notes. They stay, and are marked.
 
-They stay in the table, for nobody but the department knows what they are for; the report names
-them, so that nobody adds a sum to what it is the sum of.
+Nobody but the department knows what they are for, so none is dropped; but who adds a column up must
+not count a sum twice. Where there are any, the table gets a column that says what each row is. Only
+the notes below the last row go: the report has their text.
 """
 
 from __future__ import annotations
 
-from harvesters.rawtable import RawTable
-from harvesters.workbench import Workbench, quoted
+from itertools import pairwise
 
+from harvesters.rawtable import RawColumn, RawTable
+from harvesters.source import Options
+from harvesters.workbench import Workbench, literal, quoted
+
+ROW_KIND = "row_kind"
+DESCRIPTION = (
+    "Loại dòng, tự đánh dấu / kind of row, marked by itself: row (số liệu), total (tổng cộng), "
+    "subtotal (cộng nhóm), group (tên nhóm, “trong đó”), note (ghi chú)"
+)
 LABEL_COLUMNS = 3
 SHOWN_ROWS = 10
-# "Tổng công ty" is a company, so the whole cell has to say it.
-_SUM = (
-    r"(tổng|tổng số|tổng cộng|cộng|tổng cộng \(.*\)|tổng số \(.*\)|total|sub-?total|grand total)"
-    r" *:?"
+SHOWN_LETTERS = 120
+MOST_NOTES = 30
+# Reports have sums; in mass data a look at every row would cost more than it finds.
+MOST_ROWS = 100_000
+# The whole cell has to say it: "Tổng công ty" is a company and "Cộng hòa Séc" a country.
+_TOTAL = (
+    r"(tổng|tổng số|tổng cộng|tổng toàn .*|tổng (cộng|số) \(.*\)|tổng cộng toàn .*|toàn thành phố"
+    r"|grand total|total) *:?"
 )
+_SUBTOTAL = (
+    r"(cộng|tiểu cộng|cộng (nhóm|mục|phần|khoản|chương|loại|theo) .*|cộng [ivx0-9]+|cộng \(.*\)"
+    r"|tổng (nhóm|mục|phần) .*|sub-?total( .*)?) *:?"
+)
+_GROUP = r"(trong đó|bao gồm|gồm có|gồm|of which|including) *:?"
+_NOTE = (
+    r"(?s)(\(?\*+\)?.*|(ghi chú|nguồn|nguồn số liệu|lưu ý|chú thích|note|notes|source)( *[:.(].*)?"
+    r"|(người lập|kế toán|thủ trưởng|hà nội, ngày).*)"
+)
+_TOLD = {
+    "total": "look like sums.",
+    "subtotal": "look like sums of groups.",
+    "group": "name a group, or have one cell only.",
+    "note": "are notes.",
+}
 
 
-def remark(table: RawTable, bench: Workbench) -> None:
-    """Add what strikes of the table's rows to its messages."""
+def remark(table: RawTable, options: Options, bench: Workbench) -> None:
+    """Mark what strikes of the table's rows, and tell it; `row_kind` pins whether to mark."""
+    wanted = options.row_kind
+    (count,) = bench.row(f"SELECT count(*) FROM {table.name}")  # noqa: S608
+    if count > MOST_ROWS and not wanted:
+        return
+    _drop_repeated_headers(table, bench)
     keys = [quoted(column.key) for column in table.columns if not column.native]
-    if len(keys) < LABEL_COLUMNS:
+    if wanted is False or len(keys) < LABEL_COLUMNS:
         return
-    says_sum = " OR ".join(
-        f"coalesce(regexp_full_match(lower({key}), '{_SUM}'), false)"
-        for key in keys[:LABEL_COLUMNS]
+    kind = _kind(keys)
+    _take_notes(table, keys, kind, bench)
+    found = bench.rows(
+        f"SELECT kind, count(*), list(row ORDER BY row)[:{SHOWN_ROWS + 1}] "  # noqa: S608
+        f"FROM (SELECT row, {kind} AS kind FROM {table.name}) WHERE kind <> 'row' GROUP BY kind"
     )
-    filled = " + ".join(f"({key} IS NOT NULL)::INTEGER" for key in keys)
-    _tell(table, bench, f"({says_sum}) AND {filled} > 1", "look like sums.")
-    _tell(table, bench, f"{filled} = 1", "have one cell only: titles or notes?")
-
-
-def _tell(table: RawTable, bench: Workbench, condition: str, what: str) -> None:
-    numbers = [
-        row
-        for (row,) in bench.rows(
-            f"SELECT row FROM {table.name} WHERE {condition} ORDER BY row"  # noqa: S608
-        )
-    ]
-    if not numbers:
+    counted = {name: (number, rows) for name, number, rows in found}
+    if not counted and not wanted:
         return
-    shown = ", ".join(map(str, numbers[:SHOWN_ROWS])) + (" …" if numbers[SHOWN_ROWS:] else "")
-    table.messages.append(f"{len(numbers)} rows {what} They are kept: {shown}")
+    for name in (name for name in _TOLD if name in counted):
+        number, rows = counted[name]
+        shown = ", ".join(map(str, rows[:SHOWN_ROWS])) + (" …" if number > SHOWN_ROWS else "")
+        table.messages.append(
+            f"{number} rows {_TOLD[name]} They are kept, {ROW_KIND} marks them: {shown}"
+        )
+    _mark(table, kind, bench)
+
+
+def _drop_repeated_headers(table: RawTable, bench: Workbench) -> None:
+    """Headers that stand again in a table, after the end of a printed page."""
+    named = [column for column in table.columns if column.header and not column.native]
+    if len(named) < 2:
+        return
+    same = " AND ".join(
+        f"{quoted(column.key)} IS NOT DISTINCT FROM {literal(column.header)}" for column in named
+    )
+    rows = [row for (row,) in bench.rows(f"SELECT row FROM {table.name} WHERE {same}")]  # noqa: S608
+    if not rows:
+        return
+    bench.own(table.name)
+    bench.execute(f"DELETE FROM {table.name} WHERE {same}")  # noqa: S608
+    shown = ", ".join(map(str, sorted(rows)[:SHOWN_ROWS]))
+    table.messages.append(f"{len(rows)} rows repeat the header; left out: {shown}")
+
+
+def _take_notes(table: RawTable, keys: list[str], kind: str, bench: Workbench) -> None:
+    """Take the lines of one cell below the table's last row off: notes, or set apart from it."""
+    filled = f"coalesce({', '.join(keys)})"
+    last = bench.rows(
+        f"SELECT row, {kind} = 'note', {_filled(keys)} = 1, {filled} "  # noqa: S608
+        f"FROM {table.name} ORDER BY row DESC LIMIT {MOST_NOTES + 1}"
+    )
+    notes: list[tuple[int, str]] = []
+    for (row, is_note, is_alone, text), (above, *_) in pairwise(last):
+        if not is_alone or not (is_note or row > above + 1):
+            break
+        notes.append((row, text))
+    if not notes:
+        return
+    bench.own(table.name)
+    bench.execute(f"DELETE FROM {table.name} WHERE row >= ?", [notes[-1][0]])  # noqa: S608
+    shown = " | ".join(text[:SHOWN_LETTERS] for _, text in notes[::-1])
+    table.messages.append(f"{len(notes)} lines below the table are notes, not rows: {shown}")
+
+
+def _kind(keys: list[str]) -> str:
+    """The SQL of a row's kind."""
+    labels = keys[:LABEL_COLUMNS]
+    filled = _filled(keys)
+
+    def says(pattern: str) -> str:
+        asked = (
+            f"coalesce(regexp_full_match(lower({key}), {literal(pattern)}), false)"
+            for key in labels
+        )
+        return "(" + " OR ".join(asked) + ")"
+
+    return (
+        f"CASE WHEN {says(_GROUP)} THEN 'group' "
+        f"WHEN {filled} > 1 AND {says(_TOTAL)} THEN 'total' "
+        f"WHEN {filled} > 1 AND {says(_SUBTOTAL)} THEN 'subtotal' "
+        f"WHEN {filled} = 1 AND {says(_NOTE)} THEN 'note' "
+        f"WHEN {filled} = 1 THEN 'group' ELSE 'row' END"
+    )
+
+
+def _filled(keys: list[str]) -> str:
+    return "(" + " + ".join(f"({key} IS NOT NULL)::INTEGER" for key in keys) + ")"
+
+
+def _mark(table: RawTable, kind: str, bench: Workbench) -> None:
+    bench.own(table.name)
+    bench.execute(f"ALTER TABLE {table.name} ADD COLUMN {ROW_KIND} VARCHAR")
+    bench.execute(f"UPDATE {table.name} SET {ROW_KIND} = {kind}")  # noqa: S608
+    table.columns.append(
+        RawColumn(ROW_KIND, ROW_KIND, type="string", native=True, description=DESCRIPTION)
+    )

@@ -53,6 +53,10 @@ class Options:
 
     `header_row` is the header's row in the file, counted from 1; 0 says that there is none and
     that `columns` (or `column_1` …) name them. `sheet` is a name, or a position counted from 0.
+    `header_rows` is how many rows the header has. `tables` are the ranges (`A4:F23`) of a sheet's
+    tables. `row_kind`: whether a column marks sums, names of groups and notes. `ward_codes`:
+    whether columns of wards get one with today's codes. `unique` are lists of columns whose values
+    together occur once.
     `rows` is where a document's rows are: a path (`result.items`, `/result/items`) in JSON, an
     element's name in XML. `parts` is a pattern (`*.csv`) of the archive's members or the map layers
     to take; `crs` the coordinate system (`EPSG:3405`) of a map layer that does not say it.
@@ -66,8 +70,13 @@ class Options:
     delimiter: str | None = None
     decimal: str | None = None
     header_row: int | None = None
+    header_rows: int | None = None
     skip_rows: int = 0
     sheet: str | int | None = None
+    tables: tuple[str, ...] | None = None
+    row_kind: bool | None = None
+    ward_codes: bool | None = None
+    unique: tuple[tuple[str, ...], ...] = ()
     rows: str | None = None
     parts: str | None = None
     crs: str | None = None
@@ -155,10 +164,32 @@ def _build(cls: Any, where: str, given: Any) -> Any:
     return cls(**{name: value for name, value in given.items() if value not in (None, "")})
 
 
+def _are_texts(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(isinstance(text, str) and text for text in value)
+    )
+
+
 _RULES: dict[str, tuple[str, Any]] = {
     "decimal": ("`,` or `.`", lambda value: value in (",", ".")),
     "delimiter": ("one character", lambda value: isinstance(value, str) and len(value) == 1),
     "header_row": ("a row number from 0", lambda value: isinstance(value, int) and value >= 0),
+    "header_rows": (
+        "a count from 1 to 5",
+        lambda value: type(value) is int and 1 <= value <= 5,
+    ),
+    "tables": (
+        "a list of ranges such as A4:F23",
+        lambda value: _are_texts(value),
+    ),
+    "row_kind": ("true or false", lambda value: isinstance(value, bool)),
+    "ward_codes": ("true or false", lambda value: isinstance(value, bool)),
+    "unique": (
+        "a list of lists of column names",
+        lambda value: isinstance(value, list | tuple) and all(map(_are_texts, value)),
+    ),
     "skip_rows": ("a count from 0", lambda value: isinstance(value, int) and value >= 0),
     "rows": ("a path of names, or an element's name", lambda value: isinstance(value, str)),
     "parts": ("a pattern of names, such as *.csv", lambda value: isinstance(value, str)),

@@ -25,10 +25,10 @@ def of(header: str) -> str | None:
     if match is None:
         return None
     text = match[1].strip()
-    return text if _is_unit(text) else None
+    return text if is_unit(text) else None
 
 
-def _is_unit(text: str) -> bool:
+def is_unit(text: str) -> bool:
     parts = re.split(r"\s*[/.·]\s*", text.casefold())
     return all(part and _is_factor(part) for part in parts)
 

@@ -10,6 +10,7 @@ from harvesters.census import Census
 from harvesters.connectors.base import Connector
 from harvesters.mending import mend
 from harvesters.rawtable import RawColumn, RawTable, text_schema
+from harvesters.remarks import remark
 from harvesters.source import Options
 from harvesters.workbench import Workbench
 from lake.rejected import Rejected
@@ -23,12 +24,17 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     schema = text_schema(found.width)
     census = Census(schema.names[1:])
     name = bench.keep(schema, delimited.batches(text, found, ragged, census), census)
-    columns = [RawColumn(f"c{index}", header) for index, header in enumerate(found.header.names)]
+    units = [*found.header.units, *[""] * found.width]
+    columns = [
+        RawColumn(f"c{index}", header, unit=units[index] or None)
+        for index, header in enumerate(found.header.names)
+    ]
     delimiter = {"\t": "tab", " ": "space"}.get(found.delimiter, found.delimiter)
     header_text = f"row {found.header.row + 1}" if found.header.row is not None else "none"
     messages = [f"encoding {text.encoding}, delimiter {delimiter}, header {header_text}"]
     table = RawTable(name, columns, rejected=ragged, messages=messages)
     mend(table, options, bench, text.holds)
+    remark(table, options, bench)
     return [table]
 
 
@@ -36,6 +42,7 @@ CONNECTOR = Connector(
     kind="csv",
     title="Delimited text (CSV, TSV)",
     help="Encoding, delimiter, decimal sign and header row are found out from the file. "
-    "Options: encoding, delimiter, decimal, header_row (0: none), skip_rows, text_encoding.",
+    "Options: encoding, delimiter, decimal, header_row (0: none), header_rows, skip_rows, "
+    "row_kind, text_encoding.",
     decode=decode,
 )

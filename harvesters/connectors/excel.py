@@ -1,15 +1,17 @@
-"""Spreadsheets: xlsx, xls and ods, one sheet as one table."""
+"""Spreadsheets: xlsx, xls and ods; the tables of one sheet."""
 
 from __future__ import annotations
 
 import datetime as dt
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum
 
-from harvesters import archive, header
+from harvesters import archive, areas, header, picture
+from harvesters.areas import Area
 from harvesters.connectors import sheets
 from harvesters.connectors.base import Connector
 from harvesters.decode import refuse_other_formats
@@ -21,6 +23,7 @@ from harvesters.errors import (
     WorkbookBroken,
     WorkbookEncrypted,
 )
+from harvesters.header import Header, Span
 from harvesters.mending import mend
 from harvesters.rawtable import (
     MAX_COLUMNS,
@@ -35,44 +38,148 @@ from harvesters.workbench import Workbench
 
 Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
 HEAD_ROWS = 200
+SHOWN_CELLS = 10
 LIMITS = archive.ArchiveLimits(unpacked_bytes=1 << 30)
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # The stream of an encrypted workbook, in the UTF-16 of its container's directory.
 _ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
 
 
+@dataclass(frozen=True)
+class _Found:
+    """A table of a sheet: its area, its header (rows counted in the area) and its cells."""
+
+    area: Area
+    header: Header
+    cells: list[Sequence[str]]
+
+
 def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
-    """The one table of the chosen sheet: the pinned one, or the first visible one with rows."""
+    """The tables of the chosen sheet: the pinned one, or the first visible one with rows.
+
+    A sheet with several tables gives one part each, `Bảng 1` first.
+    """
     _refuse_early(path)
     try:
         workbook = CalamineWorkbook.from_path(str(path))
         sheet = _choose(workbook, options.sheet)
         rows = list(_texts(sheet))
-        merged = sheet.merged_cell_ranges or []
+        merged = list(sheet.merged_cell_ranges or [])
     except (CalamineError, OSError, ValueError, zipfile.BadZipFile) as error:
         kind = WorkbookEncrypted if "password" in str(error).lower() else WorkbookBroken
         raise kind("The workbook can't be read: it is damaged or protected.") from error
-    found = header.find(rows[:HEAD_ROWS], options.header_row, options.skip_rows)
-    if found is None or found.first_row > len(rows):
-        columns_seen = max(map(len, rows), default=0)
+    found = _tables(rows, merged, options)
+    if not found:
         raise TableNotFound(
-            f"No table was found in the sheet {sheet.name!r} ({len(rows)} rows × {columns_seen} "
-            "columns): no row with most columns filled has rows below it. Is it a form?"
+            f"No table was found in the sheet {sheet.name!r} ({picture.size(rows)}): no row with "
+            "most columns filled has rows below it. Is it a form? What was seen:\n"
+            + picture.of(rows)
         )
-    found = _with_merged(found, rows, merged)
-    width = len(found.names)
+    where = f"sheet {sheet.name!r} of {len(workbook.sheet_names)}"
+    tables = [_table(one, where, len(found) > 1, bench) for one in found]
+    for number, table in enumerate(tables, start=1):
+        table.part = f"Bảng {number}" if len(tables) > 1 else ""
+        mend(table, options, bench)
+        remark(table, options, bench)
+    return tables
+
+
+def _tables(rows: list[list[str]], merged: list[Span], options: Options) -> list[_Found]:
+    """The tables of a sheet, at the pinned places or where they are found."""
+    if options.tables is not None:
+        where = areas.pinned(options.tables)
+    elif options.header_row is not None or options.skip_rows:
+        where = areas.whole(rows)
+    else:
+        where = areas.find(rows, merged)
+    found = []
+    for area in where:
+        cells, spans = area.rows(rows), area.merged(merged)
+        head = header.find(
+            cells[:HEAD_ROWS],
+            options.header_row,
+            options.skip_rows,
+            merged=spans,
+            height=options.header_rows,
+        )
+        if head is not None and head.first_row < len(cells):
+            cells = _filled_down(cells, spans, head)
+            found.append(_Found(area, _named(head, cells), cells))
+    return found
+
+
+def _table(found: _Found, where: str, several: bool, bench: Workbench) -> RawTable:
+    area, head = found.area, found.header
+    width = len(head.names)
     if width > MAX_COLUMNS:
         raise TooManyColumns(f"The sheet has {width} columns; {MAX_COLUMNS} are allowed.")
-    numbered = enumerate((row[:width] for row in rows[found.first_row :]), found.first_row + 1)
+    numbered = enumerate(
+        (row[:width] for row in found.cells[head.first_row :]), area.top + head.first_row + 1
+    )
     name = bench.load(text_schema(width), batches_of_rows(numbered, width))
-    columns = [RawColumn(f"c{index}", text) for index, text in enumerate(found.names)]
-    header_text = f"row {found.row + 1}" if found.row is not None else "none"
-    messages = [f"sheet {sheet.name!r} of {len(workbook.sheet_names)}, header {header_text}"]
-    title = _title(rows[: found.row or 0])
-    table = RawTable(name, columns, title=title, messages=messages)
-    mend(table, options, bench)
-    remark(table, bench)
-    return [table]
+    units = [*head.units, *[""] * width]
+    columns = [
+        RawColumn(f"c{index}", text, unit=units[index] or None)
+        for index, text in enumerate(head.names)
+    ]
+    messages = [f"{where}, {f'cells {area}, ' if several else ''}header {_header_rows(found)}"]
+    if any(head.units):
+        messages.append(
+            f"units from the row below the header: {', '.join(filter(None, head.units))}"
+        )
+    messages += _beyond(found, width)
+    title = _title(found.cells[: head.row or 0])
+    return RawTable(name, columns, title=title, messages=messages)
+
+
+def _header_rows(found: _Found) -> str:
+    head, top = found.header, found.area.top
+    if head.row is None:
+        return "none"
+    first, last = top + head.row + 1, top + head.row + head.height
+    return f"row {first}" if first == last else f"rows {first} to {last}"
+
+
+def _beyond(found: _Found, width: int) -> list[str]:
+    """Lone cells to the right of a table: named, for they are not published."""
+    cells = [
+        f"{areas.letters(found.area.left + at)}{found.area.top + row + 1}"
+        for row, texts in enumerate(found.cells)
+        if row >= found.header.first_row
+        for at, text in enumerate(texts)
+        if at >= width and text.strip()
+    ]
+    if not cells:
+        return []
+    shown = ", ".join(cells[:SHOWN_CELLS]) + (" …" if cells[SHOWN_CELLS:] else "")
+    return [f"{len(cells)} cells to the right of the table are left out: {shown}"]
+
+
+def _filled_down(
+    cells: list[Sequence[str]], merged: list[Span], head: Header
+) -> list[Sequence[str]]:
+    """The rows with the text of a cell that is merged over several rows in each of them."""
+    filled = list(cells)
+    for (top, left), (bottom, right) in merged:
+        if top < head.first_row or bottom == top or left != right or left >= len(cells[top]):
+            continue
+        for row in range(top + 1, min(bottom, len(filled) - 1) + 1):
+            texts = [*filled[row], *[""] * (left + 1 - len(filled[row]))]
+            texts[left] = cells[top][left]
+            filled[row] = texts
+    return filled
+
+
+def _named(head: Header, cells: list[Sequence[str]]) -> Header:
+    """The header without the names that an empty column has only from the merged cell beside it."""
+    names = list(head.names)
+    for column in range(1, len(names)):
+        if names[column] != head.names[column - 1] or not names[column]:
+            continue
+        below = (row[column] for row in cells[head.first_row :] if column < len(row))
+        if not any(text.strip() for text in below):
+            names[column] = ""
+    return replace(head, names=names)
 
 
 def _refuse_early(path: Path) -> None:
@@ -133,39 +240,6 @@ def _text(cell: Cell) -> str:
     return str(cell)
 
 
-def _with_merged(
-    found: header.Header,
-    rows: Sequence[Sequence[str]],
-    merged: Iterable[tuple[tuple[int, int], tuple[int, int]]],
-) -> header.Header:
-    """Names for columns below a header cell that spans several.
-
-    Where the row below names the parts, both are joined ("Diện tích" over "2014", "2015").
-    """
-    if found.row is None:
-        return found
-    names = list(found.names)
-    spans = [
-        (left, right)
-        for (top, left), (bottom, right) in merged
-        if top <= found.row <= bottom and left < right < len(names) and left < right
-    ]
-    if not spans:
-        return found
-    first_row = found.first_row
-    below = rows[first_row] if first_row < len(rows) else []
-    has_parts = all(
-        column < len(below) and below[column].strip()
-        for left, right in spans
-        for column in range(left, right + 1)
-    )
-    for left, right in spans:
-        for column in range(left, right + 1):
-            part = below[column].strip() if has_parts else ""
-            names[column] = f"{found.names[left]} {part}".strip()
-    return header.Header(names, found.row, first_row + int(has_parts))
-
-
 def _title(rows: Sequence[Sequence[str]]) -> str | None:
     """The first row above the header that is one text alone."""
     for row in rows:
@@ -178,8 +252,9 @@ def _title(rows: Sequence[Sequence[str]]) -> str | None:
 CONNECTOR = Connector(
     kind="excel",
     title="Workbook (xlsx, xls, ods)",
-    help="One sheet is one table; title rows above the header are skipped. "
+    help="The tables of one sheet; titles above and notes below are told apart, sums are marked. "
     "Text of old Vietnamese fonts (TCVN3, VNI, VISCII) becomes Unicode. "
-    "Options: sheet (name, or position from 0), header_row, skip_rows, text_encoding.",
+    "Options: sheet (name, or position from 0), tables (ranges such as A4:F23), header_row, "
+    "header_rows, skip_rows, row_kind, text_encoding.",
     decode=decode,
 )

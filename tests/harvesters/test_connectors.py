@@ -120,9 +120,10 @@ def test_the_sheet_can_be_chosen(harvested, lake):
     book = workbook([["a"]], more=[("Hai", [["b", "c"], [1, 2]]), ("Ba", [["d", "e"], [3, 4]])])
     assert harvested("excel", book).error is None
     assert rows(lake, "t") == [{"b": 1, "c": 2}]
-    assert harvested("excel", book, sheet="Ba").error is None
-    assert rows(lake, "t") == [{"d": 3, "e": 4}]
     assert harvested("excel", book, sheet=1).error is None
+    assert rows(lake, "t") == [{"b": 1, "c": 2}]
+    ran = harvested("excel", book, sheet="Ba")
+    assert ran.report.holds[0]["preview"] == {"columns": ["d", "e"], "rows": [["3", "4"]]}
     assert rows(lake, "t") == [{"b": 1, "c": 2}]
     assert harvested("excel", book, sheet="Tư").error.code == "sheet_not_found"
 

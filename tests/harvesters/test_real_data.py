@@ -168,10 +168,22 @@ def test_gtfs_feeds_become_one_table_a_file(read, lake, feed, counts):
 
 
 @pytest.mark.parametrize(
-    "path", ["business/mpi-fdi-2005-08.xls", "budget/cangio-quyet-toan-cap-huyen-2004.xls"]
+    ("path", "counts"),
+    [
+        ("business/mpi-fdi-2005-08.xls", [19, 7, 72, 66]),
+        ("budget/cangio-quyet-toan-cap-huyen-2004.xls", [26]),
+    ],
 )
-def test_old_workbooks_find_their_header_below_the_titles(read, lake, path):
-    (table,) = read(path, "excel")
-    found = rows(lake, table)
-    assert len(found) > 20
-    assert next(iter(found[0])) == "STT"
+def test_old_workbooks_come_apart_into_their_tables(read, lake, path, counts):
+    tables = read(path, "excel")
+    assert [len(rows(lake, table)) for table in tables] == counts
+    assert list(rows(lake, tables[0])[0])[0] == "STT"
+    if len(tables) > 1:
+        sectors, forms, countries, provinces = (rows(lake, table) for table in tables)
+        assert sectors[1]["STT"] == "I"
+        assert [row["row_kind"] for row in sectors].count("total") == 1
+        assert forms[0]["Hình thức đầu tư"] == "Công ty quản lý vốn"
+        # The parts of each table add up to the sum that it says itself.
+        for table, name in ((forms, "TVĐT"), (countries, "TVĐT"), (provinces, "TVĐT")):
+            parts = sum(row[name] for row in table if row["row_kind"] == "row")
+            assert [row[name] for row in table if row["row_kind"] == "total"] == [parts]

@@ -1,0 +1,245 @@
+"""Finding the tables of a worksheet, as departments write them."""
+
+from __future__ import annotations
+
+import openpyxl
+import pytest
+
+from harvesters.errors import SourceInvalid, TableNotFound
+from tests.harvesters.test_mending import decoded
+
+
+@pytest.fixture
+def sheets(tmp_path):
+    """Write rows as a workbook and decode it; its tables."""
+
+    def sheets(rows: list[list], merge: tuple[str, ...] = (), **options):
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.active.append(row)
+        for cells in merge:
+            book.active.merge_cells(cells)
+        path = tmp_path / "book.xlsx"
+        book.save(path)
+        return decoded(path, "excel", **options)
+
+    return sheets
+
+
+def told(table) -> str:
+    return " / ".join(table.messages)
+
+
+# --- headers ------------------------------------------------------------------------------------
+
+YEARS = ["Năm 2024 Thu", "Năm 2024 Chi", "Năm 2025 Thu", "Năm 2025 Chi"]
+
+
+def test_two_header_rows_without_merged_cells(sheets):
+    (table,) = sheets(
+        [
+            ["Báo cáo thu chi"],
+            ["STT", "Đơn vị", "Năm 2024", None, "Năm 2025", None],
+            [None, None, "Thu", "Chi", "Thu", "Chi"],
+            [1, "Ba Đình", 5, 6, 7, 8],
+            [2, "Hà Đông", 9, 10, 11, 12],
+        ]
+    )
+    assert table.headers == ["STT", "Đơn vị", *YEARS]
+    assert len(table.rows) == 2
+    assert table.title == "Báo cáo thu chi"
+    assert "header rows 2 to 3" in told(table)
+
+
+def test_a_sparse_upper_header_row_is_not_lost(sheets):
+    (table,) = sheets(
+        [
+            ["Tên", "Dân số", None, None, "Diện tích", None, None],
+            [None, "2023", "2024", "2025", "2023", "2024", "2025"],
+            ["Ba Đình", 5, 6, 7, 8, 9, 10],
+            ["Hà Đông", 9, 10, 11, 12, 13, 14],
+        ]
+    )
+    assert table.headers[:3] == ["Tên", "Dân số 2023", "Dân số 2024"]
+    assert table.headers[-1] == "Diện tích 2025"
+    assert len(table.rows) == 2
+
+
+def test_three_header_rows_with_merged_cells(sheets):
+    (table,) = sheets(
+        [
+            ["Đơn vị", "Ngân sách", None, None, None],
+            [None, "Năm 2024", None, "Năm 2025", None],
+            [None, "Thu", "Chi", "Thu", "Chi"],
+            ["Ba Đình", 1, 2, 3, 4],
+            ["Hà Đông", 5, 6, 7, 8],
+        ],
+        merge=("A1:A3", "B1:E1", "B2:C2", "D2:E2"),
+    )
+    assert table.headers == ["Đơn vị", *(f"Ngân sách {name}" for name in YEARS)]
+    assert [row[0] for row in table.rows] == ["Ba Đình", "Hà Đông"]
+
+
+def test_a_table_of_texts_keeps_its_first_row(sheets):
+    (table,) = sheets([["Mã", None, "Ghi chú"], ["a", "b", "c"], ["d", "e", "f"]])
+    assert [row[0] for row in table.rows] == ["a", "d"]
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        [[None, None, "(ha)", "tấn/ha"]],
+        [["A", "B", "1", "2"], [None, None, "ha", "tấn/ha"]],
+        [[None, None, "ha", "(tấn/ha)"], ["(1)", "(2)", "(3)", "(4)"]],
+    ],
+)
+def test_rows_of_units_and_of_column_numbers_are_no_data(sheets, below):
+    (table,) = sheets(
+        [
+            ["TT", "Xã", "Diện tích", "Năng suất"],
+            *below,
+            [1, "Đông Anh", 5, 6],
+            [2, "Gia Lâm", 7, 8],
+        ]
+    )
+    assert [row[1] for row in table.rows] == ["Đông Anh", "Gia Lâm"]
+    assert table.units == [None, None, "ha", "tấn/ha"]
+
+
+def test_pins_of_the_header_win(sheets):
+    rows = [["a", "b"], ["x", None], ["c", "d"], [1, 2], [3, 4]]
+    (table,) = sheets(rows, header_row=3)
+    assert (table.headers, len(table.rows)) == (["c", "d"], 2)
+    (table,) = sheets(rows, header_row=1, header_rows=1)
+    assert (table.headers, len(table.rows)) == (["a", "b"], 4)
+    with pytest.raises(SourceInvalid):
+        sheets(rows, header_rows=9)
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+
+def test_sums_groups_and_notes_are_marked_not_dropped(sheets):
+    (table,) = sheets(
+        [
+            ["TT", "Ngành", "Số dự án"],
+            ["I", "Công nghiệp", None],
+            ["1", "Tổng công ty Điện lực", 3],
+            ["2", "Dệt may", 4],
+            [None, "Cộng nhóm I", 7],
+            ["3", "Cộng hòa Séc", 1],
+            [None, "Trong đó:", None],
+            [None, "Tổng cộng:", 8],
+            ["Tổng số", None, 8],
+            ["Nguồn: Cục Đầu tư nước ngoài", None, None],
+            [None, None, None],
+            ["Người lập biểu", None, None],
+        ]
+    )
+    assert table.headers[-1] == "row_kind"
+    assert [row[-1] for row in table.rows] == [
+        *("row", "row", "row", "subtotal", "row", "group", "total", "total")
+    ]
+    assert "2 rows look like sums. They are kept, row_kind marks them: 8, 9" in told(table)
+    assert "2 lines below the table are notes, not rows: Nguồn: Cục Đầu tư" in told(table)
+
+
+def test_marking_can_be_pinned_off_and_on(sheets):
+    rows = [["TT", "Ngành", "Số"], ["1", "Dệt", 4], ["2", "May", 5], [None, "Tổng", 9]]
+    (table,) = sheets(rows, row_kind=False)
+    assert "row_kind" not in table.headers
+    assert len(table.rows) == 3
+    (table,) = sheets(rows[:-1], row_kind=True)
+    assert [row[-1] for row in table.rows] == ["row", "row"]
+
+
+def test_a_plain_table_has_no_column_of_row_kinds(sheets):
+    (table,) = sheets([["TT", "Ngành", "Số"], ["1", "Dệt", 4], ["2", "May", 5]])
+    assert table.headers == ["TT", "Ngành", "Số"]
+    assert len(table.messages) == 1
+
+
+def test_a_cell_merged_over_rows_stands_in_each_of_them(sheets):
+    (table,) = sheets(
+        [["Quận", "Phường", "Số"], ["Ba Đình", "Ngọc Hà", 1], [None, "Giảng Võ", 2]],
+        merge=("A2:A3",),
+    )
+    assert [row[0] for row in table.rows] == ["Ba Đình", "Ba Đình"]
+
+
+def test_empty_rows_and_columns_divide_nothing(sheets):
+    (table,) = sheets(
+        [
+            ["Tên", None, "Số", None],
+            ["Ba Đình", None, 1, None],
+            [None, None, None, None],
+            ["Hà Đông", None, 2, None],
+            [None, None, None, None],
+            ["Tây Hồ", None, 3, None],
+        ]
+    )
+    assert [row[0] for row in table.rows] == ["Ba Đình", "Hà Đông", "Tây Hồ"]
+
+
+def test_lone_cells_beside_the_table_are_told(sheets):
+    rows = [["a", "b"], *([number, number] for number in range(30))]
+    rows[5] += [None, "xem lại"]
+    (table,) = sheets(rows)
+    assert "1 cells to the right of the table are left out: D6" in told(table)
+
+
+# --- several tables -----------------------------------------------------------------------------
+
+ONE = [["Bảng dân số"], ["Xã", "Dân số"], ["Đông Anh", 10], ["Gia Lâm", 20], ["Sóc Sơn", 30]]
+OTHER = [["Diện tích các xã"], ["Tên xã", "Diện tích (ha)", "Mã"]]
+OTHER += [["Đông Anh", 5.5, "x1"], ["Gia Lâm", 6.5, "x2"], ["Sóc Sơn", 7, "x3"]]
+
+
+def check_both(tables) -> None:
+    assert [table.part for table in tables] == ["Bảng 1", "Bảng 2"]
+    assert [table.title for table in tables] == ["Bảng dân số", "Diện tích các xã"]
+    first, second = ([name for name in table.headers if name] for table in tables)
+    assert (first, second) == (ONE[1], OTHER[1])
+    assert [len(table.rows) for table in tables] == [3, 3]
+
+
+def test_tables_below_each_other_are_told_apart(sheets):
+    check_both(sheets([*ONE, [None], *OTHER]))
+
+
+def test_tables_beside_each_other_are_told_apart(sheets):
+    beside = [
+        [*one, *[None] * (3 - len(one)), *other] for one, other in zip(ONE, OTHER, strict=True)
+    ]
+    check_both(sheets(beside))
+
+
+def test_pinned_ranges_are_the_tables(sheets):
+    rows = [*ONE, [None], *OTHER]
+    (table,) = sheets(rows, tables=["A8:C10"])
+    assert table.headers == OTHER[1]
+    assert table.part == ""
+    assert len(table.rows) == 2
+    for wrong in (["A8"], ["C8:A10"], []):
+        with pytest.raises(SourceInvalid):
+            sheets(rows, tables=wrong)
+
+
+def test_a_header_repeated_after_a_page_is_no_new_table(sheets):
+    page = [["Tên", "Số"], ["a", 1], ["b", 2], [None, None]]
+    (table,) = sheets([*page, ["Tên", "Số"], ["c", 3], ["d", 4]])
+    names = [row[0] for row in table.rows]
+    assert names == ["a", "b", "c", "d"]
+    assert "1 rows repeat the header; left out: 5" in told(table)
+
+
+def test_a_form_is_refused_with_what_was_seen(sheets):
+    form = [
+        ["Đơn xin cấp phép", None, None, None],
+        [None, None, "Ngày", None],
+        [None, None, None, "Ký tên"],
+    ]
+    with pytest.raises(TableNotFound, match=r"3 rows × 4 columns, 3 filled cells") as caught:
+        sheets(form)
+    assert "■ · · ·\n· · ■ ·\n· · · ■" in caught.value.detail
+    assert "Ký tên" not in caught.value.detail
