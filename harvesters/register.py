@@ -101,6 +101,7 @@ def find(
             f"The dataset {offer.name!r} of the portal belongs to something else; "
             "give the source another `name` for its dataset.",
             dataset=offer.name,
+            source_id=other if (other := named.get("harvest_source")) != source.id else None,
         )
     return None
 

@@ -27,8 +27,10 @@ def reserve(tables: Iterable[str], offer: Offer, source: Source, portal: Portal)
         if fields.get("code") != [TableTaken.code]:
             raise
         (table,) = fields["table"]
+        other = fields.get("source_id") or [None]
         raise TableTaken(
             f"The table {table} belongs to another source, dataset or department; nothing was "
             "published. Choose another `table` for the source.",
             table=table,
+            source_id=other[0],
         ) from refused

@@ -38,13 +38,17 @@ class ScheduleInvalid(ConsoleError):
 
 
 class TableTaken(ConsoleError):
-    """A lake table that another source or another organisation has; ``table`` names it."""
+    """A lake table that another source or another organisation has; ``table`` names it.
+
+    ``source_id`` is the other source, where there is one.
+    """
 
     code = "table_taken"
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, source_id: str | None = None) -> None:
         super().__init__(f"The table {table} belongs to another source, dataset or organisation.")
         self.table = table
+        self.source_id = source_id
 
 
 class HarvesterMissing(ConsoleError):

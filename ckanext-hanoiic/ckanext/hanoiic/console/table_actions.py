@@ -29,7 +29,7 @@ def hanoiic_tables_reserve(context: Context, data_dict: dict[str, Any]) -> dict[
     :param tables: list of names
     :returns: ``{"tables": [names]}``
     :raises ValidationError: ``table_taken`` when another source, dataset or organisation has one;
-        ``table`` names it
+        ``table`` names it, ``source_id`` the other source where there is one
     """
     tk.check_access("hanoiic_tables_reserve", context, data_dict)
     try:
@@ -43,7 +43,8 @@ def hanoiic_tables_reserve(context: Context, data_dict: dict[str, Any]) -> dict[
         tables.reserve(source, str(tk.get_or_bust(data_dict, "identifier")), names)
     except TableTaken as error:
         model.Session.rollback()
-        raise refused(error, table=error.table) from error
+        other = {"source_id": error.source_id} if error.source_id else {}
+        raise refused(error, table=error.table, **other) from error
     model.Session.commit()
     return {"tables": names}
 

@@ -87,7 +87,7 @@ def _refuse_unless_free(held: Reservation, source: Source) -> None:
     before = model.Session.get(Source, held.source_id, populate_existing=True)
     is_filled = before.state != DELETED and _fills(before, held.table)
     if held.organization_id != source.owner_org or is_filled:
-        raise TableTaken(held.table)
+        raise TableTaken(held.table, before.id if before.state != DELETED else None)
 
 
 def _refuse_if_registered_elsewhere(
@@ -100,6 +100,6 @@ def _refuse_if_registered_elsewhere(
     if package is not None and package.state != DELETED:
         known_as = (package.extras.get("harvest_source"), package.extras.get("harvest_identifier"))
         if known_as != (source.id, dataset):
-            raise TableTaken(table)
+            raise TableTaken(table, known_as[0] if known_as[0] != source.id else None)
     if claim.organization_id != source.owner_org and not was_ours:
         raise TableTaken(table)
