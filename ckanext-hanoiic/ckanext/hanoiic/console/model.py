@@ -148,22 +148,29 @@ def last_runs(source_ids: list[str]) -> dict[str, Run]:
 
 
 def conflicts(source_id: str) -> list[dict[str, str]]:
-    """The living sources whose last run failed on a table or dataset of this source."""
+    """The living sources whose last run failed on a table or dataset of this source, as a whole or
+    with one of its datasets."""
+    about_this = {"error": {"source_id": source_id}}
+    wanted = sa.or_(Run.error["source_id"].astext == source_id, Run.datasets.contains([about_this]))
     query = (
         model.Session.query(Run)
         .options(*WITHOUT_REPORT)
         .join(Source, Source.id == Run.source_id)
-        .filter(Run.error["source_id"].astext == source_id, Source.state != DELETED)
+        .filter(wanted, Source.state != DELETED)
     )
-    newest = last_runs([run.source_id for run in query])
-    wanting = [run for run in query if newest[run.source_id].id == run.id]
-    return [
-        {
-            "source_id": run.source_id,
-            "title": run.source.title,
-            "run_id": run.id,
-            "code": run.error["code"],
-            "detail": run.error["detail"],
-        }
-        for run in wanting
-    ]
+    runs = query.all()
+    newest = last_runs([run.source_id for run in runs])
+    found = []
+    for run in (run for run in runs if newest[run.source_id].id == run.id):
+        said = [run.error, *(dataset.get("error") for dataset in run.datasets)]
+        error = next(one for one in said if one and one.get("source_id") == source_id)
+        found.append(
+            {
+                "source_id": run.source_id,
+                "title": run.source.title,
+                "run_id": run.id,
+                "code": error["code"],
+                "detail": error["detail"],
+            }
+        )
+    return found
