@@ -143,9 +143,18 @@ class Report:
             self.add_dataset(part)
 
     def add_dataset(self, part: DatasetPart) -> None:
-        """Tell of a dataset; there is more room for those that something happened to."""
+        """Tell of a dataset; there is more room for those that something happened to.
+
+        What is told later of an unchanged one takes the place of that.
+        """
+        counts = self.stages["register"].counts
         with self._lock:
-            self.stages["register"].count(**{f"datasets_{part.state}": 1})
+            if any(one.identifier == part.identifier for one in self._unchanged):
+                self._unchanged = [
+                    one for one in self._unchanged if one.identifier != part.identifier
+                ]
+                counts["datasets_unchanged"] -= 1
+            _add(counts, {f"datasets_{part.state}": 1})
             kept = self._unchanged if part.state == UNCHANGED else self._datasets
             if len(kept) < SHOWN_DATASETS:
                 kept.append(part)
