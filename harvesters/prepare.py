@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from harvesters import connectors, drift, guess, holds, masks, uploads
+from harvesters import connectors, drift, guess, holds, masks, uploads, ward_codes
 from harvesters.connectors import File
 from harvesters.errors import HeldVersionRejected, SourceInvalid
 from harvesters.fetch import Client, Fetched, Validators
@@ -91,6 +91,9 @@ def prepare(
     with report.stage("normalise") as stage:
         typed: list[TypedTable] = []
         for raw in raws:
+            told = len(raw.messages)
+            ward_codes.add(raw, source.options, bench)
+            stage.say(*(f"{raw.part or file.table}: {text}" for text in raw.messages[told:]))
             typed.append(normalise(raw, source.options, bench))
             stage.count(columns=len(typed[-1].columns), rows=typed[-1].row_count)
             stage.say(*(f"{raw.part or file.table}: {text}" for text in typed[-1].messages))

@@ -11,6 +11,7 @@ from harvesters.errors import SourceInvalid
 from lake import names
 
 MAX_REJECTED_SHARE = 0.05
+WARD_UNITS = ("auto", "none", "today", "old")
 MASKS = ("drop", "hash", "truncate")
 TEXT_ENCODINGS = ("auto", "none", "tcvn3", "vni", "viscii")
 
@@ -54,8 +55,9 @@ class Options:
     `header_row` is the header's row in the file, counted from 1; 0 says that there is none and
     that `columns` (or `column_1` …) name them. `sheet` is a name, or a position counted from 0.
     `header_rows` is how many rows the header has. `tables` are the ranges (`A4:F23`) of a sheet's
-    tables. `row_kind`: whether a column marks sums, names of groups and notes. `ward_codes`:
-    whether columns of wards get one with today's codes. `unique` are lists of columns whose values
+    tables. `row_kind`: whether a column marks sums, names of groups and notes. `ward_units`
+    says of which time wards are: `today`, `old` (before July 2025), `auto`; with `none` they get no
+    codes. `unique` are lists of columns whose values
     together occur once.
     `rows` is where a document's rows are: a path (`result.items`, `/result/items`) in JSON, an
     element's name in XML. `parts` is a pattern (`*.csv`) of the archive's members or the map layers
@@ -75,7 +77,7 @@ class Options:
     sheet: str | int | None = None
     tables: tuple[str, ...] | None = None
     row_kind: bool | None = None
-    ward_codes: bool | None = None
+    ward_units: str | None = None
     unique: tuple[tuple[str, ...], ...] = ()
     rows: str | None = None
     parts: str | None = None
@@ -185,7 +187,10 @@ _RULES: dict[str, tuple[str, Any]] = {
         lambda value: _are_texts(value),
     ),
     "row_kind": ("true or false", lambda value: isinstance(value, bool)),
-    "ward_codes": ("true or false", lambda value: isinstance(value, bool)),
+    "ward_units": (
+        "one of " + ", ".join(WARD_UNITS),
+        lambda value: value in WARD_UNITS,
+    ),
     "unique": (
         "a list of lists of column names",
         lambda value: isinstance(value, list | tuple) and all(map(_are_texts, value)),

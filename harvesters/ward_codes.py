@@ -1,0 +1,340 @@
+"""Give columns of wards (phường, xã) the official codes of today's units.
+
+A column is one of wards when its name says so or its cells do (`Phường …`, `Xã …`), and Hanoi has
+most of them. Whether it has today's units or those before July 2025 is found out from names that
+only one time had, and from districts, which ended with the old ones. Beside it come two columns:
+`<name>_ward_code`, and `<name>_ward_match`, which says how it was found, or why not:
+
+| `_ward_match` | meaning |
+|---|---|
+| `matched` | a unit of today |
+| `converted` | a unit before July 2025 that went to one unit of today as a whole |
+| `split` | a unit that was divided among several; which one is not guessed |
+| `ambiguous` | several units have the name, and no district tells which |
+| `unknown` | no unit of Hanoi has this name or code |
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from harvesters import wards
+from harvesters.normalise import pins_by_column
+from harvesters.personal_rules import Words
+from harvesters.rawtable import RawColumn, RawTable
+from harvesters.source import Options
+from harvesters.wards import Old, Units
+from harvesters.workbench import Workbench, quoted
+
+WARDS = Words.of(
+    [
+        "phường",
+        "xã",
+        "phường xã",
+        "xã phường",
+        "thị trấn",
+        "ward",
+        "commune",
+        "ward code",
+        "ward name",
+    ]
+)
+DISTRICTS = Words.of(["quận", "huyện", "quận huyện", "thị xã", "district", "district name"])
+PROVINCES = Words.of(["tỉnh", "tỉnh thành", "tỉnh thành phố", "thành phố", "province"])
+OFFERED = Words.of(
+    ["mã phường", "mã xã", "mã phường xã", "mã xã phường", "ward code", "ma phuong xa"]
+)
+SAMPLED_ROWS = 400
+LEAST_NAMED_SHARE, LEAST_UNNAMED_SHARE = 0.5, 0.8
+LEAST_TEXTS = 3
+SHOWN = 3
+_SAYS_KIND = re.compile(r"(?i)\s*(?:phường|xã|thị trấn|phuong|thi tran)[ .]|\s*(?:P|X|TT)\.")
+_CODE = re.compile(r"\d{5}")
+_PARTS = re.compile(r"\s*[,;]\s*|\s+-\s+")
+_MATCHES = pa.schema([(name, pa.string()) for name in ("ward", "district", "code", "match")])
+_TOLD = {
+    "matched": "are units of today",
+    "converted": "are units before July 2025, converted",
+    "split": "are units that were divided among several: not guessed",
+    "ambiguous": "have a name that several units had, and no district tells which",
+    "unknown": "are no units of Hanoi",
+}
+
+
+@dataclass(frozen=True)
+class Match:
+    """What one text stands for: today's code where it is sure, `candidates` where it is not."""
+
+    code: str | None
+    match: str
+    candidates: tuple[str, ...] = ()
+
+
+def add(table: RawTable, options: Options, bench: Workbench) -> None:
+    """Add the codes to every column of wards of a table, in place; its messages tell the counts.
+
+    The option `ward_units` pins `today` or `old`, and `none` keeps everything as it is.
+    """
+    if options.ward_units == "none":
+        return
+    masked = {key for key, pin in pins_by_column(table.columns, options).items() if pin.mask}
+    texts = [
+        column
+        for column in table.columns
+        if not column.native and column.header and column.key not in masked
+    ]
+    suspects = _suspects(table, texts, bench)
+    if not suspects:
+        return
+    units = wards.hanoi()
+    district = next((column for column in texts if DISTRICTS.are_name(column.header)), None)
+    province = next((column for column in texts if PROVINCES.are_name(column.header)), None)
+    added = []
+    for column in suspects:
+        if district is column:
+            continue
+        pairs = _pairs(table, column, district, province, bench)
+        found = _matched(pairs, units, options.ward_units)
+        if found is None:
+            continue
+        if _offers_codes(table, column, texts, found, bench):
+            table.messages.append(f"{column.header}: the table has today's ward codes already")
+            continue
+        added += _write(table, column, district, province, found, units, bench)
+    table.columns = [*table.columns, *added]
+
+
+def _suspects(table: RawTable, texts: list[RawColumn], bench: Workbench) -> list[RawColumn]:
+    """By a look at the first rows: columns whose cells say a ward's kind, or whose name does."""
+    if not texts:
+        return []
+    keys = ", ".join(quoted(column.key) for column in texts)
+    rows = bench.rows(f"SELECT {keys} FROM {table.name} LIMIT {SAMPLED_ROWS}")  # noqa: S608
+    found = []
+    for at, column in enumerate(texts):
+        seen = [row[at] for row in rows if row[at]]
+        said = sum(bool(_SAYS_KIND.match(text)) for text in seen)
+        named = WARDS.are_name(column.header) or OFFERED.are_name(column.header)
+        if seen and (named or said * 2 > len(seen)):
+            found.append(column)
+    return found
+
+
+_Pair = tuple[str, str | None]
+
+
+def _pairs(
+    table: RawTable,
+    column: RawColumn,
+    district: RawColumn | None,
+    province: RawColumn | None,
+    bench: Workbench,
+) -> list[_Pair]:
+    """Each text of the column with each district beside it."""
+    beside = quoted(district.key) if district else "NULL"
+    return [
+        (ward, named)
+        for ward, named in bench.rows(
+            f"SELECT DISTINCT {quoted(column.key)}, CAST({beside} AS VARCHAR) "  # noqa: S608
+            f"FROM {table.name} WHERE {quoted(column.key)} IS NOT NULL AND {_in_hanoi(province)}"
+        )
+    ]
+
+
+def _in_hanoi(province: RawColumn | None) -> str:
+    if province is None:
+        return "true"
+    key = quoted(province.key)
+    return f"coalesce(regexp_matches(lower(strip_accents({key})), 'ha ?noi|^0?1$'), true)"
+
+
+def _matched(pairs: list[_Pair], units: Units, pinned: str | None) -> dict[_Pair, Match] | None:
+    """What every pair stands for; None when the column is not of Hanoi's wards."""
+    if not pairs:
+        return None
+    names = {ward for ward, _ in pairs}
+    old_times = _is_old(pairs, units) if pinned in (None, "auto") else pinned == "old"
+    found = {pair: match(*pair, units, old_times) for pair in pairs}
+    known = {ward for (ward, _), one in found.items() if one.match != "unknown"}
+    # Names without their kind are streets' and people's names too, so more of them have to fit.
+    says_kind = sum(bool(_SAYS_KIND.match(name) or _CODE.fullmatch(name)) for name in names)
+    least = LEAST_NAMED_SHARE if says_kind * 2 > len(names) else LEAST_UNNAMED_SHARE
+    if len(known) < least * len(names) or (len(names) < LEAST_TEXTS and not says_kind):
+        return None
+    return found
+
+
+def _is_old(pairs: Iterable[_Pair], units: Units) -> bool:
+    """Whether a column is of the time before July 2025: some of its units ended then, or it has
+    districts; and not when it has units that only today has, beside as many old ones."""
+    only_old = only_today = 0
+    for ward, district in set(pairs):
+        name, beside = _apart(ward, district)
+        if _CODE.fullmatch(name):
+            is_old, is_today = name in units.old_by_code, name in units.today_names
+        else:
+            is_old, is_today = bool(_old(name, units)), bool(_today(name, units))
+        has_district = beside is not None and wards.key(beside) in units.districts
+        only_old += is_old and (not is_today or has_district)
+        only_today += is_today and not is_old
+    return only_old > only_today
+
+
+def match(ward: str, district: str | None, units: Units, old_times: bool) -> Match:
+    """What one text stands for, with the district beside it, if there is one."""
+    name, beside = _apart(ward, district)
+    if _CODE.fullmatch(name):
+        if not old_times:
+            return Match(name, "matched") if name in units.today_names else _UNKNOWN
+        candidates = {units.old_by_code[name]} if name in units.old_by_code else set()
+        return _converted(candidates)
+    today = _today(name, units)
+    if not old_times and today:
+        return Match(next(iter(today)), "matched") if len(today) == 1 else _several(today)
+    candidates = set(_old(name, units))
+    in_district = units.districts.get(wards.key(beside)) if beside else None
+    if in_district:
+        candidates = {unit for unit in candidates if unit.district == in_district}
+    found = _converted(candidates)
+    if found is _UNKNOWN and today and not in_district:
+        return Match(next(iter(today)), "matched") if len(today) == 1 else _several(today)
+    return found
+
+
+_UNKNOWN = Match(None, "unknown")
+
+
+def _converted(candidates: set[Old]) -> Match:
+    became = {unit.today for unit in candidates}
+    if not became:
+        return _UNKNOWN
+    codes = {code for today in became for code in today}
+    if len(codes) == 1:
+        return Match(codes.pop(), "converted")
+    return _several(codes, "split" if len(candidates) == 1 else "ambiguous")
+
+
+def _several(codes: Iterable[str], why: str = "ambiguous") -> Match:
+    return Match(None, why, tuple(sorted(codes)))
+
+
+def _today(name: str, units: Units) -> frozenset[str]:
+    key = wards.key(name)
+    return units.today.get(key) or (
+        units.today.get(wards.plain(key), frozenset()) if key.isascii() else frozenset()
+    )
+
+
+def _old(name: str, units: Units) -> frozenset[Old]:
+    key = wards.key(name)
+    return (
+        units.old.get(key)
+        or (units.old.get(wards.plain(key)) if key.isascii() else None)
+        or units.older.get(wards.plain(key), frozenset())
+    )
+
+
+def _apart(ward: str, district: str | None) -> _Pair:
+    """`Phường Ngọc Hà, quận Ba Đình`: the ward, and the district that it says itself."""
+    parts = _PARTS.split(ward.strip())
+    own = next((part for part in parts[1:] if wards.key(part).startswith(_DISTRICT_KINDS)), None)
+    return parts[0] if own else ward, own or district
+
+
+_DISTRICT_KINDS = ("quan:", "huyen:", "thixa:")
+
+
+def _offers_codes(
+    table: RawTable,
+    column: RawColumn,
+    texts: Sequence[RawColumn],
+    found: dict[_Pair, Match],
+    bench: Workbench,
+) -> bool:
+    """Whether the table itself has today's codes of its wards: in this column or in another."""
+    codes = {one.code for one in found.values() if one.code}
+    whole = all(one.match == "matched" for one in found.values())
+    if whole and all(_CODE.fullmatch(ward) for ward, _ in found):
+        return True
+    for other in texts:
+        if other is column:
+            continue
+        there = {
+            text
+            for (text,) in bench.rows(
+                f"SELECT DISTINCT {quoted(other.key)} FROM {table.name} "  # noqa: S608
+                f"WHERE {quoted(other.key)} IS NOT NULL LIMIT {len(codes) + 1}"
+            )
+        }
+        if there and codes and there <= codes:
+            return True
+    return False
+
+
+def _write(
+    table: RawTable,
+    column: RawColumn,
+    district: RawColumn | None,
+    province: RawColumn | None,
+    found: dict[_Pair, Match],
+    units: Units,
+    bench: Workbench,
+) -> list[RawColumn]:
+    rows = [(ward, beside, one.code, one.match) for (ward, beside), one in found.items()]
+    sides = [pa.array(side, pa.string()) for side in zip(*rows, strict=True)]
+    batch = pa.RecordBatch.from_arrays(sides, schema=_MATCHES)
+    matches = bench.load(_MATCHES, [batch])
+    bench.own(table.name)
+    beside = f"CAST({quoted(district.key)} AS VARCHAR)" if district else "NULL"
+    added = []
+    for field, description in (
+        ("code", "Mã phường, xã hiện hành (từ 01/7/2025) / today's ward code"),
+        ("match", "Cách tìm ra mã: matched, converted, split (bị chia), ambiguous, unknown"),
+    ):
+        key = f"{column.key}_ward_{field}"
+        bench.execute(f"ALTER TABLE {table.name} ADD COLUMN {key} VARCHAR")
+        bench.execute(
+            f"UPDATE {table.name} SET {key} = {matches}.{field} FROM {matches} "  # noqa: S608
+            f"WHERE {quoted(column.key)} = ward AND {beside} IS NOT DISTINCT FROM district "
+            f"AND {_in_hanoi(province)}"
+        )
+        header = f"{column.header}_ward_{field}"
+        added.append(RawColumn(key, header, "string", native=True, description=description))
+    bench.drop(matches)
+    _tell(table, column, found, units, bench)
+    return added
+
+
+def _tell(
+    table: RawTable,
+    column: RawColumn,
+    found: dict[_Pair, Match],
+    units: Units,
+    bench: Workbench,
+) -> None:
+    key = f"{column.key}_ward_match"
+    counts = Counter(
+        dict(
+            bench.rows(
+                f"SELECT {key}, count(*) FROM {table.name} "  # noqa: S608
+                f"WHERE {key} IS NOT NULL GROUP BY {key}"
+            )
+        )
+    )
+    for name, told in _TOLD.items():
+        if not counts[name]:
+            continue
+        examples = [
+            f"{ward} → {' / '.join(units.today_names[code] for code in one.candidates)}"
+            if one.candidates
+            else ward
+            for (ward, _), one in sorted(found.items(), key=str)
+            if one.match == name and name not in ("matched", "converted")
+        ]
+        shown = f": {'; '.join(examples[:SHOWN])}" if examples else ""
+        table.messages.append(f"{column.header}: {counts[name]} rows {told}{shown}")
