@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from harvesters.connectors import archive, ckan, csv, excel, geojson, gtfs, json, ndjson, parquet
+from harvesters.connectors import (
+    archive,
+    ckan,
+    csv,
+    excel,
+    geojson,
+    geopackage,
+    gtfs,
+    json,
+    kml,
+    ndjson,
+    parquet,
+    shapefile,
+    xml,
+)
 from harvesters.connectors.base import Connector, File, Link, Offer
 from harvesters.errors import SourceInvalid
 
@@ -13,8 +27,12 @@ CONNECTORS: dict[str, Connector] = {
         excel.CONNECTOR,
         json.CONNECTOR,
         ndjson.CONNECTOR,
+        xml.CONNECTOR,
         geojson.CONNECTOR,
+        kml.CONNECTOR,
         parquet.CONNECTOR,
+        shapefile.CONNECTOR,
+        geopackage.CONNECTOR,
         archive.CONNECTOR,
         gtfs.CONNECTOR,
         ckan.CONNECTOR,

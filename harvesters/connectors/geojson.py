@@ -12,7 +12,6 @@ import pyarrow as pa
 from shapely.errors import ShapelyError
 from shapely.geometry import shape
 
-from harvesters.connectors import places
 from harvesters.connectors.base import Connector
 from harvesters.connectors.json_stream import BUFFER_BYTES, JsonStream
 from harvesters.decode import refuse_other_formats
@@ -25,6 +24,7 @@ from harvesters.rawtable import (
     cleaned,
     text_schema,
 )
+from harvesters.readers import places
 from harvesters.source import Options
 from harvesters.workbench import Workbench
 from lake.rejected import Rejected

@@ -13,7 +13,7 @@ from harvesters.rawtable import RawTable
 from harvesters.source import Options
 from harvesters.workbench import Workbench
 
-_READER = "harvesters.connectors.parquet_reader"
+_READER = "harvesters.readers.parquet"
 
 
 def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:

@@ -165,10 +165,10 @@ def test_the_reader_reaches_no_other_file_and_no_network(tmp_path):
     tried = """
 import socket, sys
 from pathlib import Path
-from harvesters import apart
+from harvesters.readers import process
 given, other = map(Path, sys.argv[1:])
-apart._limit()
-apart._lock(given)
+process.limit()
+process.lock(given)
 print(given.read_text())
 for attempt in (other.read_text, lambda: given.write_text("x"), socket.socket):
     try:

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyproj
 
-from harvesters.apart import REJECTED, Table
-from harvesters.connectors import arrow_columns, places
-from harvesters.connectors.arrow_columns import Kept
 from harvesters.errors import CrsMissing, ParquetBroken, ParquetEncrypted
 from harvesters.pins import pins_by_column
 from harvesters.rawtable import ROW, RawColumn
+from harvesters.readers import arrow_columns, places
+from harvesters.readers.arrow_columns import Kept
+from harvesters.readers.process import REJECTED, Table
 from harvesters.source import ColumnPin, Options
 
 BATCH_BYTES = 16 << 20

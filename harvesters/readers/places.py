@@ -107,3 +107,11 @@ def transformer(crs: str) -> pyproj.Transformer | None:
 def name(crs: str) -> str:
     """What people call a coordinate system."""
     return str(pyproj.CRS.from_user_input(crs).name)
+
+
+def is_guess(crs: str) -> bool:
+    """Whether nothing is known of how a system's datum lies to WGS 84."""
+    group = pyproj.transformer.TransformerGroup(
+        pyproj.CRS.from_user_input(crs), CRS84, always_xy=True
+    )
+    return all("ballpark" in each.description.lower() for each in group.transformers)

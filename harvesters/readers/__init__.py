@@ -1,0 +1,1 @@
+"""What runs in a process of its own (`harvesters.apart`): readers of Parquet and of map layers."""
