@@ -61,11 +61,47 @@ KINDS: dict[str, Kind] = {
         N_("One JSON record a line (.ndjson, .jsonl)."),
         (".ndjson", ".jsonl"),
     ),
+    "xml": Kind(
+        N_("XML table"),
+        N_("The element that repeats in an XML file is a row; it is found or named."),
+        (".xml",),
+        reading=DOCUMENT,
+    ),
+    "parquet": Kind(
+        N_("Parquet table"),
+        N_("A table with types (.parquet), GeoParquet with places included."),
+        (".parquet",),
+    ),
+    "kml": Kind(
+        N_("KML map layer"),
+        N_("Places with their data from map programs (.kml, .kmz)."),
+        (".kml", ".kmz"),
+    ),
+    "geopackage": Kind(
+        N_("GeoPackage map layers"),
+        N_("The layers of a GeoPackage (.gpkg); several layers become several tables."),
+        (".gpkg",),
+        many_tables=True,
+        reading=LAYER,
+    ),
+    "shapefile": Kind(
+        N_("Shapefile (zip)"),
+        N_("A zip file with .shp, .shx, .dbf and .prj; VN-2000 becomes longitude and latitude."),
+        many_tables=True,
+        reading=LAYER,
+    ),
     "gtfs": Kind(
         N_("GTFS public transport timetable"),
         N_("A zip file of stops, routes and timetables; every file in it becomes a table."),
         (".zip",),
         many_tables=True,
+    ),
+    "archive": Kind(
+        N_("Archive of tables (zip, gz, tar.gz)"),
+        N_("Every table file in the archive becomes a table; a single one is the table."),
+        (".gz", ".tgz", ".tar"),
+        many_tables=True,
+        reading=("parts", "encoding"),
     ),
     "ckan": Kind(
         N_("Another CKAN catalogue"),
