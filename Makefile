@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: up down status logs reset doctor test lint test-fast test-ckan-plugins test-e2e test-ckan clean
+.PHONY: up down status logs reset doctor test lint test-fast test-ckan-plugins test-e2e test-ckan test-ckan-quick fuzz-search clean
 
 up: $(VENV)/installed
 	@$(BIN)/hanoiic up $(ARGS)
@@ -13,7 +13,7 @@ down status logs reset doctor: $(VENV)/installed
 	@$(BIN)/hanoiic $@ $(ARGS)
 
 # What the README calls the test command. Each part is a session of its own.
-test: lint test-fast test-ckan-plugins test-e2e
+test: lint test-fast test-ckan-plugins test-ckan-quick test-e2e
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -29,9 +29,18 @@ test-ckan-plugins: $(VENV)/installed-dev
 test-e2e: $(VENV)/installed-dev
 	$(BIN)/pytest tests/e2e -m e2e $(ARGS)
 
-# CKAN's own tests against our search index (some minutes; not a part of `test`). ARGS: modules.
+# Those of CKAN's own tests that search most, against our search index.
+test-ckan-quick: $(VENV)/installed-dev
+	$(BIN)/python tests/ckanext_hanoiic/ckan_own.py --quick $(ARGS)
+
+# CKAN's own tests and its extensions' (some minutes; not a part of `test`). ARGS: a suite, modules.
 test-ckan: $(VENV)/installed-dev
 	$(BIN)/python tests/ckanext_hanoiic/ckan_own.py $(ARGS)
+
+# Made-up queries against the search index (half an hour; not a part of `test`).
+fuzz-search: export HANOIIC_FUZZ_QUERIES ?= 20000
+fuzz-search: $(VENV)/installed-dev
+	$(BIN)/python tests/ckanext_hanoiic/run.py tests/ckanext_hanoiic/test_search_fuzz.py --timeout=7200 $(ARGS)
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	@PYTHON="$(PYTHON)" sh deploy/install.sh $(VENV) .

@@ -12,12 +12,13 @@ from ckan.common import CKANConfig
 from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
 
-from . import questions, reading, seam, synonyms, wards
+from . import forking, questions, reading, seam, synonyms, wards
 from .cli import hanoiic_search
 from .columns import column_fields
 from .facet_fields import facet_fields
 
 seam.install()
+forking.install()
 
 
 @tk.blanket.config_declarations
