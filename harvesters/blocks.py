@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from harvesters.errors import LineTooLong
 
 BLOCK_BYTES = 4 << 20
@@ -36,7 +38,9 @@ def cut(chunks: Iterator[bytes], quote: bytes) -> Iterator[bytes]:
 
 def _record_end(block: bytes, quote: bytes) -> int:
     end = len(block)
-    quotes = block.count(quote) if quote else 0
+    # Of many quotes numpy counts faster than `bytes.count`.
+    letters = np.frombuffer(block, np.uint8)
+    quotes = int(np.count_nonzero(letters == quote[0])) if quote else 0
     while True:
         line_end = max(block.rfind(b"\n", 0, end), block.rfind(b"\r", 0, end - 1))
         if line_end < 0:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 from harvesters import evidence as weighing
 from harvesters import numbers, plain, units
 from harvesters.evidence import Evidence
@@ -34,6 +36,7 @@ class TypedColumn:
 
     `text` is the SQL of its cleaned text (sentinels are NULL), `value` the SQL of its value; both
     are over the raw table. `may_fail`: a text may be left that has no value (only with pins).
+    `cast` is the Arrow type that all texts as they lie there can be cast to, for the same value.
     """
 
     raw: RawColumn
@@ -44,6 +47,7 @@ class TypedColumn:
     value: str
     may_fail: bool
     sentinel_count: int = 0
+    cast: pa.DataType | None = None
 
 
 @dataclass
@@ -106,6 +110,7 @@ class _Read:
     value: str
     may_fail: bool = False
     sentinel_count: int = 0
+    cast: pa.DataType | None = None
 
 
 def _described(name: str, raw: RawColumn, pin: ColumnPin, read: _Read) -> TypedColumn:
@@ -117,9 +122,8 @@ def _described(name: str, raw: RawColumn, pin: ColumnPin, read: _Read) -> TypedC
         title_en=pin.title_en or "",
         description=pin.description or raw.description or "",
     )
-    return TypedColumn(
-        raw, column, pin, read.reading, read.text, read.value, read.may_fail, read.sentinel_count
-    )
+    how = {key: value for key, value in vars(read).items() if key != "type"}
+    return TypedColumn(raw, column, pin, **how)
 
 
 def _read(
@@ -168,7 +172,7 @@ def _pinned(
 
 def _as_text(raw: RawColumn) -> _Read:
     key = quoted(raw.key)
-    return _Read(TEXT.name, "string", key, key)
+    return _Read(TEXT.name, "string", key, key, cast=plain.arrow_type("string"))
 
 
 def _text(table: str, raw: RawColumn, evidence: Evidence, bench: Workbench) -> _Read:
@@ -191,7 +195,8 @@ def _plain(raw: RawColumn, reading: Reading, evidence: Evidence) -> _Read | None
     if type_text == "string":
         return _as_text(raw)
     value = plain.cast(look, reading, key, type_text)
-    return _Read(reading.name, type_text, key, value) if value else None
+    cast = plain.arrow_type(type_text)
+    return _Read(reading.name, type_text, key, value, cast=cast) if value else None
 
 
 def _inferred(

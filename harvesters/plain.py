@@ -5,9 +5,19 @@ A table of consequences; the readings themselves, asked, would say the same (a t
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from harvesters.census import DATE, NUMBER, TIMESTAMP, Look
 from harvesters.readings import INFERRED, Reading
 
+# Types that Arrow casts plain texts to just as DuckDB does.
+_ARROW_TYPES = {
+    "string": pa.string(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+}
 _SQL_TYPES = {"int64": "BIGINT", "float64": "DOUBLE", "date": "DATE", "timestamp": "TIMESTAMP"}
 _ACCEPTED = {
     DATE: ("date_ymd", "timestamp_ymd", "timestamp_ymd_12"),
@@ -32,6 +42,11 @@ def cast(look: Look, reading: Reading, text: str, type_text: str) -> str | None:
     if misses(look) is None or (reading.decimal == "," and look.numbers and look.numbers.scale):
         return None
     return f"CAST({text} AS {_SQL_TYPES.get(type_text, type_text)})"
+
+
+def arrow_type(type_text: str) -> pa.DataType | None:
+    """The Arrow type that plain texts of a lake type are cast to; None where DuckDB has to."""
+    return _ARROW_TYPES.get(type_text)
 
 
 def _numbers(look: Look) -> tuple[str, ...]:

@@ -12,7 +12,9 @@ from itertools import islice
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
+from harvesters import ahead
 from harvesters.errors import SourceInvalid, TableEmpty, TooManyRejected
 from harvesters.normalise import TypedColumn, TypedTable
 from harvesters.source import Options
@@ -60,15 +62,31 @@ class Checked:
         """The share of rows that keep the contract, 0 to 1."""
         return self.accepted_count / max(1, self.accepted_count + self.rejected_count)
 
+    def accepted(self) -> Iterator[pa.RecordBatch]:
+        """The accepted rows in file order, one column of values for each of the typed columns."""
+        casts = [column.cast for column in self.typed.columns]
+        name = self.typed.raw.name
+        if any(rule.over_all_rows for rule in self.rules):
+            return self.bench.batches(self.accepted_sql())
+        if self.rules or None in casts:
+            return self.bench.batch_by_batch(name, self.accepted_sql())
+        keys = [column.raw.key for column in self.typed.columns]
+
+        def values(batch: pa.RecordBatch) -> pa.RecordBatch:
+            texts = map(batch.column, keys)
+            arrays = [text.cast(to) for text, to in zip(texts, casts, strict=True)]
+            return pa.RecordBatch.from_arrays(arrays, names=keys)
+
+        as_it_came = self.bench.as_it_came(name)
+        if as_it_came is None:
+            return self.bench.batches(self.accepted_sql())
+        return ahead.each(values, as_it_came)
+
     def accepted_sql(self) -> str:
         """The accepted rows in file order: one column `v<n>` for each of the typed columns."""
         values = ", ".join(f"v{index}" for index in range(len(self.typed.columns)))
         rows = _judged(self.typed, self.rules)
-        windows = any(rule.over_all_rows for rule in self.rules)
-        in_order = self.bench.is_in_order(self.typed.raw.name) and not windows
-        order = "" if in_order else " ORDER BY row"
-        accepted = " WHERE broken IS NULL" if self.rules else ""
-        return f"SELECT {values} FROM {rows}{accepted}{order}"  # noqa: S608
+        return f"SELECT {values} FROM {rows} WHERE broken IS NULL ORDER BY row"  # noqa: S608
 
     def rejected(self) -> Iterator[Rejected]:
         """The rejected rows: ragged ones first, then those that broke a rule."""

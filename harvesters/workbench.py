@@ -68,7 +68,7 @@ class Workbench:
     def keep(self, schema: pa.Schema, batches: Iterable[pa.RecordBatch], census: Census) -> str:
         """Store a stream of batches as a new table that is only read; its name.
 
-        `census` is that of the batches when they are all read. Rows stay in their order.
+        `census` is that of the batches when they are all read.
         """
         name = self._name()
         iterator = iter(batches)
@@ -96,6 +96,10 @@ class Workbench:
             return self._kept[name][1].row_count
         return int(self.row(f"SELECT count(*) FROM {name}")[0])  # noqa: S608
 
+    def as_it_came(self, name: str) -> Iterator[pa.RecordBatch] | None:
+        """The rows of a table that is still as it came, in order; None for another one."""
+        return _batches(self._kept[name][0]) if name in self._kept else None
+
     def sample(self, name: str, row_count: int, windows: int = 1) -> str | None:
         """A table of some `row_count` rows from `windows` places all over a table that is still
         as it came, in memory; None for another one."""
@@ -109,9 +113,16 @@ class Workbench:
             self._connection.register(sample, rows)
         return sample
 
-    def is_in_order(self, name: str) -> bool:
-        """Whether a table is read in the order of its rows without asking for it."""
-        return name in self._kept
+    def batch_by_batch(self, name: str, sql: str) -> Iterator[pa.RecordBatch]:
+        """Stream the answer of a query that asks each row of `name` by itself and answers in the
+        order of the rows: of a long table DuckDB need not sort more than a batch."""
+        if name not in self._kept:
+            yield from self.batches(sql)
+            return
+        with self._connection.cursor() as cursor:
+            for batch in _batches(self._kept[name][0]):
+                cursor.register(name, pa.Table.from_batches([batch]))
+                yield from cursor.sql(sql).to_arrow_reader(BATCH_ROWS)
 
     def own(self, name: str) -> None:
         """Make a table one that can be changed; what was known of it is no longer."""
@@ -164,6 +175,15 @@ class Workbench:
 
     def drop(self, name: str) -> None:
         self._connection.execute(f"DROP TABLE IF EXISTS {name}")
+
+
+def _batches(kept: pa.Table | pa_dataset.Dataset) -> Iterator[pa.RecordBatch]:
+    if isinstance(kept, pa.Table):
+        yield from kept.to_batches()
+        return
+    with pa.OSFile(kept.files[0]) as file, pa_ipc.open_file(file) as reader:
+        for number in range(reader.num_record_batches):
+            yield reader.get_batch(number)
 
 
 def _windows(kept: pa.Table | pa_dataset.Dataset, row_count: int, windows: int) -> pa.Table:
