@@ -81,6 +81,12 @@ class SecretsUnavailable(ConsoleError):
     code = "secrets_unavailable"
 
 
+class WebhookRefused(ConsoleError):
+    """The webhook is not called: no plain public address, or no key to sign with."""
+
+    code = "webhook_refused"
+
+
 # Errors the console itself writes into a run.
 SOURCE_DELETED = "source_deleted"
 WORKER_LOST = "worker_lost"

@@ -10,7 +10,7 @@ from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
 from .blueprint import Answer, act, console, first_complaint, render
-from .states import HOLD_STATES, OPEN
+from .states import DECIDABLE, DELETED, HOLD_OPEN
 
 DECIDED_SHOWN = 50
 
@@ -21,7 +21,7 @@ def held_list() -> Answer:
     decided = [
         hold
         for hold in act("hanoiic_hold_list", state="all", limit=DECIDED_SHOWN)
-        if hold["state"] != HOLD_STATES[0]
+        if hold["state"] != HOLD_OPEN
     ]
     return render("held_list.html", holds=holds, decided=decided)
 
@@ -71,7 +71,7 @@ def show(hold: dict[str, Any], error: tk.ValidationError | None = None) -> str:
         source=source,
         decider=decider.display_name if decider else None,
         release=last if last and last["trigger"] == "release" else None,
-        is_running=bool(last) and last["state"] in OPEN,
+        choices=DECIDABLE.get(hold["state"], ()) if source["state"] != DELETED else (),
         complaint=first_complaint(error) if error else None,
         form=flask.request.form,
     )

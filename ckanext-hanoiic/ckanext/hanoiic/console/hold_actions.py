@@ -26,7 +26,7 @@ from .paging import page
 from .refusals import refused
 from .runs import request_run
 from .source_fields import COLUMN
-from .states import DECISIONS, DELETED, HOLD_OPEN, HOLD_STATES, MASKS
+from .states import DECIDABLE, DECISIONS, DELETED, HOLD_OPEN, HOLD_STATES, MASKS
 
 SUMMARY = ("id", "source_id", "run_id", "table", "kind", "reason", "state", "held_at")
 # What an officer pins with an approval, by the kind of finding: parameter → option of a column.
@@ -95,6 +95,8 @@ def hanoiic_hold_show(context: Context, data_dict: dict[str, Any]) -> dict[str, 
 def hanoiic_hold_decide(context: Context, data_dict: dict[str, Any]) -> dict[str, Any]:
     """Approve or reject a held version. An approval asks for a run that publishes it.
 
+    What was rejected may be approved later.
+
     :param id: the hold's id
     :param decision: ``approve`` or ``reject``
     :param note: why; it stays with the decision
@@ -103,14 +105,14 @@ def hanoiic_hold_decide(context: Context, data_dict: dict[str, Any]) -> dict[str
     :param types: of a changed schema that is approved: ``{column: type}``, kept as
         ``options.columns.<column>.type`` (optional)
     :returns: the hold, as ``hanoiic_hold_show``, and ``release_run``: a run's id or null
-    :raises ValidationError: ``hold_decided`` when it is not open any more
+    :raises ValidationError: ``hold_decided`` when it is neither open nor, for an approval, rejected
     """
     tk.check_access("hanoiic_hold_decide", context, data_dict)
     values = said(data_dict, CHECKS, required=("decision", "note"), beside={"id"})
     hold = hold_of(data_dict)
     source = hold.source.lock()
     model.Session.refresh(hold, with_for_update={"of": Hold})
-    if hold.state != HOLD_OPEN or source.state == DELETED:
+    if values["decision"] not in DECIDABLE.get(hold.state, ()) or source.state == DELETED:
         raise refused(HoldDecided(f"This held version is {hold.state}."), state=hold.state)
     pins = pinned(hold, values)
     hold.state, hold.note = DECISIONS[values["decision"]], values["note"]

@@ -106,6 +106,7 @@ def words() -> dict[str, Any]:
         "reading": reading.READING,
         "types": reading.TYPES,
         "masks": reading.MASK_WORDS,
+        "date_orders": reading.DATE_ORDERS,
         "type": wording.type_in_words,
         "megabytes": wording.megabytes,
         "percent": wording.percent,

@@ -34,6 +34,21 @@ RENAME = N_("Choose another table or dataset name: this one belongs to another s
 ASK_THE_OPERATOR = N_(
     "Run the source again. If it fails again, send the harvest number to the portal’s operator."
 )
+PIN_THE_ROWS = N_(
+    'Pin where the records are in the advanced options, for instance {"rows": "result.items"}.'
+)
+PIN_THE_PARTS = N_(
+    'Pin which files or layers to take in the advanced options, for instance {"parts": "*.csv"}.'
+)
+PIN_THE_CRS = N_(
+    'Pin the coordinate system in the advanced options, for instance {"crs": "EPSG:3405"}.'
+)
+EXPORT_AGAIN = N_("Have the file exported again from the program that made it.")
+UPLOAD_AGAIN = N_("Upload the file again.")
+CORRECT_OR_DECIDE = N_(
+    "Have the data corrected at the source. If the decision was wrong, open it among the held "
+    "versions and approve it."
+)
 NOTHING = N_("Nothing: the source is no longer harvested.")
 
 # Code of a run's error → what happened, what to do.
@@ -62,6 +77,18 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         N_("The timetable lacks a file that GTFS requires."),
         N_("Ask those who make the timetable for a complete one."),
     ),
+    "crs_missing": (N_("The map layer does not say its coordinate system."), PIN_THE_CRS),
+    "layer_broken": (N_("The map layer is damaged, or a part of it is missing."), EXPORT_AGAIN),
+    "json_broken": (N_("The file is no valid JSON."), EXPORT_AGAIN),
+    "xml_broken": (N_("The file is no valid XML."), EXPORT_AGAIN),
+    "xml_unsafe": (N_("The XML contains definitions that could do harm."), EXPORT_AGAIN),
+    "nested_too_deep": (N_("The file is nested too deeply to be a table."), CHANGE_THE_KIND),
+    "rows_not_found": (N_("The document has no list of records, or several."), PIN_THE_ROWS),
+    "part_not_found": (N_("The archive or file has no such part."), PIN_THE_PARTS),
+    "parquet_broken": (N_("The Parquet file cannot be read."), EXPORT_AGAIN),
+    "parquet_encrypted": (N_("The Parquet file is encrypted."), EXPORT_AGAIN),
+    "reader_died": (N_("Reading the file took too much memory or time."), SPLIT_THE_FILE),
+    "upload_gone": (N_("The uploaded file is no longer there."), UPLOAD_AGAIN),
     "catalogue_broken": (N_("The catalogue does not answer as CKAN does."), CHANGE_THE_KIND),
     "encoding_unknown": (N_("The file’s encoding could not be found out."), PIN_THE_ENCODING),
     "encoding_broken": (N_("The file has bytes that its encoding lacks."), PIN_THE_ENCODING),
@@ -79,6 +106,15 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "column_missing": (N_("A required column is missing."), LOOK_AT_THE_ROWS),
     "too_many_rejected": (N_("Too many rows break the rules."), LOOK_AT_THE_ROWS),
     "data_refused": (N_("The data is not fit to be published."), LOOK_AT_THE_ROWS),
+    "held_version_rejected": (
+        N_("The data is again what an officer rejected."),
+        CORRECT_OR_DECIDE,
+    ),
+    "mask_key_missing": (N_("The portal has no key to replace values by codes."), ASK_THE_OPERATOR),
+    "database_unavailable": (N_("The harvest database did not answer."), ASK_THE_OPERATOR),
+    "portal_failed": (N_("The catalogue did not answer as expected."), ASK_THE_OPERATOR),
+    "portal_not_there": (N_("The source or its harvest is no longer there."), NOTHING),
+    "harvest_failed": (N_("The harvest broke."), ASK_THE_OPERATOR),
     "source_invalid": (N_("The source’s settings cannot be followed."), EDIT_THE_SOURCE),
     "portal_refused": (N_("The catalogue did not take the dataset."), EDIT_THE_SOURCE),
     "table_taken": (N_("The table belongs to another source or department."), RENAME),
@@ -99,6 +135,8 @@ REASONS: dict[str, str] = {
     "pattern_mismatch": N_("Does not match the pattern"),
     "not_unique": N_("Occurs more than once"),
     "ragged_row": N_("Too many or too few cells"),
+    "json_broken": N_("No valid JSON"),
+    "not_an_object": N_("No record"),
     "geometry_invalid": N_("The place on the map cannot be read"),
 }
 

@@ -10,7 +10,7 @@ from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 from ckan.types import Context
 
-from . import claims, hold_model, report, runs, states
+from . import claims, hold_model, notices, report, runs, states
 from .auth import is_harvester, officer_organisations, run_of, source_of
 from .errors import ConsoleError, RunOpen
 from .model import WITHOUT_REPORT, Run, Source, now
@@ -150,9 +150,10 @@ def hanoiic_run_update(context: Context, data_dict: dict[str, Any]) -> dict[str,
     for key, value in values.items():
         setattr(run, key, value)
     moment = now()
+    holds: list[hold_model.Hold] = []
     if state in FINISHED:
         run.finish(state)
-        settle(run, found)
+        holds = settle(run, found)
         claims.reschedule(run, moment)
     else:
         run.state = state
@@ -160,11 +161,12 @@ def hanoiic_run_update(context: Context, data_dict: dict[str, Any]) -> dict[str,
     if state == RUNNING:
         run.started_at = run.started_at or moment
     model.Session.commit()
+    notices.after_run(run, holds)
     return run.as_dict()
 
 
-def settle(run: Run, found: list[dict[str, Any]]) -> None:
-    """Keep what a run that ended holds back, and forget what it found no more."""
+def settle(run: Run, found: list[dict[str, Any]]) -> list[hold_model.Hold]:
+    """Keep what a run that ended holds back, and forget what it found no more; what it holds."""
     source = run.source
     holds = hold_model.keep(source, run.id, found)
     held = {hold.table for hold in holds}
@@ -174,6 +176,7 @@ def settle(run: Run, found: list[dict[str, Any]]) -> None:
     model.Session.flush()
     if run.state == HELD:
         runs.release_what_was_approved_meanwhile(source, run, holds)
+    return holds
 
 
 def reported(run: Run, data: dict[str, Any]) -> dict[str, Any]:

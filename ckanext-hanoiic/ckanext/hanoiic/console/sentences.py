@@ -26,7 +26,7 @@ SENTENCES: dict[str, str] = {
     ),
     # Messages of stages.
     r"encoding (?P<encoding>\S+), delimiter (?P<delimiter>.+), header (?P<header>.+)": N_(
-        "encoding {encoding}, delimiter {delimiter}, header {header}"
+        "encoding {encoding}, delimiter “{delimiter}”, header {header}"
     ),
     r"sheet '(?P<sheet>.+)' of (?P<count>\d+), header (?P<header>.+)": N_(
         "sheet “{sheet}” of {count}, header {header}"
@@ -44,6 +44,88 @@ SENTENCES: dict[str, str] = {
     r"unchanged, nothing was published\.": N_("unchanged, nothing was published."),
     r"the same content as version (?P<version>\d+)\.": N_("the same content as version {version}."),
     r"Attempt (?P<attempt>\d+) of (?P<tries>\d+)\.": N_("Attempt {attempt} of {tries}."),
+    r"(?P<alphabet>.+?) text made Unicode \(confidence (?P<confidence>[\d.]+)\), "
+    r"(?P<cells>\d+) cells with (?P<texts>\d+) texts(?P<examples>(: .+)?)": N_(
+        "{alphabet} text made Unicode (certainty {confidence}), {cells} cells with {texts} "
+        "texts{examples}"
+    ),
+    r"(?P<alphabet>.+?) text made Unicode \(pinned\), "
+    r"(?P<cells>\d+) cells with (?P<texts>\d+) texts(?P<examples>(: .+)?)": N_(
+        "{alphabet} text made Unicode (pinned), {cells} cells with {texts} texts{examples}"
+    ),
+    r"(?P<count>\d+) headers made Unicode: (?P<examples>.+)": N_(
+        "{count} headers made Unicode: {examples}"
+    ),
+    r"units from the row below the header: (?P<units>.+)": N_(
+        "units from the row below the header: {units}"
+    ),
+    r"(?P<count>\d+) rows look like sums\. They are kept, (?P<column>\S+) marks them: "
+    r"(?P<rows>.+)": N_("{count} rows look like sums. They are kept, {column} marks them: {rows}"),
+    r"(?P<count>\d+) rows look like sums of groups\. They are kept, (?P<column>\S+) marks them: "
+    r"(?P<rows>.+)": N_(
+        "{count} rows look like sums of groups. They are kept, {column} marks them: {rows}"
+    ),
+    r"(?P<count>\d+) rows name a group, or have one cell only\. They are kept, (?P<column>\S+) "
+    r"marks them: (?P<rows>.+)": N_(
+        "{count} rows name a group, or have one cell only. They are kept, {column} marks them: "
+        "{rows}"
+    ),
+    r"(?P<count>\d+) rows are notes\. They are kept, (?P<column>\S+) marks them: (?P<rows>.+)": N_(
+        "{count} rows are notes. They are kept, {column} marks them: {rows}"
+    ),
+    r"(?P<count>\d+) lines below the table are notes, not rows: (?P<rows>.+)": N_(
+        "{count} lines below the table are notes, not rows: {rows}"
+    ),
+    r"(?P<count>\d+) rows repeat the header; left out: (?P<rows>.+)": N_(
+        "{count} rows repeat the header; left out: {rows}"
+    ),
+    r"(?P<count>\d+) rows are units of today": N_("{count} rows are wards of today"),
+    r"(?P<count>\d+) rows are units before July 2025, converted": N_(
+        "{count} rows are wards from before July 2025, converted"
+    ),
+    r"(?P<count>\d+) rows are units that were divided among several: not guessed: "
+    r"(?P<units>.+)": N_(
+        "{count} rows are wards that were divided among several, so not guessed: {units}"
+    ),
+    r"(?P<count>\d+) rows have a name that several units had, and no district tells which: "
+    r"(?P<units>.+)": N_(
+        "{count} rows have a name that several wards had, and no district tells which: {units}"
+    ),
+    r"(?P<count>\d+) rows are no units of Hanoi: (?P<units>.+)": N_(
+        "{count} rows are no wards of Hanoi: {units}"
+    ),
+    r"the table has today's ward codes already": N_("the table has today’s ward codes already"),
+    r"left out, as an officer decided": N_("left out, as an officer decided"),
+    r"published as keyed hashes, as an officer decided": N_(
+        "published as codes, as an officer decided"
+    ),
+    r"published shortened, as an officer decided": N_("published shortened, as an officer decided"),
+    # What waits for an officer.
+    r"(?P<count>\d+) columns look like personal data \((?P<columns>.+)\)\.": N_(
+        "{count} columns look like personal data ({columns})."
+    ),
+    r"(?P<table>\S+) waits for an officer: (?P<rest>.+)": N_("{table} waits for you: {rest}"),
+    r"The columns changed: (?P<changes>.+)\.": N_("The columns changed: {changes}."),
+    r"column (?P<column>.+) \((?P<type>[a-z0-9_(),]+)\) is gone": N_("the column {column} is gone"),
+    r"column (?P<column>.+) is (?P<after>\S+) now, was (?P<before>\S+)": N_(
+        "the column {column} is {after} now, was {before}"
+    ),
+    r"column (?P<before>.+) seems to be called (?P<after>.+) now": N_(
+        "the column {before} seems to be called {after} now"
+    ),
+    r"new column (?P<column>.+) \((?P<type>\S+)\); published, for no reader breaks": N_(
+        "the new column {column} was published"
+    ),
+    r"(?P<count>\d+) of (?P<known>\d+) datasets are no longer in the catalogue\. None was marked "
+    r"as missing before somebody agrees\.": N_(
+        "{count} of {known} datasets are no longer in the catalogue. None is marked as missing "
+        "before somebody agrees."
+    ),
+    r"The catalogue is empty; it had (?P<known>\d+) datasets\. None was marked as missing before "
+    r"somebody agrees\.": N_(
+        "The catalogue is empty; it had {known} datasets. None is marked as missing before "
+        "somebody agrees."
+    ),
     # Errors.
     r"(?P<rejected>\d+) of (?P<rows>\d+) rows were rejected; (?P<share>[\d.]+%) are allowed\. "
     r"Nothing was published\.": N_(
@@ -68,7 +150,9 @@ SENTENCES: dict[str, str] = {
     ),
 }
 # Facts that are words themselves.
-NESTED = ("type", "header")
+NESTED = ("type", "header", "rest")
+# Facts that are several sentences.
+LISTED = ("changes",)
 TYPES: dict[str, str] = {
     "boolean": N_("true or false"),
     "int64": N_("a whole number"),
@@ -79,7 +163,7 @@ TYPES: dict[str, str] = {
     "geometry": N_("a place on the map"),
 }
 # ``table: sentence``, ``column: sentence``, one inside of the other.
-NAMED = re.compile(r"(?P<name>[^\s:]+): (?P<rest>.+)", re.DOTALL)
+NAMED = re.compile(r"(?P<name>[^:]{1,200}): (?P<rest>.+)", re.DOTALL)
 PATTERNS = [(re.compile(pattern), text) for pattern, text in SENTENCES.items()]
 
 
@@ -108,4 +192,6 @@ def _said(sentence: str) -> str | None:
 def _fact(name: str, value: str) -> str:
     if name == "type" and value in TYPES:
         return _(TYPES[value])
+    if name in LISTED:
+        return "; ".join(say(part) for part in value.split("; "))
     return say(value) if name in NESTED else value

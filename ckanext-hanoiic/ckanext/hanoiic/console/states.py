@@ -41,6 +41,8 @@ HOLD_KINDS = ("personal_data", "schema_drift", "deletes")
 HOLD_OPEN, SUPERSEDED = "open", "superseded"
 HOLD_STATES = (HOLD_OPEN, "approved", "rejected", SUPERSEDED)
 DECISIONS = {"approve": "approved", "reject": "rejected"}
+# A rejection may be taken back; what was published cannot be.
+DECIDABLE = {HOLD_OPEN: frozenset(DECISIONS), "rejected": frozenset({"approve"})}
 MASKS = ("drop", "hash", "truncate")
 
 READY, FAILED = "ready", "failed"
