@@ -8,11 +8,11 @@ from typing import Any
 from ckan.plugins import toolkit as tk
 from ckanext.dcat.profiles import SCHEMA, EuropeanDCATAP3Profile, SchemaOrgProfile
 from ckanext.dcat.utils import resource_uri
+from ckanext.hanoiic.search.wards import wards
 from rdflib import BNode, Literal, Namespace, URIRef
 from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, RDFS, SKOS, XSD
 
 from .catalogue import entities
-from .wording import wards
 
 EU = "http://publications.europa.eu/resource/authority/"
 FREQUENCY = Namespace(EU + "frequency/")
@@ -74,8 +74,8 @@ class HanoiicProfile(EuropeanDCATAP3Profile):
             self.g.add((ref, DCTERMS.spatial, place))
             self.g.add((place, RDF.type, DCTERMS.Location))
             self.g.add((place, DCTERMS.identifier, Literal(code)))
-            if name := wards().get(code):
-                self.g.add((place, SKOS.prefLabel, Literal(name, lang="vi")))
+            if ward := wards().get(code):
+                self.g.add((place, SKOS.prefLabel, Literal(ward.name, lang="vi")))
 
     def _topics(self, dataset: dict[str, Any], ref: URIRef) -> None:
         for group in dataset.get("groups", []):

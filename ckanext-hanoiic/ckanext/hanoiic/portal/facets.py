@@ -62,9 +62,9 @@ def label(field: str, value: str) -> str:
 
 
 def former_names(field: str, value: str) -> tuple[str, ...]:
-    """What a ward was before July 2025; nothing for other fields."""
+    """What a ward was made of in July 2025, by bare names; nothing for other fields."""
     ward = wards.wards().get(value) if field == WARDS else None
-    return ward.former if ward else ()
+    return tuple(dict.fromkeys(map(wards.bare, ward.former))) if ward else ()
 
 
 def name_values(search_facets: Mapping[str, Any]) -> None:

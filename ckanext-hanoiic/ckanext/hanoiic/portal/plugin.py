@@ -16,6 +16,7 @@ from . import catalogue, facets, neighbours, request_log, wording
 from .auth import AUTH_FUNCTIONS
 from .preview import previews
 from .recipes import recipes, short_recipe
+from .structured_data import structured_data
 from .suggest import hanoiic_search_suggest
 from .validators import VALIDATORS
 from .views import forget_assets, portal
@@ -44,6 +45,8 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
         tk.add_public_directory(config, "public")
         tk.add_resource("assets", "hanoiic-portal")
         config.update(DCAT_PROFILES)
+        # What CKAN's own home page counts at every visit; our lists name their facets themselves.
+        config["search.facets"] = list(catalogue.COUNTED)
 
     def make_middleware(self, app: Any, config: CKANConfig) -> Any:
         return csrf.guard(request_log.install(app))
@@ -75,6 +78,7 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
             "get_translated": wording.in_language,
             "dataset_display_name": wording.dataset_title,
             "get_facet_items_dict": facets.items,
+            "structured_data": structured_data,
             "hanoiic_access_page": neighbours.access_page,
             "hanoiic_console_page": neighbours.console_page,
             "hanoiic_departments": catalogue.departments,

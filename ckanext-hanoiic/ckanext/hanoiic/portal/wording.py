@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -55,7 +56,12 @@ def value_label(field: str, value: str) -> str:
 
 def number(value: float | str | None) -> str:
     """``1.234.567`` in Vietnamese, ``1,234,567`` in English."""
-    return "" if value in (None, "") else format_decimal(value, locale=language())
+    return "" if value in (None, "") else _decimal(value, language())
+
+
+@lru_cache(maxsize=4096)  # a page of facets writes hundreds of small numbers
+def _decimal(value: float | str, locale: str) -> str:
+    return str(format_decimal(value, locale=locale))
 
 
 def percent(share: float) -> str:

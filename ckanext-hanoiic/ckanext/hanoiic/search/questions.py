@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import flask
+from ckan.plugins import toolkit as tk
+
 from . import freshness
 
 # Where the number of facet values that a caller wants waits while all are counted.
@@ -41,13 +44,21 @@ def answered(search_results: dict[str, Any], search_params: dict[str, Any]) -> d
     search_results["search_facets"][freshness.FIELD] = {
         "title": freshness.FIELD,
         "items": [
-            {"name": name, "display_name": name, "count": count} for name, count in counts.items()
+            {"name": name, "display_name": _words(name), "count": count}
+            for name, count in counts.items()
         ],
     }
     search_results["facets"].pop(freshness.DUE, None)
     search_results["facets"][freshness.FIELD] = counts
     _shorten(search_results, extras.pop(LIMIT))
     return search_results
+
+
+def _words(name: str) -> str:
+    """A value as the portal's pages say it, where there is a page and a reader."""
+    if flask.has_request_context() and "hanoiic_facet_label" in tk.h:
+        return str(tk.h.hanoiic_facet_label(freshness.FIELD, name))
+    return name
 
 
 def _shorten(search_results: dict[str, Any], limit: Any) -> None:

@@ -14,7 +14,7 @@ from .seam import SCHEMES
 from .store import store_for
 from .vocabulary import StoredVocabulary
 
-NO_HELP: dict[str, list[Any]] = {"did_you_mean": [], "fewer_words": []}
+NO_HELP: dict[str, Any] = {"count": 0, "did_you_mean": [], "fewer_words": []}
 SPELLING_TIMEOUT_S = 5
 READER = ("user", "auth_user_obj", "ignore_auth")  # what of a context says who asks
 
@@ -24,8 +24,9 @@ def hanoiic_search_help(context: dict[str, Any], data_dict: dict[str, Any]) -> d
     """Queries that find something, for one that finds nothing.
 
     :param q: what the reader typed
-    :returns: ``did_you_mean`` (other spellings) and ``fewer_words``: lists of ``{"q", "count"}``,
-        counted over what this caller may see
+    :returns: ``count`` (what it finds without filters; then no other query is offered),
+        ``did_you_mean`` (other spellings) and ``fewer_words``: lists of ``{"q", "count"}``, counted
+        over what this caller may see
     """
     q = tk.get_or_bust(data_dict, "q")
     if not isinstance(q, str):
@@ -34,18 +35,18 @@ def hanoiic_search_help(context: dict[str, Any], data_dict: dict[str, Any]) -> d
         return dict(NO_HELP)
 
     def count(text: str) -> int:
-        seen = {
-            key: context[key] for key in ("user", "auth_user_obj", "ignore_auth") if key in context
-        }
+        seen = {key: context[key] for key in READER if key in context}
         try:
             return int(tk.get_action("package_search")(seen, {"q": text, "rows": 0})["count"])
         except SearchError:
             return 0
 
+    if found := count(q):
+        return {**NO_HELP, "count": found}
     url = config["solr_url"].replace("postgres://", "postgresql://", 1)
     try:
         with store_for(url, SPELLING_TIMEOUT_S).transaction() as connection:
-            return advice.advice(q, StoredVocabulary(connection), count)
+            return {**NO_HELP, **advice.advice(q, StoredVocabulary(connection), count)}
     except SearchFailed as error:
         raise SearchError(str(error)) from error
 

@@ -57,6 +57,14 @@ def wards() -> Mapping[str, Ward]:
     }
 
 
+KINDS = ("Phường ", "Xã ", "Thị trấn ")
+
+
+def bare(name: str) -> str:
+    """`Phường Dịch Vọng` → `Dịch Vọng`."""
+    return next((name.removeprefix(kind) for kind in KINDS if name.startswith(kind)), name)
+
+
 def name_of(code: str) -> str:
     """Today's name of a ward, or the code itself where there is none."""
     ward = wards().get(code)
