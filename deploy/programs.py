@@ -147,6 +147,7 @@ class Plan:
             "HANOIIC_GATEWAY_URL": self.settings.public_gateway_url,
             "HANOIIC_HARVEST_DATABASE_URL_FILE": str(database),
             "HANOIIC_HARVEST_CREDENTIAL_FILE": str(self.home.secret_file("harvest_credential")),
+            **({"HANOIIC_HARVEST_REFERENCE_TABLES": "planning_wards"} if self.demo else {}),
             "HANOIIC_HARVEST_MASK_KEY_FILE": str(self.home.secret_file("harvest_mask.key")),
             "HANOIIC_HARVEST_RAW_DIR": str(self.home.raw),
             "HANOIIC_HARVEST_ALLOWED_HOSTS": ",".join([*allowed, *self.settings.allowed_hosts]),

@@ -123,6 +123,7 @@ def run(given: argparse.Namespace) -> int:
             room.portal,
             room.presence,
             mask_secret=room.mask_secret,
+            references=room.references,
             patience=room.patience,
         )
         return EXIT[print_plan(plan(source, ground))]

@@ -151,6 +151,7 @@ def _kept(
         column,
         column=replace(column.column, type=published),
         value=f"CAST({value} AS {sql_type})",
+        cast=None,
     )
 
 

@@ -272,6 +272,12 @@ class TableTaken(DataRefused):
     code = "table_taken"
 
 
+class ReferenceMissing(HarvestError):
+    """A table that a column refers to has no version yet."""
+
+    code = "reference_missing"
+
+
 class MaskKeyMissing(HarvestError):
     """A column is to be hashed, and the worker has no key, or none that is long enough."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harvesters import database
+from harvesters.contract import References
 from harvesters.departures import Patience
 from harvesters.fetch import Client
 from harvesters.lanes import Lanes
@@ -48,13 +49,15 @@ def keep(settings: Settings) -> Keep:
 def room(settings: Settings) -> Room:
     """A run's connections. Raises SecretMissing."""
     address = conninfo(settings)
+    lake = Lake(settings.lake_root)
     return Room(
         client=Client(settings.harvest_raw_dir, settings.harvest_allowed_hosts),
-        lake=Lake(settings.lake_root),
+        lake=lake,
         portal=portal(settings),
         receipts=Receipts(address),
         presence=Presence(address),
         gateway_url=settings.gateway_url,
         mask_secret=read_secret(key) if (key := settings.harvest_mask_key_file) else None,
+        references=References(lake, settings.harvest_reference_tables),
         patience=patience(settings),
     )

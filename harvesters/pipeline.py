@@ -109,7 +109,7 @@ def _file(
             report_unchanged(receipt, room.lake, run_id, report)
             return Settled(file, receipt)
     with Workbench() as bench:
-        checked = prepare(file, fetched, source, bench, report, room.mask_secret)
+        checked = prepare(file, fetched, source, bench, report, room.mask_secret, room.references)
         gated = gate(file, checked, source, room.lake, report)
         fit = [one for one in gated if one.passes]
         settled = Settled(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from harvesters import connectors, departures
 from harvesters.connectors import File
+from harvesters.contract import References
 from harvesters.departures import Departures, Patience
 from harvesters.errors import HarvestError
 from harvesters.fetch import Client, Fetched
@@ -78,6 +79,7 @@ class Ground:
     portal: Portal | None = None
     presence: Presence | None = None
     mask_secret: str | None = None
+    references: References | None = None
     patience: Patience = field(default_factory=Patience)
 
 
@@ -117,7 +119,9 @@ def _tables(
             fetched = fetch(file, ground.client, ground.portal)
     with Workbench() as bench:
         scratch = Lake(bench.folder / "lake")
-        checked = prepare(file, fetched, source, bench, report, ground.mask_secret)
+        checked = prepare(
+            file, fetched, source, bench, report, ground.mask_secret, ground.references
+        )
         gated = gate(file, checked, source, ground.lake, report)
         return [_planned(one, scratch, ground.lake) for one in gated]
 

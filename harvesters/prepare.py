@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from harvesters import connectors, drift, guess, holds, masks, uploads, ward_codes
+from harvesters import connectors, contract, drift, guess, holds, masks, uploads, ward_codes
 from harvesters.connectors import File
+from harvesters.contract import References
 from harvesters.errors import HeldVersionRejected, SourceInvalid
 from harvesters.fetch import Client, Fetched, Validators
 from harvesters.holds import Hold
@@ -73,10 +74,12 @@ def prepare(
     bench: Workbench,
     report: Report,
     mask_secret: str | None,
+    references: References | None = None,
 ) -> list[Checked]:
     """Bytes to checked tables: decode, mask, normalise and validate.
 
-    `mask_secret` is behind columns that are hashed. Raises DataRefused, MaskKeyMissing.
+    `mask_secret` is behind columns that are hashed, `references` what columns may refer
+    to. Raises DataRefused, MaskKeyMissing.
     """
     connector = connectors.of(file.kind)
     if connector.decode is None:
@@ -98,7 +101,15 @@ def prepare(
             stage.count(columns=len(typed[-1].columns), rows=typed[-1].row_count)
             stage.say(*(f"{raw.part or file.table}: {text}" for text in typed[-1].messages))
     with report.stage("validate") as stage:
-        checked = [validate(table, source.options, bench) for table in typed]
+        checked = [
+            validate(
+                table,
+                source.options,
+                bench,
+                contract.rules(table, source.options, references, bench),
+            )
+            for table in typed
+        ]
         for table in checked:
             stage.count(accepted=table.accepted_count, rejected=table.rejected_count)
             if table.rejected_count:

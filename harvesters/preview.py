@@ -81,7 +81,9 @@ def preview(source: Source, room: Room, report: Report) -> Iterator[tuple[str, A
             fetched = known.get(file.url) or fetch(file, room.client, room.portal)
             stage.count(files=1, bytes=fetched.byte_count)
         with Workbench() as bench:
-            checked = prepare(file, fetched, source, bench, report, room.mask_secret)
+            checked = prepare(
+                file, fetched, source, bench, report, room.mask_secret, room.references
+            )
             for gated in gate(file, checked, source, None, report):
                 yield "tables", as_preview(gated)
 

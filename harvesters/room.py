@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from harvesters.contract import References
 from harvesters.departures import Patience
 from harvesters.fetch import Client
 from harvesters.portal import Portal
@@ -14,7 +15,8 @@ from lake.store import Lake
 
 @dataclass(frozen=True)
 class Room:
-    """A run's own connections. `mask_secret` is behind columns that are hashed."""
+    """A run's own connections. `mask_secret` is behind columns that are hashed, `references`
+    are what columns may refer to."""
 
     client: Client
     lake: Lake
@@ -23,4 +25,5 @@ class Room:
     presence: Presence
     gateway_url: str
     mask_secret: str | None = None
+    references: References | None = None
     patience: Patience = field(default_factory=Patience)

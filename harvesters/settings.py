@@ -24,6 +24,9 @@ class Settings:
     harvest_allowed_hosts: tuple[str, ...] = setting(
         (), doc="Hosts (host or host:port) that may have private addresses."
     )
+    harvest_reference_tables: tuple[str, ...] = setting(
+        (), doc="Tables, such as lists of codes, that every source may check its columns against."
+    )
     harvest_mask_key_file: Path | None = setting(
         None, doc="File with the secret behind hashed columns; without it none can be hashed."
     )

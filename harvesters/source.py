@@ -21,6 +21,7 @@ class ColumnPin:
     """What an officer pinned or requires of one column; everything else is inferred.
 
     `format` is for dates only: the order `dmy`, `mdy` or `ymd`. `text_encoding` as in `Options`.
+    `references` is a table's column (`planning_wards.Mã phường`) where every value has to stand.
     `mask` is what is done to a personal column (see `masks`): it is text then, and of the other
     rules only `required` and `unique` are left, or none.
     """
@@ -37,6 +38,7 @@ class ColumnPin:
     maximum: Any = None
     pattern: str | None = None
     text_encoding: str | None = None
+    references: str | None = None
     mask: str | None = None
 
     @property

@@ -6,7 +6,7 @@ Too many rejected rows, or none accepted, refuse the whole table: the version be
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -111,14 +111,17 @@ class Checked:
         return list(islice(self.rejected(), SHOWN_REJECTED))
 
 
-def validate(typed: TypedTable, options: Options, bench: Workbench) -> Checked:
-    """Count the rows of a table against its contract.
+def validate(
+    typed: TypedTable, options: Options, bench: Workbench, more: Iterable[Rule] = ()
+) -> Checked:
+    """Count the rows of a table against its contract; `more` are its rules beyond one column.
 
     Raises SourceInvalid (a rule that cannot be checked). Whether the counts are good enough is for
     `refuse_unfit` to say.
     """
     del options
     rules = [rule for index, column in enumerate(typed.columns) for rule in _rules(index, column)]
+    rules += more
     broken = 0
     if rules:
         try:

@@ -6,7 +6,9 @@ from itertools import cycle, islice
 
 import pytest
 
+from deploy.departments import agriculture, environment, health, offers, planning, transport
 from harvesters import personal, personal_rules
+from harvesters.connectors import CONNECTORS
 from harvesters.normalise import normalise
 from harvesters.rawtable import RawColumn, RawTable, batches_of_rows, text_schema
 from harvesters.source import Options
@@ -131,3 +133,44 @@ def test_the_rules_are_dated_and_complete():
         *("citizen_id", "phone", "email", "licence_plate", "address", "bank_account"),
         *("birth_date", "person_name"),
     }
+
+
+def held(path, kind, options=None) -> set[str]:
+    with Workbench() as bench:
+        asked = options or Options()
+        return {
+            finding.column
+            for raw in CONNECTORS[kind].decode(path, asked, bench)
+            for finding in personal.find(normalise(raw, asked, bench), bench)
+        }
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("pattern", "kind", "count"),
+    [("**/*.csv", "csv", 8), ("**/*.xls*", "excel", 4), ("**/*.geojson", "geojson", 2)],
+)
+def test_no_file_of_the_real_data_is_held(data, pattern, kind, count):
+    paths = sorted(data.glob(pattern))
+    assert len(paths) >= count
+    assert {path.name: held(path, kind) for path in paths} == {path.name: set() for path in paths}
+
+
+@pytest.mark.realdata
+def test_public_hospitals_are_not_held_and_a_catalogues_mailboxes_are(data):
+    assert held(data / "health/hanoi-hospitals-overpass.json", "json") == set()
+    path = data / "catalogues/ckan-package_search-birmingham.json"
+    assert "maintainer_email" in held(path, "json")
+
+
+@pytest.mark.parametrize("module", [agriculture, environment, health, planning, transport])
+def test_the_demo_departments_are_not_held(module, tmp_path):
+    department = next(
+        value for value in vars(module).values() if isinstance(value, offers.Department)
+    )
+    assert department.offers
+    for offer in department.offers:
+        path = tmp_path / "file"
+        path.write_bytes(offer.make(1))
+        pinned = Options.of(offer.registration.get("options", {}))
+        assert held(path, offer.kind, pinned) == set()
