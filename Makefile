@@ -37,7 +37,7 @@ test-ckan-quick: $(VENV)/installed-dev
 test-ckan: $(VENV)/installed-dev
 	$(BIN)/python tests/ckanext_hanoiic/ckan_own.py $(ARGS)
 
-# Made-up queries against the search index (half an hour; not a part of `test`).
+# Made-up queries against the search index (a quarter of an hour; not a part of `test`).
 fuzz-search: export HANOIIC_FUZZ_QUERIES ?= 20000
 fuzz-search: $(VENV)/installed-dev
 	$(BIN)/python tests/ckanext_hanoiic/run.py tests/ckanext_hanoiic/test_search_fuzz.py --timeout=7200 $(ARGS)

@@ -21,7 +21,7 @@ from ckanext.hanoiic.search.errors import (
 )
 from ckanext.hanoiic.search.index import SearchIndex
 from ckanext.hanoiic.search.store import Store
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.search import queries
@@ -109,6 +109,7 @@ def is_said(answer):
 def test_any_query_is_answered_or_refused_and_its_values_are_bound(watched, request):
     q, parameters = request
     answer = watched.search(q, parameters)
+    event(type(answer).__name__)
     assert is_said(answer), answer
     for statement, _ in watched.sent:
         assert CANARY not in statement.lower()

@@ -36,7 +36,7 @@ NAMES = (
     r" exact sorts infix score number id counted_\w+ [fk]\d+ [aceflmnrsuvw] 10"
 )
 CONSTANT = re.compile(
-    r"(?:[\s(),.*|:?+=<>'\"@\[\]{}#-]|%s|\b(?:"
+    r"(?:[\s(),.*|:?+=<>~'\"@\[\]{}#-]|%s|\b(?:"
     + "|".join([*KEYWORDS.split(), *FUNCTIONS.split(), *NAMES.split()])
     + r")\b|\b[\d.]+)*\Z"
 )
@@ -49,6 +49,12 @@ class NoWords:
 
     def like(self, field, pattern):
         return ["one", "two", "three"]
+
+    def matching(self, field, expression):
+        return ["one"]
+
+    def between(self, field, low, high, lowest, highest):
+        return ["one", "two"]
 
     def near(self, field, word, edits):
         return ["one"]
@@ -87,6 +93,8 @@ def check(statement: Sql):
         f"{MARK}~ tags:{MARK}~1",
         f"{MARK}:[{MARK} TO *}}",
         f"title_ngram:{MARK}",
+        f"title:/{MARK}.*/ {MARK}:/{MARK}/",
+        f"title:[{MARK} TO {MARK}x}}",
         f"-{MARK} OR {MARK}:*",
     ],
 )
