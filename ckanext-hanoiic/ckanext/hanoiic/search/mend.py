@@ -6,6 +6,7 @@ that lost its last moments, leaves the index behind. Comparing the two is one qu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import ckan.lib.search as ckan_search
@@ -33,6 +34,10 @@ class Gaps:
             f"{len(self.left_over)} left over"
         )
 
+    @property
+    def to_index(self) -> list[str]:
+        return sorted(self.missing | self.outdated)
+
 
 def gaps(index: SearchIndex) -> Gaps:
     """Compare CKAN's datasets with the index."""
@@ -48,9 +53,8 @@ def gaps(index: SearchIndex) -> Gaps:
     )
 
 
-def mend(found: Gaps) -> None:
-    """Index what is missing or outdated, and drop what is left over."""
-    ckan_search.rebuild(package_ids=sorted(found.missing | found.outdated), quiet=True)
+def drop(datasets: Iterable[str]) -> None:
+    """Take datasets out of the index."""
     index = ckan_search.index_for(model.Package)
-    for dataset in sorted(found.left_over):
+    for dataset in sorted(datasets):
         index.remove_dict({"id": dataset})

@@ -13,7 +13,7 @@ import functools
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,9 +25,6 @@ from .layout import DROPPED, LAYOUT, TABLES, TRIGRAM_INDEXES
 from .rarity import Counts
 
 log = logging.getLogger(__name__)
-
-# Told, in the process that did it, that an older layout was dropped and the index is empty.
-when_emptied: list[Callable[[], None]] = []
 
 LAYOUT_LOCK = 0x48414E4F  # any number that nothing else in this database uses
 LONGEST_STATEMENT_S = 15
@@ -100,39 +97,40 @@ class Store:
         with self._lock:
             if not self._ready:
                 with self.engine.begin() as connection:
-                    emptied = ensure_layout(connection)
+                    ensure_layout(connection)
                 self._ready = True
-                if emptied:
-                    for tell in when_emptied:
-                        tell()
+
+
+_TOO_COMPLEX = (
+    postgres.ProgramLimitExceeded,
+    postgres.StatementTooComplex,
+    postgres.InvalidRegularExpression,  # well-formed here, so too much for PostgreSQL
+)
 
 
 def _as_search_error(error: sa.exc.DBAPIError) -> SearchFailed:
     cause = error.orig
     if isinstance(cause, postgres.QueryCanceled):
         return QueryTooSlow("it took longer than its time limit")
-    if isinstance(cause, postgres.ProgramLimitExceeded | postgres.StatementTooComplex):
+    if isinstance(cause, _TOO_COMPLEX):
         return QueryTooComplex(str(cause).splitlines()[0])
     if error.connection_invalidated or isinstance(error, sa.exc.OperationalError):
         return IndexUnreachable(type(cause).__name__)
     return SearchFailed(f"{type(cause).__name__}: {str(cause).splitlines()[0]}")
 
 
-def ensure_layout(connection: sa.Connection) -> bool:
-    """Make the tables, or make them anew where they are of an older layout; idempotent.
-
-    Returns whether tables of an older layout were dropped.
-    """
+def ensure_layout(connection: sa.Connection) -> None:
+    """Make the tables, or make them anew where they are of an older layout; idempotent."""
     connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (LAYOUT_LOCK,))
     found = None
     if connection.exec_driver_sql("SELECT to_regclass('hanoiic_search.layout')").scalar():
         found = connection.exec_driver_sql("SELECT version FROM hanoiic_search.layout").scalar()
     if found == LAYOUT:
-        return False
+        return
     if found is not None and found > LAYOUT:
         raise LayoutTooNew(f"The index has layout {found}, this release knows {LAYOUT}.")
     if found is not None:
-        log.warning("The search index has an old layout: it starts empty and is filled again")
+        log.warning("The search index has an old layout and starts empty: mend fills it again")
         for table in DROPPED:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS hanoiic_search.{table}")
     # Asked first: a role without CREATE on the database may have had the schema made for it.
@@ -145,7 +143,6 @@ def ensure_layout(connection: sa.Connection) -> bool:
         connection.exec_driver_sql(statement.format(operators=operators))
     connection.exec_driver_sql("CREATE TABLE hanoiic_search.layout (version integer NOT NULL)")
     connection.exec_driver_sql("INSERT INTO hanoiic_search.layout VALUES (%s)", (LAYOUT,))
-    return found is not None
 
 
 def _trigram_operators(connection: sa.Connection) -> str | None:
