@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 
 import pytest
+from ckan import logic
 from ckan.cli.cli import ckan
 from ckan.common import config
 from ckan.lib.search import clear, make_connection
 from ckan.tests import factories
 from ckan.tests.helpers import call_action
+from ckanext.hanoiic.search import index as index_module
+from ckanext.hanoiic.search import reindex
 from ckanext.hanoiic.search.errors import (
     IndexUnreachable,
     LayoutTooNew,
@@ -17,7 +22,8 @@ from ckanext.hanoiic.search.errors import (
     QueryTooSlow,
 )
 from ckanext.hanoiic.search.index import SearchIndex
-from ckanext.hanoiic.search.store import LAYOUT, Store
+from ckanext.hanoiic.search.layout import LAYOUT
+from ckanext.hanoiic.search.store import Store
 
 
 @pytest.fixture
@@ -120,3 +126,60 @@ def test_mend_finds_what_the_index_misses(cli):
     names = {row["name"] for row in call_action("package_search")["results"]}
     assert names == {lost["name"], changed["name"], kept["name"]}
     assert cli.invoke(ckan, ["hanoiic-search", "mend", "--check"]).exit_code == 0
+
+
+@pytest.fixture
+def five(portal, monkeypatch):
+    """Five datasets, gone from the index; each is a portion of its own when many are indexed."""
+    owner = factories.Organization()["id"]
+    datasets = sorted(factories.Dataset(owner_org=owner)["id"] for _ in range(5))
+    make_connection().delete(q="*:*")
+    monkeypatch.setattr(reindex, "AT_ONCE", 1)
+    return datasets
+
+
+def test_rebuild_indexes_everything_in_several_processes(cli, five):
+    left_over = {"index_id": "gone", "id": "gone", "site_id": config["ckan.site_id"]}
+    make_connection().add(docs=[{**left_over, "entity_type": "package", "state": "active"}])
+    done = cli.invoke(ckan, ["hanoiic-search", "rebuild", "--jobs", "2"])
+    assert "5 datasets indexed, 0 failed" in done.output
+    assert done.exit_code == 0
+    assert sorted(row["id"] for row in make_connection().search("*:*", fl="id").docs) == five
+
+
+def test_a_dataset_that_cannot_be_indexed_is_told_and_the_others_go_on(cli, five, monkeypatch):
+    indexing = logic.index_update_package
+
+    def fails_for_one(context, id_, defer_commit):
+        if id_ == five[1]:
+            raise ValueError("a hook of another extension")
+        indexing(context, id_, defer_commit)
+
+    monkeypatch.setattr(logic, "index_update_package", fails_for_one)
+    done = cli.invoke(ckan, ["hanoiic-search", "rebuild", "--jobs", "2"])
+    assert "4 datasets indexed, 1 failed" in done.output
+    assert f"{five[1]}: ValueError: a hook of another extension" in done.output
+    assert done.exit_code == 1
+
+
+def test_a_process_killed_within_a_write_leaves_nothing_half_and_mend_finds_the_rest(
+    cli, five, monkeypatch
+):
+    writing = index_module.write
+
+    def dies_before_the_commit(connection, rows):
+        writing(connection, rows)
+        if f"id={five[2]}" in rows[0].lexemes:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(index_module, "write", dies_before_the_commit)
+        killed = cli.invoke(ckan, ["hanoiic-search", "rebuild", "--jobs", "2"])
+    assert killed.exit_code == 1
+    assert "Stopped" in killed.output
+    indexed = {row["id"] for row in make_connection().search("*:*", fl="id").docs}
+    assert five[2] not in indexed
+    found = cli.invoke(ckan, ["hanoiic-search", "mend", "--check"])
+    assert f"{5 - len(indexed)} missing, 0 outdated, 0 left over" in found.output
+    assert cli.invoke(ckan, ["hanoiic-search", "mend"]).exit_code == 0
+    assert sorted(row["id"] for row in make_connection().search("*:*", fl="id").docs) == five
