@@ -155,7 +155,9 @@ DEAR = {
 }
 
 
-@pytest.mark.parametrize("parser", ["lucene", "dismax", "edismax"] if QUERIES > QUICK else ["lucene"])
+@pytest.mark.parametrize(
+    "parser", ["lucene", "dismax", "edismax"] if QUERIES > QUICK else ["lucene"]
+)
 @pytest.mark.parametrize("name", DEAR)
 def test_a_dear_query_is_answered_or_stopped_in_time(watched, name, parser):
     asked = {"defType": parser, "qf": "name^4 title^4 tags^2 groups^2 text", "mm": "2<-1 5<80%"}
