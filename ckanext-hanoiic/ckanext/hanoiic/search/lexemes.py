@@ -12,6 +12,7 @@ Every searchable thing is a lexeme of one tsvector, its field's name in front:
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from itertools import pairwise
@@ -53,6 +54,7 @@ def pair(stem: str, next_stem: str) -> str:
     return f"{PAIRED}&{stem} {next_stem}"
 
 
+@functools.lru_cache(maxsize=8192)  # a query asks for its words in every field, several times
 def spoken(
     field: Field, text: str, slop: int = 0, exactly: bool = False, roughly: bool = False
 ) -> Match:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Protocol
 
 from . import dates, document, regular, vietnamese
@@ -53,8 +54,15 @@ class Matcher:
         self.schema = schema
         self.vocabulary = vocabulary
         self.now = now
+        self._known: dict[int, tuple[Node, Match]] = {}  # the node too: its id stays its own
 
     def match(self, node: Node) -> Match:
+        """The condition; ranking asks for the same nodes again, which are kept."""
+        if id(node) not in self._known:
+            self._known[id(node)] = node, self._match(node)
+        return self._known[id(node)][1]
+
+    def _match(self, node: Node) -> Match:
         match node:
             case Everything():
                 return True
@@ -107,7 +115,7 @@ class Matcher:
             node
             for node, leaf in zip(nodes, plain, strict=True)
             if not isinstance(leaf, Term | Phrase)
-            or not vietnamese.words(leaf.text)
+            or not _has_words(leaf.text)
             or not any((wider, leaf.text) in asked for wider in self.schema.copied_to(leaf.field))
         ]
 
@@ -215,6 +223,11 @@ class Matcher:
 
 def _any_word(field: Field, words: list[str]) -> Match:
     return any_of([Words(quoted(lexeme(field.name, ":", word))) for word in words])
+
+
+@functools.lru_cache(maxsize=4096)
+def _has_words(text: str) -> bool:
+    return any(True for _ in vietnamese.chunks(text))
 
 
 def _unweighted(node: Node) -> Node:
