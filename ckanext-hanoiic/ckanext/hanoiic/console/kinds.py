@@ -26,8 +26,8 @@ class Kind:
     reading: tuple[str, ...] = ()
 
 
-TEXT = ("encoding", "delimiter", "decimal", "header_row", "skip_rows", "text_encoding")
-SHEET = ("sheet", "header_row", "skip_rows", "text_encoding")
+TEXT = ("encoding", "delimiter", "decimal", "header_row", "header_rows", "text_encoding")
+SHEET = ("sheet", "header_row", "header_rows", "text_encoding")
 DOCUMENT = ("rows",)
 LAYER = ("parts", "crs", "encoding")
 
@@ -62,33 +62,35 @@ KINDS: dict[str, Kind] = {
         (".ndjson", ".jsonl"),
     ),
     "xml": Kind(
-        N_("XML table"),
-        N_("The element that repeats in an XML file is a row; it is found or named."),
+        N_("XML document"),
+        N_("The element that repeats is a row; which one it is, is found or named (.xml)."),
         (".xml",),
-        reading=DOCUMENT,
-    ),
-    "parquet": Kind(
-        N_("Parquet table"),
-        N_("A table with types (.parquet), GeoParquet with places included."),
-        (".parquet",),
+        reading=(*DOCUMENT, "encoding"),
     ),
     "kml": Kind(
         N_("KML map layer"),
-        N_("Places with their data from map programs (.kml, .kmz)."),
+        N_("Places of Google Earth and the like, with their data (.kml, .kmz)."),
         (".kml", ".kmz"),
+        reading=("parts",),
     ),
-    "geopackage": Kind(
-        N_("GeoPackage map layers"),
-        N_("The layers of a GeoPackage (.gpkg); several layers become several tables."),
-        (".gpkg",),
-        many_tables=True,
-        reading=LAYER,
+    "parquet": Kind(
+        N_("Parquet file"),
+        N_("A table with its own types (.parquet); places of GeoParquet are understood."),
+        (".parquet",),
+        reading=("crs",),
     ),
     "shapefile": Kind(
-        N_("Shapefile (zip)"),
-        N_("A zip file with .shp, .shx, .dbf and .prj; VN-2000 becomes longitude and latitude."),
+        N_("Shapefile in a zip"),
+        N_("Map layers with .shp, .shx, .dbf and .prj; VN-2000 is converted."),
         many_tables=True,
         reading=LAYER,
+    ),
+    "geopackage": Kind(
+        N_("GeoPackage"),
+        N_("Map layers in one file (.gpkg); VN-2000 is converted."),
+        (".gpkg",),
+        many_tables=True,
+        reading=("parts", "crs"),
     ),
     "gtfs": Kind(
         N_("GTFS public transport timetable"),

@@ -7,7 +7,7 @@ server nor a webhook ever holds up a report. The same trouble is told once, not 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import flask_babel
@@ -44,7 +44,10 @@ def after_run(run: Run, holds: list[Hold]) -> None:
     if not is_news(run, holds) or not (mail_is_set() or webhook.is_set()):
         return
     try:
-        tk.enqueue_job(tell, [run.id], title=f"Notice of run {run.id}")
+        # Composed here: the background job has no request, so neither a language nor addresses.
+        with current_app.test_request_context(), flask_babel.force_locale(locale()):
+            notice = notice_of(run)
+        tk.enqueue_job(tell, [asdict(notice)], title=f"Notice of run {run.id}")
     except Exception as error:  # Valkey may be away; the report must go through.
         log.warning("notice_not_queued run=%s cause=%s", run.id, type(error).__name__)
 
@@ -70,16 +73,15 @@ def mail_is_set() -> bool:
     return bool(tk.config["smtp.mail_from"])
 
 
-def tell(run_id: str) -> None:
-    """The background job: every recipient is tried, what fails is logged without its contents."""
-    run = model.Session.get(Run, run_id)
-    if run is None:
-        return
-    with current_app.test_request_context(), flask_babel.force_locale(locale()):
-        notice = notice_of(run)
-        if mail_is_set():
-            for user in officers(run.source.owner_org):
-                send_mail(user, notice)
+def tell(said: dict[str, Any]) -> None:
+    """The background job: every recipient is tried, what fails is logged without its contents.
+
+    ``said``: a Notice as a dictionary.
+    """
+    notice = Notice(**said)
+    if mail_is_set():
+        for user in officers(notice.facts["organization_id"]):
+            send_mail(user, notice)
     if webhook.is_set():
         webhook.post(notice.facts)
 

@@ -104,6 +104,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "archive_too_large": (N_("The archive unpacks to too much."), SPLIT_THE_FILE),
     "archive_path_unsafe": (N_("The archive names files outside of itself."), SAVE_AGAIN),
     "column_missing": (N_("A required column is missing."), LOOK_AT_THE_ROWS),
+    "reference_missing": (
+        N_("The table that a column refers to is not there."),
+        EDIT_THE_SOURCE,
+    ),
     "too_many_rejected": (N_("Too many rows break the rules."), LOOK_AT_THE_ROWS),
     "data_refused": (N_("The data is not fit to be published."), LOOK_AT_THE_ROWS),
     "held_version_rejected": (
@@ -133,6 +137,7 @@ REASONS: dict[str, str] = {
     "below_minimum": N_("Below the minimum"),
     "above_maximum": N_("Above the maximum"),
     "pattern_mismatch": N_("Does not match the pattern"),
+    "reference_unknown": N_("Not in the table that the column refers to"),
     "not_unique": N_("Occurs more than once"),
     "ragged_row": N_("Too many or too few cells"),
     "json_broken": N_("No valid JSON"),

@@ -64,6 +64,7 @@ READING: dict[str, Choice] = {
         N_("Counted from 1 at the top of the file; 0: the file has none."),
         whole=True,
     ),
+    "header_rows": Choice(N_("How many rows the column names take"), whole=True),
     "skip_rows": Choice(N_("Rows to leave out below it"), whole=True),
     "sheet": Choice(N_("Sheet"), N_("Its name as the workbook shows it.")),
     "rows": Choice(

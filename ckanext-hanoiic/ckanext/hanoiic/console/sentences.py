@@ -44,12 +44,12 @@ SENTENCES: dict[str, str] = {
     r"unchanged, nothing was published\.": N_("unchanged, nothing was published."),
     r"the same content as version (?P<version>\d+)\.": N_("the same content as version {version}."),
     r"Attempt (?P<attempt>\d+) of (?P<tries>\d+)\.": N_("Attempt {attempt} of {tries}."),
-    r"(?P<alphabet>.+?) text made Unicode \(confidence (?P<confidence>[\d.]+)\), "
+    r"(?P<alphabet>[^:]+?) text made Unicode \(confidence (?P<confidence>[\d.]+)\), "
     r"(?P<cells>\d+) cells with (?P<texts>\d+) texts(?P<examples>(: .+)?)": N_(
         "{alphabet} text made Unicode (certainty {confidence}), {cells} cells with {texts} "
         "texts{examples}"
     ),
-    r"(?P<alphabet>.+?) text made Unicode \(pinned\), "
+    r"(?P<alphabet>[^:]+?) text made Unicode \(pinned\), "
     r"(?P<cells>\d+) cells with (?P<texts>\d+) texts(?P<examples>(: .+)?)": N_(
         "{alphabet} text made Unicode (pinned), {cells} cells with {texts} texts{examples}"
     ),

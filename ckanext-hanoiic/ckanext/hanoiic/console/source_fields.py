@@ -84,6 +84,9 @@ COLUMN: dict[str, Check] = {
     "maximum": checks.bound,
     "pattern": checks.pattern,
     "text_encoding": text_encoding,
+    "references": checks.matching(
+        TABLE_NAME + r"\..{1,200}", N_("Must be a table and a column of it, such as wards.code")
+    ),
     "mask": checks.one_of(*MASKS),
 }
 OPTIONS: dict[str, Check] = {
@@ -93,7 +96,15 @@ OPTIONS: dict[str, Check] = {
     "delimiter": checks.matching(r"[^\r\n\"]", N_('Must be one character, such as , ; or "\\t"')),
     "decimal": checks.one_of(".", ","),
     "header_row": checks.integer(0, 10_000),
+    "header_rows": checks.integer(1, 10),
     "skip_rows": checks.integer(0, 1_000_000),
+    "tables": checks.list_of(
+        checks.matching(r"[A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7}", N_("Must be a range like A4:F23")),
+        most=100,
+    ),
+    "row_kind": checks.boolean,
+    "ward_units": checks.one_of("today", "old", "auto", "none"),
+    "unique": checks.list_of(checks.list_of(checks.text(300), most=50), most=20),
     "sheet": sheet,
     "rows": checks.text(500),
     "parts": checks.text(200),
