@@ -12,7 +12,7 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Shee
 
 from harvesters import archive, areas, header, picture
 from harvesters.areas import Area
-from harvesters.connectors import sheets
+from harvesters.connectors import old_sheets, sheets
 from harvesters.connectors.base import Connector
 from harvesters.decode import refuse_other_formats
 from harvesters.errors import (
@@ -61,10 +61,11 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     """
     _refuse_early(path)
     try:
-        workbook = CalamineWorkbook.from_path(str(path))
-        sheet = _choose(workbook, options.sheet)
-        rows = list(_texts(sheet))
-        merged = list(sheet.merged_cell_ranges or [])
+        with old_sheets.panics_named():
+            workbook = CalamineWorkbook.from_path(str(path))
+            sheet = _choose(workbook, options.sheet)
+            rows = list(_texts(sheet))
+            merged = list(sheet.merged_cell_ranges or [])
     except (CalamineError, OSError, ValueError, zipfile.BadZipFile) as error:
         kind = WorkbookEncrypted if "password" in str(error).lower() else WorkbookBroken
         raise kind("The workbook can't be read: it is damaged or protected.") from error
@@ -188,6 +189,7 @@ def _refuse_early(path: Path) -> None:
     if head.startswith(_OLE):
         if _ENCRYPTED_STREAM in path.read_bytes():
             raise WorkbookEncrypted("The workbook is protected by a password.")
+        old_sheets.refuse_vast(path)
     elif zipfile.is_zipfile(path) or head.startswith(b"PK"):
         with archive.opened(path, LIMITS) as package:
             sheets.refuse_vast(package)

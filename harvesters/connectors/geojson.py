@@ -13,7 +13,7 @@ from shapely.errors import ShapelyError
 from shapely.geometry import shape
 
 from harvesters.connectors.base import Connector
-from harvesters.connectors.json_stream import BUFFER_BYTES, JsonStream
+from harvesters.connectors.json_stream import BUFFER_BYTES, LONGEST_ROW_BYTES, JsonStream, walk
 from harvesters.decode import refuse_other_formats
 from harvesters.errors import CrsUnsupported, GeojsonBroken, TooManyColumns
 from harvesters.mending import mend
@@ -71,11 +71,12 @@ def _check_collection(path: Path) -> None:
     with path.open("rb") as file:
         try:
             stream = JsonStream(iter(lambda: file.read(BUFFER_BYTES), b""))
-            for prefix, _, value in ijson.parse(stream):
-                stream.mark()
-                if prefix == "type":
+            for steps, name, event, value in walk(stream):
+                if event == "map_key":
+                    continue
+                if steps == [""] and name == "type":
                     kind = value
-                elif prefix == "crs.properties.name":
+                elif steps == ["", "crs", "properties"] and name == "name":
                     crs = str(value)
         except (ijson.JSONError, UnicodeDecodeError) as error:
             raise GeojsonBroken("The file is no valid JSON.") from error
@@ -89,7 +90,7 @@ def _check_collection(path: Path) -> None:
 
 def _features(file: BinaryIO) -> Iterator[Any]:
     try:
-        stream = JsonStream(iter(lambda: file.read(BUFFER_BYTES), b""))
+        stream = JsonStream(iter(lambda: file.read(BUFFER_BYTES), b""), 2 * LONGEST_ROW_BYTES)
         for feature in ijson.items(stream, "features.item", use_float=True):
             stream.mark()
             yield feature

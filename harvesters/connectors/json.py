@@ -14,13 +14,19 @@ import ijson  # type: ignore[import-untyped]
 from harvesters import decode as decoding
 from harvesters.connectors import records
 from harvesters.connectors.base import Connector
-from harvesters.connectors.json_stream import BUFFER_BYTES, LONGEST_BYTES, JsonStream
+from harvesters.connectors.json_stream import (
+    BUFFER_BYTES,
+    LONGEST_ROW_BYTES,
+    LONGEST_VALUE_BYTES,
+    JsonStream,
+    prefix,
+    walk,
+)
 from harvesters.decode import Text
 from harvesters.errors import (
     FormatMismatch,
     JsonBroken,
     LineTooLong,
-    NestedTooDeep,
     RowsNotFound,
     TableEmpty,
     TooManyColumns,
@@ -83,16 +89,14 @@ def _lists(text: Text, wanted: str | None) -> list[_Found]:
 
     The whole document is read, and refused where it is not valid, ambiguous or too deep.
     """
-    stream = JsonStream(text.iter_utf8())
+    stream = JsonStream(text.iter_utf8(), LONGEST_VALUE_BYTES)
     lists: dict[str, _Found] = {}
     # What is open: an object's keys (a list has none), and the list that it is found as.
     keys: list[set[str] | None] = []
     found: list[_Found | None] = []
     row_depth: int | None = None
     row_start = 0
-    for prefix, event, value in _events(stream):
-        stream.mark()
-        within = found[-1] if found else None
+    for steps, name, event, value in _events(stream):
         if event == "map_key":
             _note_key(keys[-1], value, stream)
             continue
@@ -101,25 +105,22 @@ def _lists(text: Text, wanted: str | None) -> list[_Found]:
             found.pop()
             row_depth = None if row_depth == len(keys) else row_depth
             continue
+        within = found[-1] if found else None
         if within is not None:
             within.objects += event == "start_map"
             within.others += event != "start_map"
         if event in ("start_map", "start_array"):
-            if len(keys) >= records.MAX_DEPTH:
-                raise NestedTooDeep(
-                    f"The document is more than {records.MAX_DEPTH} levels deep, near byte "
-                    f"{stream.read_bytes}."
-                )
             if within is not None:
                 row_depth, row_start = len(keys), stream.read_bytes
-            in_a_list = None in keys
             is_list = event == "start_array"
+            could_be = is_list and (wanted is not None or None not in keys)
+            place = prefix(steps, name) if could_be else ""
             keys.append(None if is_list else set())
-            could_be = not in_a_list if wanted is None else prefix == wanted
-            found.append(_opened(lists, prefix) if is_list and could_be else None)
-        if row_depth is not None and stream.read_bytes - row_start > LONGEST_BYTES:
+            could_be = could_be and wanted in (None, place)
+            found.append(_opened(lists, place) if could_be else None)
+        if row_depth is not None and stream.read_bytes - row_start > LONGEST_ROW_BYTES:
             raise LineTooLong(
-                f"A row of the document is longer than {LONGEST_BYTES >> 20} MiB, near byte "
+                f"A row of the document is longer than {LONGEST_ROW_BYTES >> 20} MiB, near byte "
                 f"{row_start}."
             )
     return list(lists.values())
@@ -137,8 +138,8 @@ def _note_key(keys: set[str] | None, key: str, stream: JsonStream) -> None:
     keys.add(key)
 
 
-def _opened(lists: dict[str, _Found], prefix: str) -> _Found:
-    found = lists.setdefault(prefix, _Found(prefix))
+def _opened(lists: dict[str, _Found], place: str) -> _Found:
+    found = lists.setdefault(place, _Found(place))
     found.times += 1
     if len(lists) > _MOST_LISTS:
         raise RowsNotFound(
@@ -170,9 +171,9 @@ def _choose(lists: list[_Found], pinned: str | None) -> _Found:
     raise RowsNotFound("The document has no list of objects that could be rows.", found=0)
 
 
-def _events(stream: JsonStream) -> Iterator[tuple[str, str, Any]]:
+def _events(stream: JsonStream) -> Iterator[tuple[list[str], str, str, Any]]:
     try:
-        yield from ijson.parse(stream, buf_size=BUFFER_BYTES)
+        yield from walk(stream)
     except (ijson.JSONError, UnicodeDecodeError, ValueError, OverflowError) as error:
         raise JsonBroken(_sentence(error, stream)) from error
 
@@ -187,9 +188,10 @@ def _sentence(error: Exception, stream: JsonStream) -> str:
     return f"The file is no valid JSON, {place}: {said.splitlines()[0][:100] if said else 'error'}."
 
 
-def _rows(text: Text, prefix: str, others: list[Rejected]) -> Iterator[tuple[int, dict[str, Any]]]:
-    stream = JsonStream(text.iter_utf8())
-    item = f"{prefix}.item" if prefix else "item"
+def _rows(text: Text, place: str, others: list[Rejected]) -> Iterator[tuple[int, dict[str, Any]]]:
+    # Twice as long: what stands between two rows comes on top.
+    stream = JsonStream(text.iter_utf8(), 2 * LONGEST_ROW_BYTES)
+    item = f"{place}.item" if place else "item"
     try:
         for number, row in enumerate(ijson.items(stream, item, buf_size=BUFFER_BYTES), start=1):
             stream.mark()

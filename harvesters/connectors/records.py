@@ -12,11 +12,11 @@ from typing import Any
 import pyarrow as pa
 import simplejson  # type: ignore[import-untyped]
 
+from harvesters.connectors.json_stream import MAX_DEPTH
 from harvesters.errors import NestedTooDeep, TooManyColumns
 from harvesters.rawtable import MAX_COLUMNS, RawColumn, RawTable, cleaned, text_schema
 from harvesters.workbench import Workbench
 
-MAX_DEPTH = 64
 BATCH_CELLS = 500_000
 BATCH_ROWS = 16_384
 BATCH_LETTERS = 32 << 20

@@ -8,23 +8,30 @@ import zipfile
 from typing import IO
 from xml.parsers import expat
 
-from harvesters.errors import ArchiveTooLarge, FormatMismatch, WorkbookBroken
+from harvesters.errors import ArchiveTooLarge, FormatMismatch, WorkbookBroken, WorkbookEncrypted
 
 MOST_CELLS = 50_000_000
 _CHUNK_BYTES = 1 << 20
 _REFERENCE = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})")
 _CELLS_BEGIN = b"sheetData"
+# The element that an OpenDocument manifest has for every encrypted part.
+_ENCRYPTED = b"encryption-data"
+_MOST_REPEATS = 1 << 24
 
 
 def refuse_vast(archive: zipfile.ZipFile, most_cells: int = MOST_CELLS) -> None:
-    """Look through every part of an xlsx that may be a worksheet, whatever it is called.
+    """Look through every part of an xlsx or ods that may be a worksheet, whatever it is called.
 
-    Raises ArchiveTooLarge, WorkbookBroken, and FormatMismatch for binary sheets (xlsb).
+    Raises ArchiveTooLarge, WorkbookBroken, WorkbookEncrypted, and FormatMismatch for binary sheets
+    (xlsb).
     """
     for member in archive.infolist():
         name = member.filename.lower()
         if name == "xl/workbook.bin":
             raise FormatMismatch("The file is a binary workbook (xlsb); save it as xlsx.")
+        with archive.open(member) as part:
+            if name == "meta-inf/manifest.xml" and _ENCRYPTED in part.read(_CHUNK_BYTES):
+                raise WorkbookEncrypted("The workbook is protected by a password.")
         with archive.open(member) as part:
             if name.endswith((".xml", ".rels")):
                 _Extent(most_cells).read(part)
@@ -60,13 +67,34 @@ class _Extent:
             self._column += 1
             if at := _REFERENCE.fullmatch(attributes.get("r", "")):
                 self._column, self._row = _number(at[1]), int(at[2])
-            self._last_row = max(self._last_row, self._row)
-            self._last_column = max(self._last_column, self._column)
-            if self._last_row * self._last_column > self._most_cells:
-                raise ArchiveTooLarge(
-                    f"A sheet of the workbook spans more than {self._most_cells} cells; clear "
-                    "the cells that stand far away from the table."
-                )
+            self._span()
+        elif kind == "table":
+            self._row = self._last_row = self._last_column = 0
+        elif kind == "table-row":
+            self._row += _repeated(attributes, "number-rows-repeated")
+            self._column = 0
+        elif kind == "table-cell":
+            self._column += _repeated(attributes, "number-columns-repeated")
+            # Empty cells are written too, to the sheet's end; only filled ones take room.
+            if any(key.endswith(("value-type", "formula")) for key in attributes):
+                self._span()
+        elif kind == "covered-table-cell":
+            self._column += _repeated(attributes, "number-columns-repeated")
+
+    def _span(self) -> None:
+        self._last_row = max(self._last_row, self._row)
+        self._last_column = max(self._last_column, self._column)
+        if self._last_row * self._last_column > self._most_cells:
+            raise ArchiveTooLarge(
+                f"A sheet of the workbook spans more than {self._most_cells} cells; clear "
+                "the cells that stand far away from the table."
+            )
+
+
+def _repeated(attributes: dict[str, str], name: str) -> int:
+    """How often an OpenDocument row or cell stands there."""
+    said = next((value for key, value in attributes.items() if key.endswith(name)), "1")
+    return min(int(said), _MOST_REPEATS) if said.isdecimal() and len(said) < 9 else 1
 
 
 def _number(letters: str) -> int:

@@ -1,0 +1,1 @@
+"""Hostile inputs, built by code. See tests/data/hostile/README.md."""
