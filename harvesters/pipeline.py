@@ -11,6 +11,7 @@ crash anywhere before it is healed by the next run. Datasets that are gone come 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from harvesters import connectors, departures
 from harvesters.connectors import File, Offer
@@ -18,14 +19,27 @@ from harvesters.errors import HarvestError, SourceInvalid
 from harvesters.prepare import Gated, fetch, gate, prepare, resource_name
 from harvesters.publish import Published, publish
 from harvesters.register import TableEntry, register
+from harvesters.registered import Registered
 from harvesters.report import HELD, PUBLISHED, DatasetPart, Report
 from harvesters.reserve import reserve
 from harvesters.room import Room
 from harvesters.settled import Settled, is_settled, report_unchanged, settle
 from harvesters.source import Source
-from harvesters.workbench import Workbench
+from harvesters.workbench import Workbenches
 from lake import names
 from lake.errors import InvalidName
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a source, and what it keeps from file to file."""
+
+    source: Source
+    room: Room
+    report: Report
+    run_id: str
+    registered: Registered
+    benches: Workbenches
 
 
 def harvest(source: Source, room: Room, report: Report, run_id: str) -> None:
@@ -36,16 +50,19 @@ def harvest(source: Source, room: Room, report: Report, run_id: str) -> None:
     _check_table_name(source)
     failures: list[HarvestError] = []
     seen: dict[str, tuple[str, str] | None] = {}
-    for offer in _discover(source, room, report):
-        try:
-            with report.dataset(offer.identifier, offer.name) as part:
-                dataset_id = _dataset(offer, source, room, report, run_id, part)
-                seen[offer.identifier] = (dataset_id, offer.name) if dataset_id else None
-        except HarvestError as error:
-            if not is_catalogue(source):
-                raise
-            seen[offer.identifier] = None
-            failures.append(error)
+    registered = Registered(source, room.portal, many=is_catalogue(source))
+    with Workbenches() as benches, room.receipts.open():
+        run = Run(source, room, report, run_id, registered, benches)
+        for offer in _discover(source, room, report):
+            try:
+                with report.dataset(offer.identifier, offer.name) as part:
+                    dataset_id = _dataset(offer, run, part)
+                    seen[offer.identifier] = (dataset_id, offer.name) if dataset_id else None
+            except HarvestError as error:
+                if not is_catalogue(source):
+                    raise
+                seen[offer.identifier] = None
+                failures.append(error)
     if is_catalogue(source):
         departures.settle(source, seen, room.presence, room.portal, report, run_id, room.patience)
     if failures and not report.tables:
@@ -53,15 +70,14 @@ def harvest(source: Source, room: Room, report: Report, run_id: str) -> None:
     report.close()
 
 
-def _dataset(
-    offer: Offer, source: Source, room: Room, report: Report, run_id: str, part: DatasetPart
-) -> str | None:
+def _dataset(offer: Offer, run: Run, part: DatasetPart) -> str | None:
     """All files of a dataset, then the dataset itself; its id in the portal, when it has one."""
+    source, room, report = run.source, run.room, run.report
     settled: list[Settled] = []
     failed: list[HarvestError] = []
     for file in offer.files:
         try:
-            settled.append(_file(file, offer, source, room, report, run_id))
+            settled.append(_file(file, offer, run))
         except HarvestError as error:
             if not is_catalogue(source):
                 raise
@@ -95,20 +111,19 @@ def _dataset(
     return known
 
 
-def _file(
-    file: File, offer: Offer, source: Source, room: Room, report: Report, run_id: str
-) -> Settled:
+def _file(file: File, offer: Offer, run: Run) -> Settled:
     """One file through every stage but the last."""
+    source, room, report = run.source, run.room, run.report
     with report.stage("fetch") as stage:
         receipt = room.receipts.find(source.id, file.url)
         known = receipt.validators if receipt else None
         fetched = fetch(file, room.client, room.portal, known)
         stage.count(files=1, bytes=0 if fetched.not_modified else fetched.byte_count)
-        if receipt and is_settled(receipt, fetched, file, offer, source, room):
+        if receipt and is_settled(receipt, fetched, file, offer, source, room, run.registered):
             stage.count(unchanged_files=1)
-            report_unchanged(receipt, room.lake, run_id, report)
+            report_unchanged(receipt, room.lake, run.run_id, report)
             return Settled(file, receipt)
-    with Workbench() as bench:
+    with run.benches.one() as bench:
         checked = prepare(file, fetched, source, bench, report, room.mask_secret, room.references)
         gated = gate(file, checked, source, room.lake, report)
         fit = [one for one in gated if one.passes]
@@ -124,7 +139,7 @@ def _file(
         with report.stage("publish") as stage:
             reserve((one.table for one in fit), offer, source, room.portal)
             for one in fit:
-                done = _publish(one, room, run_id, file, fetched.sha256)
+                done = _publish(one, room, run.run_id, file, fetched.sha256)
                 stage.count(tables=1, new_versions=int(done.changed), rows=done.row_count)
                 if not done.changed:
                     stage.say(f"{one.table}: the same content as version {done.version}.")

@@ -6,6 +6,8 @@ which are no CKANAPIError; so both are settled here.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +26,8 @@ from harvesters.errors import PortalFailed, PortalRefused, PortalUnavailable
 from lake.logs import REQUEST_ID_HEADER, request_id
 
 TIMEOUT_S = (5.0, 60.0)
+# Half of what gunicorn keeps an idle connection.
+KEPT_S = 1.0
 _MAY_PASS = (429, 500, 502, 503, 504)
 
 
@@ -34,16 +38,16 @@ class Portal:
     def __init__(self, url: str, token: str) -> None:
         self._url = url.rstrip("/")
         self._token = token
+        self._own = threading.local()
 
     def call(self, action: str, **data: Any) -> Any:
         """One action's result. Raises NotThere when CKAN does not know the thing.
 
-        Every call has a connection of its own: a kept one may be closed by the portal just as a
-        call goes out on it, and a POST is not sent twice. So threads may share a Portal, too.
+        Threads may share a Portal: each has a connection of its own.
         """
+        remote = self._remote()
         try:
-            with self._remote() as remote:
-                return remote.call_action(action, data, requests_kwargs={"timeout": TIMEOUT_S})
+            return remote.call_action(action, data, requests_kwargs={"timeout": TIMEOUT_S})
         except NotFound as error:
             raise NotThere(f"The portal does not know what {action} asks for.") from error
         except NotAuthorized as error:
@@ -57,6 +61,7 @@ class Portal:
                 f"The portal refused {action}: {_sentence(fields)}", action=action, fields=fields
             ) from error
         except (requests.ConnectionError, requests.Timeout) as error:
+            self._own.used_at = -KEPT_S
             raise PortalUnavailable("The portal does not answer.") from error
         except (CKANAPIError, ServerIncompatibleError, requests.RequestException) as error:
             # ckanapi puts [url, status, text] into the error of an answer it does not know.
@@ -65,22 +70,24 @@ class Portal:
             raise PortalFailed(f"The portal's answer to {action} is no answer of CKAN.") from error
 
     def _remote(self) -> RemoteCKAN:
-        return RemoteCKAN(
-            self._url, apikey=self._token, user_agent="hanoiic-harvest", session=self._session()
-        )
-
-    def _session(self) -> requests.Session:
-        session = requests.Session()
-        session.trust_env = False
-        session.headers["Connection"] = "close"
-        if carried := request_id():
-            session.headers[REQUEST_ID_HEADER] = carried
-        return session
+        """The thread's connection: kept from call to call, but not so long that the portal may
+        close it just as a call goes out, since a POST is not sent twice."""
+        now = time.monotonic()
+        if now - getattr(self._own, "used_at", -KEPT_S) >= KEPT_S:
+            self._own.remote = RemoteCKAN(
+                self._url, apikey=self._token, user_agent="hanoiic-harvest", session=_session()
+            )
+        self._own.used_at = now
+        remote: RemoteCKAN = self._own.remote
+        remote.session.headers.update(_carried())
+        return remote
 
     @contextmanager
     def download(self, path: str) -> Iterator[requests.Response]:
         """Stream what lies at a path of the portal, for as long as the context is open."""
-        session = self._session()
+        session = _session()
+        session.headers.update(_carried())
+        session.headers["Connection"] = "close"
         session.headers["Authorization"] = self._token
         try:
             with session.get(f"{self._url}{path}", stream=True, timeout=TIMEOUT_S) as answer:
@@ -102,6 +109,18 @@ class Portal:
             return self.call(action, **data)
         except NotThere:
             return None
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
+def _carried() -> dict[str, str]:
+    """The header that a call carries on from what it is made for."""
+    carried = request_id()
+    return {REQUEST_ID_HEADER: carried} if carried else {}
 
 
 class NotThere(PortalFailed):

@@ -69,11 +69,32 @@ class Receipts:
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
+        self._kept: psycopg.Connection[Any] | None = None
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Keep one connection meanwhile: to make one takes longer than any question."""
+        try:
+            self._kept = self._connect()
+            yield
+        finally:
+            if self._kept is not None:
+                self._kept.close()
+            self._kept = None
 
     @contextmanager
     def _connected(self) -> Iterator[psycopg.Connection[Any]]:
-        with psycopg.connect(self._database_url, connect_timeout=10) as connection:
-            yield connection
+        if self._kept is None:
+            with self._connect() as connection, connection.transaction():
+                yield connection
+            return
+        if not _answers(self._kept):
+            self._kept = self._connect()
+        with self._kept.transaction():
+            yield self._kept
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self._database_url, connect_timeout=10, autocommit=True)
 
     def migrate(self) -> None:
         with self._connected() as connection:
@@ -107,6 +128,15 @@ class Receipts:
                 f"ON CONFLICT (source_id, url) DO UPDATE SET {updates}, settled_at = now()",
                 values,
             )
+
+
+def _answers(connection: psycopg.Connection[Any]) -> bool:
+    """Whether a connection is still there: the database may have started anew meanwhile."""
+    try:
+        connection.execute("")
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def asked(source: Source, table: str, fields: dict[str, Any]) -> str:

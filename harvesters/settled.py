@@ -12,6 +12,7 @@ from harvesters.fetch import Fetched
 from harvesters.publish import made_by
 from harvesters.receipts import Receipt
 from harvesters.register import TableEntry
+from harvesters.registered import Registered
 from harvesters.report import Report
 from harvesters.room import Room
 from harvesters.source import Source
@@ -39,7 +40,13 @@ class Settled:
 
 
 def is_settled(
-    receipt: Receipt, fetched: Fetched, file: File, offer: Offer, source: Source, room: Room
+    receipt: Receipt,
+    fetched: Fetched,
+    file: File,
+    offer: Offer,
+    source: Source,
+    room: Room,
+    registered: Registered,
 ) -> bool:
     """Whether nothing is to do: the same bytes and wishes, the lake and the portal as left."""
     if not receipt.covers(fetched, receipts.asked(source, file.table, _wishes(offer))):
@@ -50,8 +57,7 @@ def is_settled(
                 return False
     except LakeError:
         return False
-    dataset = room.portal.find("package_show", id=receipt.dataset_id)
-    return dataset is not None and dataset.get("state", "active") == "active"
+    return registered.has(receipt.dataset_id)
 
 
 def settle(file: Settled, offer: Offer, source: Source, room: Room, dataset_id: str) -> None:

@@ -1,7 +1,7 @@
 """The temporary DuckDB database of one run: text tables lie here between decode and publish.
 
-On disk, so that a file of millions of rows needs little memory; locked, since what it holds comes
-from outside: no files, no network, no extension, no further configuration.
+What does not fit in MEMORY_LIMIT lies on disk; locked, since what it holds comes from outside: no
+files, no network, no extension, no further configuration.
 
 A table is either DuckDB's own, or it is kept beside as it came, in Arrow's file format, which costs
 a tenth of that; DuckDB reads both alike, and `own` makes the one the other before it is changed.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
@@ -39,7 +40,8 @@ class Workbench:
         self._tables = 0
         self._kept: dict[str, tuple[pa.Table | pa_dataset.Dataset, Census]] = {}
         self._connection = duckdb.connect(
-            str(self.folder / "bench.duckdb"),
+            # In memory, and what finds no room there in the spill folder.
+            ":memory:",
             config={
                 "memory_limit": MEMORY_LIMIT,
                 "threads": THREADS,
@@ -62,8 +64,21 @@ class Workbench:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._connection.close()
         self._folder.cleanup()
+
+    def clear(self) -> None:
+        """Take everything off, for the next file."""
+        for name in self._kept:
+            self._connection.unregister(name)
+        self._kept.clear()
+        for (name,) in self.rows("SELECT table_name FROM duckdb_tables()"):
+            self.drop(name)
+        for file in self.folder.glob("*.arrow"):
+            file.unlink()
 
     def keep(self, schema: pa.Schema, batches: Iterable[pa.RecordBatch], census: Census) -> str:
         """Store a stream of batches as a new table that is only read; its name.
@@ -195,6 +210,37 @@ def _windows(kept: pa.Table | pa_dataset.Dataset, row_count: int, windows: int) 
         step = reader.num_record_batches / windows
         batches = [reader.get_batch(int(step * n)) for n in range(windows)]
     return pa.Table.from_batches([batch.slice(0, row_count // windows) for batch in batches])
+
+
+class Workbenches:
+    """The workbenches of one run: to open one takes longer than to clear it for the next file."""
+
+    def __init__(self) -> None:
+        self._free: list[Workbench] = []
+
+    def __enter__(self) -> Workbenches:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for bench in self._free:
+            bench.close()
+
+    @contextmanager
+    def one(self) -> Iterator[Workbench]:
+        """A workbench with nothing on it. After an error it is not used again."""
+        bench = self._free.pop() if self._free else Workbench()
+        try:
+            yield bench
+            bench.clear()
+        except BaseException:
+            bench.close()
+            raise
+        self._free.append(bench)
 
 
 def _noting(
