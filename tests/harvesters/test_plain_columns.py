@@ -69,7 +69,8 @@ def taken(content: bytes, folder, *, carefully: bool, **options):
         checked = validate(typed, pinned, bench)
         done = publish(checked, lake, "t", run_id="r", source_url="", source_hash="")
         columns = [(one.column, one.reading, one.sentinel_count) for one in typed.columns]
-        accepted = pa.Table.from_batches(bench.batches(checked.accepted_sql())).to_pylist()
+        batches = bench.batches(checked.accepted_sql())
+        accepted = [row for batch in batches for row in batch.to_pylist()]
     found = rows(lake, "t") if done.row_count else []
     return columns, typed.messages, accepted, found, done.content_hash, done.completeness
 
