@@ -67,7 +67,8 @@ def sign_out(page: Page, stack: Stack) -> None:
 def register_source(page: Page, stack: Stack) -> dict[str, Any]:
     """The officer fills the form, saves, and reads the run's report; returns the dataset."""
     page.goto(f"{stack.portal_url}/hanoiic/sources")
-    page.locator("a[href$='/hanoiic/sources/new']").first.click()
+    page.locator("a[href$='/hanoiic/previews/new']").first.click()
+    page.locator("a[href$='/hanoiic/sources/new']").click()
     page.fill("#field-title", TITLE)
     page.select_option("#field-owner_org", label="Chi cục Bảo vệ môi trường Hà Nội")
     page.fill("#field-url", f"{stack.departments_url}/environment/air-quality-hourly.csv")
