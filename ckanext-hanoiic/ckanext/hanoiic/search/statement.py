@@ -81,10 +81,12 @@ def statement_of(
     ]
     parameters = [*score.parameters, *(p for part in kept for p in part.parameters)]
     parameters += condition.parameters
-    if scored:
-        exact = Ranker(matcher, rarity).score(request.query)
+    exact = Ranker(matcher, rarity).score(request.query) if scored else score
+    sets = first.sets(request.query) if scored else []
+    # Where the row holds all that the score reads, the first ranking is exact.
+    if sets or exact != score:
         for part in (
-            _scored(first.sets(request.query), order),
+            _scored(sets, order),
             _ranked(exact, order),
             _page(request, order),
         ):
