@@ -20,6 +20,7 @@ from harvesters.readings import SENTINEL_NUMBERS, SENTINELS_ANYWHERE, SENTINELS_
 
 # The shapes of a column: NOTHING has no text yet, ANY is none of the others.
 NOTHING, NUMBER, DATE, TIMESTAMP, ANY = "nothing", "number", "date", "timestamp", "any"
+EXAMPLES = 10
 _DIGIT_0, _DIGIT_9, _MINUS, _POINT = b"09-."
 _ISO = {
     10: (DATE, {4: b"-", 7: b"-"}, pa.date32()),
@@ -64,7 +65,8 @@ class Look:
 
     `filled` of them are there; `sentinels` count those that say "no value", `anywhere` those of
     them that do so beside texts too. `foreign`: one is not ASCII and has no letter that only
-    Unicode's Vietnamese has, so its letters might be those of an older encoding.
+    Unicode's Vietnamese has, so its letters might be those of an older encoding. `examples` are a
+    few of the texts, none of them a sentinel, where they have no plain shape.
     """
 
     shape: str = NOTHING
@@ -73,6 +75,7 @@ class Look:
     anywhere: int = 0
     foreign: bool = False
     numbers: Numbers | None = None
+    examples: tuple[str, ...] = ()
 
     def __add__(self, other: Look) -> Look:
         if NOTHING in (self.shape, other.shape):
@@ -86,6 +89,7 @@ class Look:
             self.anywhere + other.anywhere,
             self.foreign or other.foreign,
             numbers,
+            (self.examples + other.examples)[:EXAMPLES],
         )
 
 
@@ -119,7 +123,13 @@ def _look(column: pa.Array) -> Look:
         return Look(shape, filled)
     sentinels = _count_in(column, _BESIDE_VALUES) if _may_be_in(texts) else 0
     anywhere = _count_in(column, _ANYWHERE) if sentinels else 0
-    return Look(ANY, filled, sentinels, anywhere, letters.may_be_legacy(column, texts))
+    foreign = letters.may_be_legacy(column, texts)
+    return Look(ANY, filled, sentinels, anywhere, foreign, examples=_examples(column))
+
+
+def _examples(column: pa.Array) -> tuple[str, ...]:
+    some = column.slice(0, 4 * EXAMPLES).drop_null().to_pylist()
+    return tuple(text for text in some if text not in SENTINELS_BESIDE_VALUES)[:EXAMPLES]
 
 
 def _may_be_in(texts: Letters) -> bool:

@@ -65,6 +65,13 @@ def gather(
     census = bench.census(table)
     looks = {key: census.looks[key] for key in inferred} if census else {}
     found = {key: known for key, look in looks.items() if (known := _known(look))}
+    for key, look in looks.items():
+        if key not in found:
+            hopeful[key] = tuple(
+                reading for reading in hopeful[key] if all(map(reading.may_accept, look.examples))
+            )
+            if not hopeful[key]:
+                found[key] = _hopeless(look)
     open_texts = [column for column in texts if column.key not in found]
     if bench.row_count(table) > SAMPLE_ROWS:
         head = f"(SELECT * FROM {table} LIMIT {SAMPLE_ROWS})"  # noqa: S608
@@ -75,8 +82,7 @@ def gather(
                 reading for reading in hopeful[key] if first[key].misses[reading.name] == 0
             )
             if not hopeful[key] and key in looks:
-                look = looks[key]
-                found[key] = Evidence(look.filled - look.sentinels, {}, look.sentinels, look)
+                found[key] = _hopeless(looks[key])
     open_texts = [column for column in texts if column.key not in found]
     found.update(_count_misses(table, open_texts, hopeful, bench))
     return {column.key: found[column.key] for column in texts}
@@ -121,6 +127,10 @@ def date_order(evidence: Mapping[str, Evidence]) -> str | None:
         if len(readable) == 1:
             orders |= readable & {"dmy", "mdy"}
     return orders.pop() if len(orders) == 1 else None
+
+
+def _hopeless(look: Look) -> Evidence:
+    return Evidence(look.filled - look.sentinels, {}, look.sentinels, look)
 
 
 def _known(look: Look) -> Evidence | None:

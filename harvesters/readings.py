@@ -6,7 +6,9 @@ A column is of a type when one reading accepts every one of its texts; `accepts`
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cache
 
 # A plain number never starts with 0 and a further digit: "00070" is a code.
 _INTEGER_PART = r"(0|[1-9][0-9]*)"
@@ -51,8 +53,18 @@ class Reading:
             f"THEN {self.read(x)} IS NOT NULL ELSE false END"
         )
 
+    def may_accept(self, text: str) -> bool:
+        """Whether a text looks like this reading; asked of Python, without a query."""
+        return _python(self.shape).fullmatch(text) is not None
+
     def read(self, x: str) -> str:
         return self.value.replace("{x}", x)
+
+
+@cache
+def _python(shape: str) -> re.Pattern[str]:
+    """A shape, which is RE2's, as Python has it: they differ in how a letter's code is written."""
+    return re.compile(re.sub(r"\\x\{([0-9a-f]+)\}", lambda code: chr(int(code[1], 16)), shape))
 
 
 def _iso(order: str) -> str:
