@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from harvesters.common_syllables import COMMON
 from harvesters.legacy_tables import TCVN3, TCVN3_LOWER, TCVN3_RARE, VISCII, VNI
 from harvesters.syllables import is_syllable
 
@@ -36,9 +37,20 @@ _SMALL = re.compile("[a-z]")
 _CAPITAL_INSIDE = re.compile(
     "[a-z][\u00c0-\u00d6\u00d8-\u00de]|[A-Z][\u00c0-\u00d6\u00d8-\u00de][a-z]"
 )
+# VISCII's ự (ñ) stands between consonants; þ and ð are Icelandic, which has none of the others.
+_NO_WESTERN_WORD = re.compile(
+    "(?i)[bcdghklmnpqrstvx]ñ[bcdghklmnpqrstvx]|[þð].*[ßñõãêô]|[ßñõãêô].*[þð]"
+)
 _SMALL_IN_CAPITALS = re.compile("[A-Z][\u00df-\u00ff]+[A-Z]")
+# What stands in the numbers of decisions, and nowhere with `Ñ`, `Ð` or `§` in its place.
+_ABBREVIATIONS = frozenset(
+    """
+    QĐ NĐ HĐ HĐND HĐQT HĐTV ĐVT ĐKKD ĐKQSDĐ GCNĐKKD GPĐK KĐT ĐTXD ĐBSCL ĐBQH LĐTBXH BLĐTBXH GDĐT
+    SGDĐT BGDĐT KHĐT SKHĐT BKHĐT ĐHQG CĐ ĐH TĐC
+    """.split()  # noqa: SIM905
+)
 _APOSTROPHES = frozenset("’‘´")
-_BESIDE_NO_WORD = frozenset("\u00ad¬¨¸¶")
+_BESIDE_NO_WORD = frozenset("\u00ad¬¨¸¶¯")
 # Pairs of VNI that French, Spanish or Portuguese words have too.
 _WESTERN_PAIRS = re.compile("où|oû|aï|oï|aé|aè|oá|eá|eã|oâ|eâ", re.I)
 
@@ -55,6 +67,12 @@ class Alphabet:
     telling: Callable[[str], int]
     least_telling: int = 1
     lone_signs: frozenset[str] = _LONE
+    foreign: re.Pattern[str] | None = None
+
+    def cannot_write(self, word: str) -> bool:
+        """Whether a word is Vietnamese as it is, with a letter the encoding has nowhere."""
+        rest = self.unit.sub("", word)
+        return bool(self.foreign and self.foreign.search(rest)) and _is_vietnamese(word)
 
     def decode(self, text: str) -> str:
         """The text with every sign of the table replaced, without judging it."""
@@ -93,6 +111,8 @@ def _sign_inside(token: str) -> int:
     if not any("a" <= letter <= "z" for letter in token.lower()):
         return 0
     core = token.strip(_EDGE)
+    if _NO_WESTERN_WORD.search(token):
+        return 3
     if _CAPITAL_INSIDE.search(token) or any(
         not sign.isalpha() and sign not in _APOSTROPHES for sign in core
     ):
@@ -125,7 +145,11 @@ ALPHABETS: dict[str, Alphabet] = {
             *("tcvn3", "TCVN3 (ABC)", TCVN3, _token(TCVN3), _unit(TCVN3), _sign_inside),
             lone_signs=_LONE | {"·"},
         ),
-        Alphabet("vni", "VNI", VNI, _token(VNI), _VNI_UNIT, _foreign_pair),
+        Alphabet(
+            *("vni", "VNI", VNI, _token(VNI), _VNI_UNIT, _foreign_pair),
+            # Single letters with a mark; ì and í are themselves there.
+            foreign=re.compile("(?i)[àáâãèéêõùúý]"),
+        ),
         Alphabet(
             *("viscii", "VISCII", VISCII, _token(VISCII), _unit(VISCII), _sign_inside),
             least_telling=2,
@@ -150,6 +174,9 @@ def weigh(texts: Iterable[str], encoding: str) -> Finding:
         if decoded == word:
             continue
         before, after = _is_vietnamese(word), is_syllable(decoded.strip(_EDGE))
+        if decoded in _ABBREVIATIONS:
+            gain, telling = gain + _LEAST_GAIN, telling + 2
+            continue
         if after and not before:
             weight = alphabet.telling(word)
             telling += weight > 0
@@ -176,8 +203,8 @@ def repair(text: str, encoding: str, *, established: bool = True, mixed: bool = 
     """The text in Unicode (NFC); the same text when it is Unicode, or another language, already.
 
     `established`: the evidence is this text's own column's, so that abbreviations and single
-    letters, which are no syllables either way, count as of it. `mixed`: most texts beside it are
-    Unicode, so a text that is Vietnamese either way is left as it is.
+    letters, which are no syllables either way, count as of it. `mixed`: texts beside it are
+    Unicode, so a text that is Vietnamese either way is what people write more, or left as it is.
     """
     if not is_suspect(text):
         return text
@@ -201,6 +228,11 @@ def _replaced(text: str, alphabet: Alphabet, established: bool, mixed: bool) -> 
     ]
     for_it = sum(is_syllable(decoded.strip(_EDGE)) for _, decoded, _ in changed)
     against = sum(_is_vietnamese(word) for word, _, _ in changed)
+    if mixed:
+        pairs = [(word.strip(_EDGE), decoded.strip(_EDGE)) for word, decoded, _ in changed]
+        for_it += sum(_is_commoner(decoded, word) for word, decoded in pairs)
+        against += sum(_is_commoner(word, decoded) for word, decoded in pairs)
+        against += sum(alphabet.cannot_write(word) for word, _ in words)
     if not for_it and established:
         for_it = sum(_is_plausible(word, decoded, alphabet) for word, decoded, _ in changed)
     if not for_it or against > for_it or (mixed and against == for_it):
@@ -210,6 +242,10 @@ def _replaced(text: str, alphabet: Alphabet, established: bool, mixed: bool) -> 
         pieces += [text[end:start], decoded]
         end = stop
     return "".join([*pieces, text[end:]])
+
+
+def _is_commoner(one: str, other: str) -> bool:
+    return one.casefold() in COMMON and other.casefold() not in COMMON
 
 
 def _is_in_capitals(text: str) -> bool:

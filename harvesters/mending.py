@@ -21,6 +21,7 @@ from harvesters.source import ColumnPin, Options
 from harvesters.workbench import Workbench, quoted
 
 AUTO = "auto"
+_NEARLY = 0.6
 # Enough to be sure of a column; more would only cost time.
 WEIGHED_TEXTS = 20_000
 COLUMNS_AT_ONCE = 40
@@ -66,7 +67,7 @@ def mend(table: RawTable, options: Options, bench: Workbench, known: str | None 
     hidden = {key for key, pin in pins_by_column(renamed, _lenient(options)).items() if pin.mask}
     for column in renamed:
         if verdict := verdicts[column.key]:
-            mixed = verdict.mixed or _is_mixed(table, column, len(texts[column.key]), bench)
+            mixed = verdict.mixed or _is_mixed(table, column, bench)
             _mend_column(table, column, replace(verdict, mixed=mixed), bench, column.key in hidden)
     _tell_headers(table, renamed)
     table.columns = renamed
@@ -86,6 +87,11 @@ def _verdict(pinned: str | None, texts: list[str], whole: Finding | None) -> _Ve
     if pinned in ALPHABETS:
         return _Verdict(pinned)
     own = legacy.detect(texts)
+    if own and whole and whole.encoding != own.encoding:
+        # A few headers may look like another encoding than the whole table by chance.
+        there = legacy.weigh(texts, whole.encoding)
+        if there.gain - there.loss >= _NEARLY * (own.gain - own.loss):
+            return _Verdict(whole.encoding, whole)
     if own:
         return _Verdict(own.encoding, own)
     if whole is None:
@@ -96,14 +102,14 @@ def _verdict(pinned: str | None, texts: list[str], whole: Finding | None) -> _Ve
     return _Verdict(whole.encoding, whole, own=not there.loss, mixed=True)
 
 
-def _is_mixed(table: RawTable, column: RawColumn, suspects: int, bench: Workbench) -> bool:
-    """Whether more of a column's texts are Unicode for sure than could be of a legacy encoding."""
+def _is_mixed(table: RawTable, column: RawColumn, bench: Workbench) -> bool:
+    """Whether some of a column's texts are Unicode for sure."""
     key = quoted(column.key)
     (clean,) = bench.row(
         f"SELECT count(DISTINCT {key}) FROM {table.name} "  # noqa: S608
         f"WHERE regexp_matches({key}, '{UNICODE_LETTER}')"
     )
-    return int(clean) > suspects
+    return int(clean) > 0
 
 
 def _suspects(table: RawTable, bench: Workbench) -> dict[str, list[str]]:
