@@ -11,9 +11,10 @@ import ckan.lib.search as ckan_search
 import click
 
 from .client import PostgresSolr
+from .errors import IndexingStopped
 from .index import SearchIndex
 from .mend import drop, gaps
-from .reindex import IndexingStopped, all_datasets, reindex
+from .reindex import all_datasets, reindex
 
 _JOBS = click.option(
     "-j",

@@ -81,3 +81,9 @@ class LayoutTooNew(SearchFailed):
     """The tables of the index were made by a newer release."""
 
     code = "search_layout_too_new"
+
+
+class IndexingStopped(SearchFailed):
+    """A process that indexed many datasets was ended from outside."""
+
+    code = "search_indexing_stopped"

@@ -15,13 +15,11 @@ from ckan import logic, model
 from ckan.common import config
 from ckan.types import Context
 
+from .errors import IndexingStopped
+
 AT_ONCE = 25  # datasets that a process takes in one go
 
 Failures = list[str]
-
-
-class IndexingStopped(Exception):
-    """A process that indexed was ended from outside."""
 
 
 def all_datasets() -> list[str]:
