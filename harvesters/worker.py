@@ -19,7 +19,7 @@ from typing import Any
 
 import psycopg
 from procrastinate import App, BaseRetryStrategy, JobContext, RetryDecision
-from procrastinate.exceptions import AlreadyEnqueued, JobAborted
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, JobAborted
 from procrastinate.jobs import Job, Status
 
 from harvesters.attempt import Attempts, TryAgain
@@ -48,7 +48,7 @@ class Pace:
     """How often things are done, and how long silence is not yet death; in seconds."""
 
     claim_every_s: float = 2.0
-    preview_every_s: float = 1.0
+    preview_every_s: float = 2.0
     rescue_every_s: float = 2.0
     heartbeat_s: float = 2.0
     stalled_s: float = 12.0
@@ -122,21 +122,36 @@ class Worker:
             ]
             log.info("worker_started", extra=logs.facts(worker=self.name))
             try:
-                await self.app.run_worker_async(
-                    queues=["harvest"],
-                    name=self.name,
-                    concurrency=pace.concurrency,
-                    fetch_job_polling_interval=pace.claim_every_s,
-                    update_heartbeat_interval=pace.heartbeat_s,
-                    stalled_worker_timeout=pace.stalled_s,
-                    shutdown_graceful_timeout=pace.shutdown_s,
-                    delete_jobs="always",
-                )
+                while await self._work_until_stopped():
+                    await asyncio.sleep(pace.claim_every_s)
             finally:
                 for side in sides:
                     side.cancel()
                 await asyncio.gather(*sides, return_exceptions=True)
                 log.info("worker_stopped", extra=logs.facts(worker=self.name))
+
+    async def _work_until_stopped(self) -> bool:
+        """Work the queue; true when the worker lost its place in it and has to take a new one.
+
+        That happens when the database went away, and when others took the worker for dead while
+        it was frozen.
+        """
+        pace = self._pace
+        try:
+            await self.app.run_worker_async(
+                queues=["harvest"],
+                name=self.name,
+                concurrency=pace.concurrency,
+                fetch_job_polling_interval=pace.claim_every_s,
+                update_heartbeat_interval=pace.heartbeat_s,
+                stalled_worker_timeout=pace.stalled_s,
+                shutdown_graceful_timeout=pace.shutdown_s,
+                delete_jobs="always",
+            )
+        except ConnectorException as error:
+            log.warning("place_lost", extra=logs.facts(code=type(error.__cause__).__name__))
+            return True
+        return False
 
     async def _repeat(self, step: Callable[[], Any], every_s: float) -> None:
         """A step for ever: the portal or the database may be away for a while."""

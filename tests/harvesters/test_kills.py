@@ -92,7 +92,7 @@ class Watched:
         self.events: list[str] = []
         self.complaints: list[str] = []
         self._news = threading.Condition()
-        self._child = subprocess.Popen(
+        self.child = subprocess.Popen(
             [sys.executable, "-m", "tests.harvesters.hasty", json.dumps(asdict(pace))],
             env={
                 "PATH": os.defpath,
@@ -108,7 +108,7 @@ class Watched:
         self._reader.start()
 
     def _read(self) -> None:
-        for line in self._child.stderr or ():
+        for line in self.child.stderr or ():
             said = json.loads(line) if line.startswith("{") else {}
             if said.get("level", "error") == "error":
                 self.complaints.append(line)
@@ -124,8 +124,8 @@ class Watched:
             )
 
     def kill(self) -> None:
-        self._child.send_signal(signal.SIGKILL)
-        self._child.wait()
+        self.child.send_signal(signal.SIGKILL)
+        self.child.wait()
         self._reader.join()
 
 
