@@ -98,4 +98,4 @@ def test_the_action_wants_a_text(bare):
     with pytest.raises(tk.ValidationError):
         call_action("hanoiic_search_help", q=["a"])
     answer = bare.get("/api/3/action/hanoiic_search_help?q=zzz", status=200).json["result"]
-    assert answer == {"did_you_mean": [], "fewer_words": []}
+    assert answer == {"count": 0, "did_you_mean": [], "fewer_words": []}
