@@ -72,6 +72,6 @@ def _measure(records: bytes, most_cells: int) -> None:
             last_column = max(last_column, column + 1)
             if last_row * last_column > most_cells:
                 raise ArchiveTooLarge(
-                    f"A sheet of the workbook spans more than {most_cells} cells; clear the cells "
-                    "that stand far away from the table."
+                    f"A sheet of the workbook spans more than {most_cells} cells; clear those "
+                    "far away from the table, or save it as CSV."
                 )

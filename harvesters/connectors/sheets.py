@@ -10,7 +10,8 @@ from xml.parsers import expat
 
 from harvesters.errors import ArchiveTooLarge, FormatMismatch, WorkbookBroken, WorkbookEncrypted
 
-MOST_CELLS = 50_000_000
+# What the reader and the search for tables hold of them stays below 1 GiB.
+MOST_CELLS = 8_000_000
 _CHUNK_BYTES = 1 << 20
 _REFERENCE = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})")
 _CELLS_BEGIN = b"sheetData"
@@ -87,7 +88,7 @@ class _Extent:
         if self._last_row * self._last_column > self._most_cells:
             raise ArchiveTooLarge(
                 f"A sheet of the workbook spans more than {self._most_cells} cells; clear "
-                "the cells that stand far away from the table."
+                "those far away from the table, or save it as CSV."
             )
 
 

@@ -189,6 +189,12 @@ WORKBOOKS = [
         lambda: xls([(0, 0, 1.0), (65535, 65535, 1.0)]),
     ),
     Case(
+        "xls_of_two_corners",
+        "excel",
+        "archive_too_large",
+        lambda: xls([(0, 0, 1.0), (65535, 255, 1.0)]),
+    ),
+    Case(
         "xls_with_a_password", "excel", "workbook_encrypted",
         lambda: xls([(0, 0, 1.0)], extra=struct.pack("<HHH", 0x2F, 6, 1) + b"\x00\x00\x01\x00"),
     ),
