@@ -1,0 +1,50 @@
+"""TSV, ods and xls are read by the connectors of text and of workbooks."""
+
+from __future__ import annotations
+
+from tests.harvesters.conftest import rows, types
+from tests.harvesters.hostile.workbooks import ods, ods_cell, ods_row, xls
+
+
+def test_tabs_separate_a_tsv_whatever_else_is_in_its_texts(taken, lake):
+    text = "mã\ttên\tgiá\n007\tCầu Giấy, phường\t1,5\n008\tĐông; Anh\t2,25\n"
+    ran = taken("csv", text)
+    assert ran.error is None
+    assert rows(lake, "t")[0] == {"mã": "007", "tên": "Cầu Giấy, phường", "giá": 1.5}
+    assert "delimiter tab" in " ".join(ran.messages)
+
+
+def test_a_tsv_of_utf16_is_what_excel_calls_unicode_text(taken, lake):
+    assert taken("csv", "mã\ttên\n007\tHà Đông\n".encode("utf-16")).error is None
+    assert rows(lake, "t") == [{"mã": "007", "tên": "Hà Đông"}]
+
+
+def test_an_opendocument_sheet_is_a_table(taken, lake):
+    def number(value: str) -> str:
+        return (
+            f'<table:table-cell office:value-type="float" office:value="{value}">'
+            f"<text:p>{value}</text:p></table:table-cell>"
+        )
+
+    filler = ods_row('<table:table-cell table:number-columns-repeated="16384"/>', 1_048_573)
+    book = ods(
+        ods_row(ods_cell("mã") + ods_cell("số"))
+        + ods_row(ods_cell("007") + number("1"))
+        + ods_row(ods_cell("008") + number("2.5"))
+        + filler
+    )
+    assert taken("excel", book).error is None
+    assert rows(lake, "t") == [{"mã": "007", "số": 1.0}, {"mã": "008", "số": 2.5}]
+
+
+def test_repeated_opendocument_rows_are_rows(taken, lake):
+    book = ods(ods_row(ods_cell("a") + ods_cell("b")) + ods_row(ods_cell("x") + ods_cell("y"), 3))
+    assert taken("excel", book).error is None
+    assert rows(lake, "t") == [{"a": "x", "b": "y"}] * 3
+
+
+def test_an_old_workbook_is_a_table(taken, lake):
+    cells = [(row, column, float(row * 10 + column)) for row in range(5) for column in range(3)]
+    assert taken("excel", xls(cells), header_row=0).error is None
+    assert set(types(lake, "t").values()) == {"int64"}
+    assert len(rows(lake, "t")) == 5
