@@ -12,7 +12,7 @@ from ckan.common import CKANConfig
 from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
 
-from . import forking, questions, reading, seam, synonyms, wards
+from . import forking, questions, reading, seam, synonyms
 from .cli import hanoiic_search
 from .columns import column_fields
 from .facet_fields import facet_fields
@@ -50,7 +50,6 @@ class SearchPlugin(plugins.SingletonPlugin, DefaultTranslation):
         return {
             "hanoiic_search_help": reading.help_for,
             "hanoiic_search_hits": reading.hits,
-            "hanoiic_ward": wards.wards().get,
         }
 
     def before_dataset_index(self, pkg_dict: dict[str, Any]) -> dict[str, Any]:
