@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from harvesters.errors import DatabaseUnavailable, HarvestError, WorkerLost
 from harvesters.lanes import Lanes
 from harvesters.pipeline import harvest
 from harvesters.portal import Portal
+from harvesters.rejections import hand_over
 from harvesters.report import FAILED, Report, ending
 from harvesters.room import Room
 from harvesters.source import Source
@@ -89,7 +91,7 @@ class Attempts:
                 raise JobAborted
             teller.changed(report)
 
-        report = Report(changed)
+        report = Report(changed, partial(hand_over, room.portal, run_id))
         if begun > 1:
             tries = len(self.retry_after_s) + 1
             report.stages["fetch"].say(f"Attempt {begun} of {tries}.")

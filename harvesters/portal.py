@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import requests
 from ckanapi import RemoteCKAN
@@ -45,9 +45,18 @@ class Portal:
 
         Threads may share a Portal: each has a connection of its own.
         """
+        return self._call(action, data)
+
+    def put(self, action: str, file: IO[bytes], **data: Any) -> Any:
+        """As `call`, with a file as the action's `upload`."""
+        return self._call(action, data, {"upload": file})
+
+    def _call(self, action: str, data: dict[str, Any], files: Any = None) -> Any:
         remote = self._remote()
         try:
-            return remote.call_action(action, data, requests_kwargs={"timeout": TIMEOUT_S})
+            return remote.call_action(
+                action, data, files=files, requests_kwargs={"timeout": TIMEOUT_S}
+            )
         except NotFound as error:
             raise NotThere(f"The portal does not know what {action} asks for.") from error
         except NotAuthorized as error:

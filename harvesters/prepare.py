@@ -114,6 +114,7 @@ def prepare(
             stage.count(accepted=table.accepted_count, rejected=table.rejected_count)
             if table.rejected_count:
                 report.add_rejected(table_name(file, table), table.shown())
+                report.keep_rejected(table_name(file, table), table.rejected())
         for table in checked:
             refuse_unfit(table, source.options)
     return checked

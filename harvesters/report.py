@@ -88,10 +88,14 @@ class Passage:
 class Report:
     """What happened so far; `on_change` is called where a stage begins and where it ends.
 
-    What `on_change` raises ends the run there.
+    What `on_change` raises ends the run there. `keep_rejected` is given every rejected row.
     """
 
-    def __init__(self, on_change: Callable[[Report], None] | None = None) -> None:
+    def __init__(
+        self,
+        on_change: Callable[[Report], None] | None = None,
+        keep_rejected: Callable[[str, Iterable[Rejected]], None] | None = None,
+    ) -> None:
         self.stages = {name: Stage(name) for name in STAGES}
         self.tables: list[dict[str, Any]] = []
         self.rejected: list[dict[str, Any]] = []
@@ -99,6 +103,7 @@ class Report:
         self._datasets: list[DatasetPart] = []
         self._unchanged: list[DatasetPart] = []
         self._on_change = on_change
+        self._keep_rejected = keep_rejected
         self._lock = threading.RLock()
         self._here = threading.local()
 
@@ -194,6 +199,11 @@ class Report:
                 if len(self.rejected) >= SHOWN_REJECTED:
                     return
                 self.rejected.append({"table": table, **asdict(row)})
+
+    def keep_rejected(self, table: str, rejected: Iterable[Rejected]) -> None:
+        """Have all rejected rows of a table kept, where the run has a place for them."""
+        if self._keep_rejected:
+            self._keep_rejected(table, rejected)
 
     def add_hold(self, hold: Any) -> None:
         """A finding that waits for an officer (`harvesters.holds.Hold`)."""

@@ -170,5 +170,6 @@ AUTH_FUNCTIONS: dict[str, AuthFunction] = {
     "hanoiic_run_show": hanoiic_run_show,
     "hanoiic_run_list": hanoiic_run_list,
     "hanoiic_run_claim": hanoiic_run_claim,
+    "hanoiic_rejected_put": hanoiic_run_claim,
     "hanoiic_tables_reserve": hanoiic_tables_reserve,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,29 +17,39 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 @dataclass(frozen=True)
 class Page:
-    """Rows of one page; ``number`` is counted from 1."""
+    """Rows of one page; ``number`` is counted from 1, ``total`` are the rows of all pages."""
 
     rows: Sequence[dict[str, Any]]
     number: int
     count: int
+    total: int
 
 
-def page(rows: Sequence[dict[str, Any]], number: str) -> Page:
-    """The page asked for, the nearest one where there is none such."""
-    count = max(1, -(-len(rows) // ROWS_A_PAGE))
-    wanted = int(number) if number.isdecimal() and len(number) < 6 else 1
-    here = min(max(1, wanted), count)
-    start = (here - 1) * ROWS_A_PAGE
-    return Page(rows[start : start + ROWS_A_PAGE], here, count)
+def page(rows: Iterable[dict[str, Any]], number: str) -> Page:
+    """The page asked for, the last one where there is none such; reads the rows once."""
+    wanted = max(1, int(number)) if number.isdecimal() and len(number) < 8 else 1
+    shown: list[dict[str, Any]] = []
+    here = total = 0
+    for row in rows:
+        if total % ROWS_A_PAGE == 0 and here < wanted:
+            here, shown = here + 1, []
+        if total // ROWS_A_PAGE + 1 == here:
+            shown.append(row)
+        total += 1
+    return Page(shown, max(1, here), max(1, -(-total // ROWS_A_PAGE)), total)
 
 
-def as_csv(rows: Sequence[dict[str, Any]]) -> str:
-    """CSV with a byte order mark, so that a spreadsheet reads it as UTF-8."""
+def as_csv(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """CSV line by line, with a byte order mark, so that a spreadsheet reads it as UTF-8."""
+    yield "\ufeff" + _line(REJECTED_KEYS)
+    for row in rows:
+        yield _line([safe(row.get(key)) for key in REJECTED_KEYS])
+
+
+def _line(cells: Iterable[Any]) -> str:
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\r\n")
-    writer.writerow(REJECTED_KEYS)
-    writer.writerows([safe(row.get(key)) for key in REJECTED_KEYS] for row in rows)
-    return "\ufeff" + file.getvalue()
+    csv.writer(file, lineterminator="\r\n").writerow(cells)
+    return file.getvalue()
 
 
 def safe(value: Any) -> Any:

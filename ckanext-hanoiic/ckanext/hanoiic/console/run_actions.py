@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,14 +10,16 @@ from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 from ckan.types import Context
+from werkzeug.datastructures import FileStorage
 
-from . import claims, hold_model, notices, report, runs, states
+from . import claims, hold_model, notices, rejected_store, report, runs, states
 from .auth import is_harvester, officer_organisations, run_of, source_of
-from .errors import ConsoleError, RunOpen
+from .errors import ConsoleError, RunFinished, RunOpen, UploadTooLarge
 from .model import WITHOUT_REPORT, Run, Source, now
 from .paging import page
 from .refusals import refused
 from .report import cut
+from .source_fields import TABLE_NAME, TABLE_NAME_RULE
 from .states import DELETED, FINISHED, HELD, REQUESTED, RUNNING, TRIGGERS
 
 CLAIM_MOST = 50
@@ -234,6 +237,30 @@ def hanoiic_run_claim(context: Context, data_dict: dict[str, Any]) -> list[dict[
     return claimed
 
 
+def hanoiic_rejected_put(context: Context, data_dict: dict[str, Any]) -> None:
+    """Keep all rejected rows of a table for the run's officers; the harvest worker only.
+
+    :param run_id: id of a run that is not finished
+    :param table: name of the lake table
+    :param upload: gzipped JSON lines of ``table``, ``row``, ``column``, ``value``,
+        ``reason_code`` and ``reason``; it replaces the file of an attempt before
+    """
+    tk.check_access("hanoiic_rejected_put", context, data_dict)
+    run = run_of({"id": tk.get_or_bust(data_dict, "run_id")})
+    table, file = str(tk.get_or_bust(data_dict, "table")), data_dict.get("upload")
+    if not re.fullmatch(TABLE_NAME, table):
+        raise tk.ValidationError({"table": [_(TABLE_NAME_RULE)]})
+    if not isinstance(file, FileStorage):
+        raise tk.ValidationError({"upload": [_("Choose a file")]})
+    if run.state in FINISHED:
+        raise refused(RunFinished(f"The run has ended ({run.state})."), state=run.state)
+    try:
+        rejected_store.put(run.id, table, file.stream)
+    except UploadTooLarge as error:
+        raise refused(error) from error
+    rejected_store.forget_old()
+
+
 RUN_ACTIONS = {
     action.__name__: action
     for action in (
@@ -242,5 +269,6 @@ RUN_ACTIONS = {
         hanoiic_run_create,
         hanoiic_run_update,
         hanoiic_run_claim,
+        hanoiic_rejected_put,
     )
 }

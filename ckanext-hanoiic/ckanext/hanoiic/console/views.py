@@ -9,7 +9,7 @@ from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
-from . import pages, rejected_rows, source_form
+from . import pages, rejected_rows, rejected_store, source_form
 from .blueprint import Answer, act, console, render, user_context
 from .states import OPEN
 from .upload_model import Upload, upload_of_url
@@ -113,7 +113,10 @@ def run(id: str) -> Answer:
     return render(
         "run.html",
         run=shown,
-        rejected=rejected_rows.page(shown["rejected"], flask.request.args.get("rejected", "1")),
+        rejected=rejected_rows.page(
+            rejected_store.rows(shown["id"]) or shown["rejected"],
+            flask.request.args.get("rejected", "1"),
+        ),
         source=act("hanoiic_source_show", id=shown["source_id"]),
         holds=pages.holds_of(shown, act("hanoiic_hold_list", source_id=shown["source_id"])),
         stages=pages.stages(shown),
@@ -154,8 +157,8 @@ def rejected_csv(id: str) -> Answer:
     """The rejected rows of a report as CSV, its cells safe for a spreadsheet."""
     shown = act("hanoiic_run_show", id=id)
     headers = {"Content-Disposition": f'attachment; filename="rejected-{shown["id"]}.csv"'}
-    text = rejected_rows.as_csv(shown["rejected"])
-    return flask.Response(text, mimetype="text/csv; charset=utf-8", headers=headers)
+    lines = rejected_rows.as_csv(rejected_store.rows(shown["id"]) or shown["rejected"])
+    return flask.Response(lines, mimetype="text/csv; charset=utf-8", headers=headers)
 
 
 def show_form(

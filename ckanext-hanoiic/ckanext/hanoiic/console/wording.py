@@ -203,6 +203,8 @@ def age_in_words(age: timedelta | None) -> str:
     if age.days:
         return ungettext("{n} day", "{n} days", age.days).format(n=number(age.days))
     hours = age.seconds // 3600
+    if not hours:
+        return _("less than an hour")
     return ungettext("{n} hour", "{n} hours", hours).format(n=hours)
 
 
