@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import inspect
 import logging
 import os
 import sys
@@ -53,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(metavar="COMMAND", title="commands", required=True)
 
     def add(command: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
-        text = textwrap.dedent(command.__doc__ or "")
+        text = inspect.getdoc(command) or ""
         added = commands.add_parser(
             command.__name__,
             help=text.splitlines()[0],
@@ -71,7 +72,10 @@ def parser() -> argparse.ArgumentParser:
     looking = add(preview)
     looking.add_argument("url", metavar="URL", help="address of a file, or of a CKAN catalogue")
     looking.add_argument(
-        "--kind", choices=CONNECTORS, help="default: found out from the file itself"
+        "--kind",
+        choices=CONNECTORS,
+        metavar="KIND",
+        help="what the file is, one of those that `kinds` lists; default: found out from the file",
     )
     looking.add_argument(
         "--allow-host",
@@ -132,9 +136,10 @@ def run(given: argparse.Namespace) -> int:
 
 
 def preview(given: argparse.Namespace) -> int:
-    """Show what would become of a file: tables, columns, types, first values, rejected rows.
+    """Show what would become of a file: its tables, columns, types and first values.
 
-    Needs no portal and no settings, and changes nothing:
+    Rows that would be rejected, and what would wait for an officer, are shown as well. Needs no
+    portal and no settings, and changes nothing:
 
         hanoiic-harvest preview https://example.org/stations.csv
     """
@@ -177,12 +182,12 @@ def kinds(_given: argparse.Namespace) -> int:
 
 
 def migrate(_given: argparse.Namespace) -> int:
-    """Make the job queue and the room's tables in PostgreSQL where they are missing.
+    """Make the harvest database's tables where they are missing.
 
-    `worker` and `run` do it too; by hand it is for a role that may not create them itself.
+    `worker` and `run` do it too; by hand it shows whether the database can be reached.
     """
     database.migrate(opening.conninfo(read(os.environ)))
-    print("The job queue is ready.")
+    print("The harvest database is ready.")
     return 0
 
 
