@@ -154,6 +154,24 @@ TIME = Reading(
     r"([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?",
     "CAST(try_strptime({x}, ['%H:%M', '%H:%M:%S']) AS TIME)",
 )
+TIME_12 = Reading(
+    "time_12",
+    "time",
+    r"(0?[1-9]|1[0-2]):[0-5][0-9](:[0-5][0-9])? ?[AaPp][Mm]",
+    "CAST(try_strptime(regexp_replace(upper({x}), ' ?([AP]M)$', ' \\1'), "
+    "['%I:%M %p', '%I:%M:%S %p']) AS TIME)",
+)
+# Days since 30 December 1899, as a worksheet counts them: 1927 to 2173, with the time as a part.
+_SERIAL_DAY = "[1-9][0-9]{4}"
+SERIAL_DATE = Reading(
+    "serial", "date", _SERIAL_DAY, "(DATE '1899-12-30' + try_cast({x} AS INTEGER))"
+)
+SERIAL_TIMESTAMP = Reading(
+    "serial",
+    "timestamp",
+    _SERIAL_DAY + "([.][0-9]+)?",
+    "(TIMESTAMP '1899-12-30' + to_seconds(round(try_cast({x} AS DOUBLE) * 86400)))",
+)
 COMPACT_DATE = Reading(
     "date_compact",
     "date",
@@ -165,16 +183,16 @@ TEXT = Reading("text", "string", "(?s).*", "{x}")
 
 # Tried in this order; the first that accepts a whole column decides, except where numbers and
 # dates are written ambiguously (`normalise` weighs the evidence).
-INFERRED = (BOOLEAN, *NUMBERS, *DATES, *TIMESTAMPS, TIME)
+INFERRED = (BOOLEAN, *NUMBERS, *DATES, *TIMESTAMPS, TIME, TIME_12)
 
 PINNED: dict[str, tuple[Reading, ...]] = {
     "boolean": (BOOLEAN,),
     "int64": NUMBERS,
     "float64": NUMBERS,
     "decimal": NUMBERS,
-    "date": (*DATES, COMPACT_DATE),
-    "timestamp": TIMESTAMPS,
-    "time": (TIME,),
+    "date": (*DATES, COMPACT_DATE, SERIAL_DATE),
+    "timestamp": (*TIMESTAMPS, SERIAL_TIMESTAMP),
+    "time": (TIME, TIME_12),
     "string": (TEXT,),
 }
 

@@ -20,7 +20,8 @@ TEXT_ENCODINGS = ("auto", "none", "tcvn3", "vni", "viscii")
 class ColumnPin:
     """What an officer pinned or requires of one column; everything else is inferred.
 
-    `format` is for dates only: the order `dmy`, `mdy` or `ymd`. `text_encoding` as in `Options`.
+    `format` is for dates only: the order `dmy`, `mdy` or `ymd`, or `serial` (a worksheet's days).
+    `text_encoding` as in `Options`.
     `references` is a table's column (`planning_wards.Mã phường`) where every value has to stand.
     `mask` is what is done to a personal column (see `masks`): it is text then, and of the other
     rules only `required` and `unique` are left, or none.
@@ -225,8 +226,8 @@ def _check(options: Options) -> None:
         if value is not None and not holds(value):
             raise SourceInvalid(f"The option `{name}` is not {wanted}.")
     for name, pin in options.columns.items():
-        if pin.format not in (None, "dmy", "mdy", "ymd"):
-            raise SourceInvalid(f"The `format` of column `{name}` is not dmy, mdy or ymd.")
+        if pin.format not in (None, "dmy", "mdy", "ymd", "serial"):
+            raise SourceInvalid(f"The `format` of column `{name}` is not dmy, mdy, ymd or serial.")
         if pin.mask not in (None, *MASKS):
             raise SourceInvalid(f"The `mask` of column `{name}` is not one of {', '.join(MASKS)}.")
         if pin.text_encoding not in (None, *TEXT_ENCODINGS):

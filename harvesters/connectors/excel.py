@@ -10,7 +10,7 @@ from pathlib import Path
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum
 
-from harvesters import archive, areas, header, picture
+from harvesters import archive, areas, header, picture, serials
 from harvesters.areas import Area
 from harvesters.connectors import old_sheets, sheets
 from harvesters.connectors.base import Connector
@@ -82,6 +82,7 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
         table.part = f"Bảng {number}" if len(tables) > 1 else ""
         mend(table, options, bench)
         remark(table, options, bench)
+        serials.mark(table, bench)
     return tables
 
 

@@ -29,6 +29,7 @@ class Decoded:
         keys = ", ".join(column.key for column in raw.columns)
         self.headers = [column.header for column in raw.columns]
         self.units = [column.unit for column in raw.columns]
+        self.types = [column.type for column in raw.columns]
         self.title = raw.title
         self.part = raw.part
         self.rows = bench.rows(f"SELECT {keys} FROM {raw.name} ORDER BY row")

@@ -67,6 +67,8 @@ def read(lake, columns: dict[str, list], /, **options):
         (["31/02/2024"], "string", ["31/02/2024"]),
         (["8:05", "23:59:30"], "time", [time(8, 5), time(23, 59, 30)]),
         (["25:00", "8:05"], "string", ["25:00", "8:05"]),
+        (["8:05 AM", "12:30 pm", "12:00:05AM"], "time", [time(8, 5), time(12, 30), time(0, 0, 5)]),
+        (["13:05 PM"], "string", ["13:05 PM"]),
         (["giá", "1"], "string", ["giá", "1"]),
         (["", " "], "string", [None, None]),
     ],
@@ -135,6 +137,23 @@ def test_sentinels_become_empty_and_are_counted(lake):
     assert values["pm25"] == [12.5, None, -3.5, None, None]
     assert values["ghi chú"] == ["tốt", None, "-", "NA", "xấu"]
     assert messages[0].startswith("pm25: 3 values")
+
+
+@pytest.mark.parametrize(
+    ("type_text", "texts", "values"),
+    [
+        ("date", ["45322", "44927"], [date(2024, 1, 31), date(2023, 1, 1)]),
+        (
+            "timestamp",
+            ["45322.3125", "45323"],
+            [datetime(2024, 1, 31, 0, 30, tzinfo=UTC), datetime(2024, 1, 31, 17, tzinfo=UTC)],
+        ),
+    ],
+)
+def test_days_as_a_worksheet_counts_them(lake, type_text, texts, values):
+    pins = {"columns": {"ngày": {"type": type_text, "format": "serial"}}}
+    found, read_values, _, rejected = read(lake, {"ngày": texts}, **pins)
+    assert (found["ngày"], read_values["ngày"], rejected) == (type_text, values, [])
 
 
 def test_minus_999_among_its_like_is_a_number(lake):

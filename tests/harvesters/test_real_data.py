@@ -177,7 +177,7 @@ def test_gtfs_feeds_become_one_table_a_file(read, lake, feed, counts):
 def test_old_workbooks_come_apart_into_their_tables(read, lake, path, counts):
     tables = read(path, "excel")
     assert [len(rows(lake, table)) for table in tables] == counts
-    assert list(rows(lake, tables[0])[0])[0] == "STT"
+    assert next(iter(rows(lake, tables[0])[0])) == "STT"
     if len(tables) > 1:
         sectors, forms, countries, provinces = (rows(lake, table) for table in tables)
         assert sectors[1]["STT"] == "I"

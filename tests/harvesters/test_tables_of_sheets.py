@@ -188,6 +188,16 @@ def test_lone_cells_beside_the_table_are_told(sheets):
     assert "1 cells to the right of the table are left out: D6" in told(table)
 
 
+def test_days_without_a_dates_format_are_marked_by_name_and_values(sheets):
+    rows = [["Ngày cấp", "Số ngày nghỉ", "Mã"], [45322, 20000, 45322], [44927, 30000, 44927]]
+    (table,) = sheets(rows)
+    assert table.types == ["date", None, None]
+    rows[1][0] = 45322.5
+    assert sheets(rows)[0].types[0] == "timestamp"
+    rows[1][0] = 7
+    assert sheets(rows)[0].types[0] is None
+
+
 # --- several tables -----------------------------------------------------------------------------
 
 ONE = [["Bảng dân số"], ["Xã", "Dân số"], ["Đông Anh", 10], ["Gia Lâm", 20], ["Sóc Sơn", 30]]
