@@ -92,7 +92,14 @@ def _dataset(offer: Offer, run: Run, part: DatasetPart) -> str | None:
     elif entries or offer.links or not (waits or failed):
         with report.stage("register") as stage:
             done = register(
-                offer, entries, source, room.portal, room.lake, room.gateway_url, known_id=known
+                offer,
+                entries,
+                source,
+                room.portal,
+                room.lake,
+                room.gateway_url,
+                known_id=known,
+                may_exist=known is not None or not run.registered.none(),
             )
             known = done.dataset_id
             stage.count(datasets=1, datasets_changed=int(done.changed))

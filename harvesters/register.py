@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harvesters.connectors.base import Link, Offer
-from harvesters.errors import DatasetTaken
+from harvesters.errors import DatasetTaken, PortalRefused
 from harvesters.portal import Portal
 from harvesters.publish import Published
 from harvesters.source import Source
@@ -50,8 +50,10 @@ def register(
     lake: Lake,
     gateway_url: str,
     known_id: str | None = None,
+    may_exist: bool = True,
 ) -> Registered:
-    """Create or update the offer's dataset. `known_id` is what an earlier run registered.
+    """Create or update the offer's dataset. `known_id` is what an earlier run registered; not
+    `may_exist`: nothing of the source was registered so far, so it is not looked for first.
 
     Raises DatasetTaken and the errors of `Portal`.
     """
@@ -60,6 +62,13 @@ def register(
     # Where restricted data comes from is nobody's business but its department's.
     links = offer.links if source.is_open else []
     resources += [_link_fields(link) for link in links]
+    if not may_exist:
+        try:
+            made = portal.call("package_create", **wanted, resources=resources)
+            return Registered(made["id"], made["name"], True)
+        except PortalRefused as refused:
+            if "name" not in (refused.facts.get("fields") or {}):
+                raise
     existing = find(offer, source, portal, known_id)
     if existing is None:
         made = portal.call("package_create", **wanted, resources=resources)

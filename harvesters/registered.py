@@ -23,12 +23,19 @@ class Registered:
 
     def has(self, dataset_id: str) -> bool:
         """Whether the portal has this dataset, and not as a deleted one. Raises as Portal."""
-        if self._many and self._listed is None:
-            self._listed = frozenset(self._list())
-        if self._listed and dataset_id in self._listed:
+        if self._many and dataset_id in self._all():
             return True
         dataset = self._portal.find("package_show", id=dataset_id)
         return dataset is not None and dataset.get("state", "active") == "active"
+
+    def none(self) -> bool:
+        """Whether the portal had no dataset of a catalogue yet when the run began."""
+        return self._many and not self._all()
+
+    def _all(self) -> frozenset[str]:
+        if self._listed is None:
+            self._listed = frozenset(self._list())
+        return self._listed
 
     def _list(self) -> set[str]:
         listed: set[str] = set()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from harvesters.census import ANY, DATE, NUMBER
 from harvesters.rawtable import RawColumn, RawTable
 from harvesters.source import Options
 from harvesters.workbench import Workbench, literal, quoted
@@ -24,6 +25,13 @@ SHOWN_LETTERS = 120
 MOST_NOTES = 30
 # Reports have sums; in mass data a look at every row would cost more than it finds.
 MOST_ROWS = 100_000
+# Up to here every label is looked at without a query.
+FEW_ROWS = 2_000
+# How texts begin that _TOTAL, _SUBTOTAL or _GROUP find.
+_BEGINS = (
+    *("tổng", "toàn thành phố", "grand total", "total", "cộng", "tiểu cộng", "sub"),
+    *("trong đó", "bao gồm", "gồm", "of which", "including"),
+)
 # The whole cell has to say it: "Tổng công ty" is a company and "Cộng hòa Séc" a country.
 _TOTAL = (
     r"(tổng|tổng số|tổng cộng|tổng toàn .*|tổng (cộng|số) \(.*\)|tổng cộng toàn .*|toàn thành phố"
@@ -49,8 +57,9 @@ _TOLD = {
 def remark(table: RawTable, options: Options, bench: Workbench) -> None:
     """Mark what strikes of the table's rows, and tell it; `row_kind` pins whether to mark."""
     wanted = options.row_kind
-    (count,) = bench.row(f"SELECT count(*) FROM {table.name}")  # noqa: S608
-    if count > MOST_ROWS and not wanted:
+    if bench.row_count(table.name) > MOST_ROWS and not wanted:
+        return
+    if not wanted and _is_plain(table, bench):
         return
     _drop_repeated_headers(table, bench)
     keys = [quoted(column.key) for column in table.columns if not column.native]
@@ -72,6 +81,26 @@ def remark(table: RawTable, options: Options, bench: Workbench) -> None:
             f"{number} rows {_TOLD[name]} They are kept, {ROW_KIND} marks them: {shown}"
         )
     _mark(table, kind, bench)
+
+
+def _is_plain(table: RawTable, bench: Workbench) -> bool:
+    """Whether a short table is seen at a glance to have nothing but plain rows: two columns are
+    always filled, no label begins as that of a sum or a group, and a column that has a name of
+    letters has no letters."""
+    census, batches = bench.census(table.name), bench.as_it_came(table.name)
+    if census is None or batches is None or census.row_count > FEW_ROWS:
+        return False
+    keys = [column.key for column in table.columns if not column.native]
+    looks = [census.looks[key] for key in keys]
+    named = any(
+        look.shape in (NUMBER, DATE) and any(map(str.isalpha, column.header))
+        for column, look in zip(table.columns, looks, strict=True)
+    )
+    if not named or sum(look.filled == census.row_count for look in looks) < 2:
+        return False
+    labels = [key for key in keys[:LABEL_COLUMNS] if census.looks[key].shape == ANY]
+    texts = (text for batch in batches for key in labels for text in batch.column(key).to_pylist())
+    return not any(text is not None and text.lower().startswith(_BEGINS) for text in texts)
 
 
 def _drop_repeated_headers(table: RawTable, bench: Workbench) -> None:
