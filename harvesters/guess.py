@@ -57,7 +57,7 @@ _NO_DATA = (
 )
 _GTFS = {"agency", "stops", "routes", "trips", "stop_times", "calendar", "calendar_dates"}
 
-_CKAN_PAGE = re.compile(rb"<meta[^>]+generator[^>]+\bckan\b", re.I)
+_CKAN_PAGE = re.compile(rb"<meta[^>]{1,99}?generator[^>]{1,99}?\bckan\b", re.I)
 # Signs in the first bytes of a JSON document: what publishes such documents.
 _JSON_SIGNS = (
     (
@@ -68,7 +68,8 @@ _JSON_SIGNS = (
     ("ckan", re.compile(rb'"help"\s*:\s*"[^"]*/api/3/action/'), "The JSON is an answer of CKAN."),
 )
 _XML_ROOT = re.compile(
-    rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>\s*)*"
+    # Atomic and possessive: what was passed over once is not tried in other ways.
+    rb"\s*+(?>(?><\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*+(?>\[.*?\]\s*+)?>)\s*+)*+"
     rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)[\s/>]",
     re.S,
 )

@@ -9,12 +9,13 @@ import re
 from harvesters.errors import HtmlInsteadOfData
 
 _HTML = re.compile(
-    rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
+    # Atomic and possessive: what was passed over once is not tried in other ways.
+    rb"\s*+(?>(?>(?><\?xml[^>]*+>)\s*+)?)(?>(?><!--.*?-->)\s*+)*+<(?:!doctype\s+html|html|head|body)\b",
     re.I | re.S,
 )
 _PASSWORD_FIELD = re.compile(rb"type\s*=\s*[\"']?password\b", re.I)
 _LOGIN_TITLE = re.compile(r"log[ -]?in|sign[ -]?in|đăng nhập|dang nhap")
-_TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})</title>", re.I)
+_TITLE = re.compile(rb"<title[^>]{0,99}>([^<]{1,200})</title>", re.I)
 _SHOWN_LETTERS = 80
 
 

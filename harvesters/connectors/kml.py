@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import shapely
 from shapely.errors import ShapelyError
 from shapely.geometry.base import BaseGeometry
 
 from harvesters import archive, xml_stream
 from harvesters.connectors import records
 from harvesters.connectors.base import Connector
+from harvesters.connectors.kml_shapes import points, shape_of, together
 from harvesters.decode import Text
 from harvesters.errors import FormatMismatch, PartNotFound, RowsNotFound, TooManyColumns
 from harvesters.mending import mend
@@ -24,8 +23,6 @@ from harvesters.workbench import Workbench
 from harvesters.xml_stream import Walk
 from lake.rejected import Rejected
 
-# longitude,latitude[,altitude] with spaces between the points; some programs add spaces inside.
-_COMMA = re.compile(r"\s*,\s*")
 # A Placemark's own elements that say something in a text.
 _SAID = ("name", "description", "address", "phoneNumber", "when", "begin", "end")
 _SHAPES = ("Point", "LineString", "LinearRing", "Polygon", "MultiGeometry")
@@ -146,45 +143,13 @@ class _Placemark:
     def geometry(self) -> BaseGeometry | None:
         """Raises ValueError, ShapelyError."""
         found = [
-            _shape(shape, [_points(each) for each in written])
+            shape_of(shape, [points(each) for each in written])
             for shape, written in self._shapes
             if written
         ]
         if not found:
             return None
-        return found[0] if len(found) == 1 else _collected(found)
-
-
-def _points(written: str) -> list[tuple[float, ...]]:
-    points = [
-        tuple(float(number) for number in point.split(",") if number)
-        for point in _COMMA.sub(",", written).split()
-    ]
-    if any(len(point) not in (2, 3) for point in points):
-        raise ValueError("coordinates that are none")
-    flat = min(map(len, points), default=0)
-    return [point[:flat] for point in points]
-
-
-def _shape(shape: str, rings: list[list[tuple[float, ...]]]) -> BaseGeometry:
-    if any(not ring for ring in rings):
-        raise ValueError("a shape without coordinates")
-    if shape == "Point":
-        return shapely.Point(rings[0][0])
-    if shape == "Polygon":
-        return shapely.Polygon(rings[0], rings[1:])
-    return shapely.LineString(rings[0])
-
-
-def _collected(found: list[BaseGeometry]) -> BaseGeometry:
-    kinds = {each.geom_type for each in found}
-    together = {
-        "Point": shapely.MultiPoint,
-        "LineString": shapely.MultiLineString,
-        "Polygon": shapely.MultiPolygon,
-    }
-    made = together.get(kinds.pop()) if len(kinds) == 1 else None
-    return made(found) if made else shapely.GeometryCollection(found)
+        return found[0] if len(found) == 1 else together(found)
 
 
 class _Placemarks:

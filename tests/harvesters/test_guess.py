@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import zipfile
@@ -9,7 +10,7 @@ import zipfile
 import pytest
 
 from harvesters import guess
-from harvesters.errors import BinaryContent, FormatMismatch, HtmlInsteadOfData
+from harvesters.errors import BinaryContent, FormatMismatch, HarvestError, HtmlInsteadOfData
 
 
 def packed(*names: str, content: bytes = b"a,b\n1,2\n") -> bytes:
@@ -143,3 +144,14 @@ def test_what_is_no_table_is_refused_by_name(head):
 def test_bytes_of_no_kind_are_refused():
     with pytest.raises(BinaryContent):
         guess.kind("https://x.example/a.csv", "text/csv", b"a,b\n" + bytes(range(256)) + bytes(90))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b"<?a?>", b"<!---->", b"<!-- -->\n", b"<!DOCTYPE x>", b"<title", b"<meta generator", b" ,"],
+)
+def test_no_bytes_keep_the_guess_busy(piece):
+    """Each piece over and over could be passed over in more ways than there is time for."""
+    for head in (piece * (guess.HEAD_BYTES // len(piece)), b"<html>" + piece * 4000):
+        with contextlib.suppress(HarvestError):
+            assert guess.kind("https://x.example/", None, head).kind
