@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from harvesters import connectors, contract, drift, guess, holds, masks, uploads, ward_codes
+from harvesters import connectors, contract, drift, guess, holds, masks, points, uploads, ward_codes
 from harvesters.connectors import File
 from harvesters.contract import References
 from harvesters.errors import HeldVersionRejected, SourceInvalid
@@ -98,6 +98,7 @@ def prepare(
             ward_codes.add(raw, source.options, bench)
             stage.say(*(f"{raw.part or file.table}: {text}" for text in raw.messages[told:]))
             typed.append(normalise(raw, source.options, bench))
+            points.locate(typed[-1], source.options, bench)
             stage.count(columns=len(typed[-1].columns), rows=typed[-1].row_count)
             stage.say(*(f"{raw.part or file.table}: {text}" for text in typed[-1].messages))
     with report.stage("validate") as stage:

@@ -60,7 +60,8 @@ class Options:
     `header_rows` is how many rows the header has. `tables` are the ranges (`A4:F23`) of a sheet's
     tables. `row_kind`: whether a column marks sums, names of groups and notes. `ward_units`
     says of which time wards are: `today`, `old` (before July 2025), `auto`; with `none` they get no
-    codes. `unique` are lists of columns whose values
+    codes. `geometry`: whether a pair
+    of longitude and latitude gets a column of points. `unique` are lists of columns whose values
     together occur once.
     `rows` is where a document's rows are: a path (`result.items`, `/result/items`) in JSON, an
     element's name in XML. `parts` is a pattern (`*.csv`) of the archive's members or the map layers
@@ -81,6 +82,7 @@ class Options:
     tables: tuple[str, ...] | None = None
     row_kind: bool | None = None
     ward_units: str | None = None
+    geometry: bool | None = None
     unique: tuple[tuple[str, ...], ...] = ()
     rows: str | None = None
     parts: str | None = None
@@ -190,6 +192,7 @@ _RULES: dict[str, tuple[str, Any]] = {
         lambda value: _are_texts(value),
     ),
     "row_kind": ("true or false", lambda value: isinstance(value, bool)),
+    "geometry": ("true or false", lambda value: isinstance(value, bool)),
     "ward_units": (
         "one of " + ", ".join(WARD_UNITS),
         lambda value: value in WARD_UNITS,
