@@ -23,7 +23,7 @@ from harvesters.registered import Registered
 from harvesters.report import HELD, PUBLISHED, DatasetPart, Report
 from harvesters.reserve import reserve
 from harvesters.room import Room
-from harvesters.settled import Settled, is_settled, report_unchanged, settle
+from harvesters.settled import Settled, kept_versions, report_unchanged, settle
 from harvesters.source import Source
 from harvesters.workbench import Workbenches
 from lake import names
@@ -126,10 +126,12 @@ def _file(file: File, offer: Offer, run: Run) -> Settled:
         known = receipt.validators if receipt else None
         fetched = fetch(file, room.client, room.portal, known)
         stage.count(files=1, bytes=0 if fetched.not_modified else fetched.byte_count)
-        if receipt and is_settled(receipt, fetched, file, offer, source, room, run.registered):
-            stage.count(unchanged_files=1)
-            report_unchanged(receipt, room.lake, run.run_id, report)
-            return Settled(file, receipt)
+        if receipt:
+            versions = kept_versions(receipt, fetched, file, offer, source, room, run.registered)
+            if versions is not None:
+                stage.count(unchanged_files=1)
+                report_unchanged(receipt, versions, run.run_id, report)
+                return Settled(file, receipt)
     with run.benches.one() as bench:
         checked = prepare(file, fetched, source, bench, report, room.mask_secret, room.references)
         gated = gate(file, checked, source, room.lake, report)

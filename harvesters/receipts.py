@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ CREATE TABLE IF NOT EXISTS receipts (
     PRIMARY KEY (source_id, url)
 )
 """
+# A kept connection that lay idle for so long is asked whether it is still there.
+ASKED_AFTER_S = 1.0
 _COLUMNS = "source_id, url, etag, last_modified, sha256, asked, dataset_id, tables"
 
 
@@ -70,6 +73,7 @@ class Receipts:
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
         self._kept: psycopg.Connection[Any] | None = None
+        self._used_at = 0.0
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -85,19 +89,20 @@ class Receipts:
     @contextmanager
     def _connected(self) -> Iterator[psycopg.Connection[Any]]:
         if self._kept is None:
-            with self._connect() as connection, connection.transaction():
+            with self._connect() as connection:
                 yield connection
             return
-        if not _answers(self._kept):
+        now = time.monotonic()
+        if now - self._used_at > ASKED_AFTER_S and not _answers(self._kept):
             self._kept = self._connect()
-        with self._kept.transaction():
-            yield self._kept
+        self._used_at = now
+        yield self._kept
 
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self._database_url, connect_timeout=10, autocommit=True)
 
     def migrate(self) -> None:
-        with self._connected() as connection:
+        with self._connect() as connection, connection.transaction():
             # Two workers may start at once, and IF NOT EXISTS alone does not keep them apart.
             connection.execute("SELECT pg_advisory_xact_lock(hashtext('hanoiic.receipts'))")
             connection.execute(SCHEMA)

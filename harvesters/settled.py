@@ -9,7 +9,6 @@ from harvesters import receipts
 from harvesters.connectors import File, Offer
 from harvesters.errors import HarvestError
 from harvesters.fetch import Fetched
-from harvesters.publish import made_by
 from harvesters.receipts import Receipt
 from harvesters.register import TableEntry
 from harvesters.registered import Registered
@@ -17,7 +16,7 @@ from harvesters.report import Report
 from harvesters.room import Room
 from harvesters.source import Source
 from lake.errors import LakeError
-from lake.store import Lake
+from lake.history import Version
 
 
 @dataclass
@@ -39,7 +38,7 @@ class Settled:
         return self.fetched is None
 
 
-def is_settled(
+def kept_versions(
     receipt: Receipt,
     fetched: Fetched,
     file: File,
@@ -47,17 +46,18 @@ def is_settled(
     source: Source,
     room: Room,
     registered: Registered,
-) -> bool:
-    """Whether nothing is to do: the same bytes and wishes, the lake and the portal as left."""
+) -> list[Version] | None:
+    """The versions of the file's tables when nothing is to do: the same bytes and wishes, the lake
+    and the portal as left. None when there is."""
     if not receipt.covers(fetched, receipts.asked(source, file.table, _wishes(offer))):
-        return False
+        return None
     try:
-        for row in receipt.tables:
-            if room.lake.table(row["table"]).resolve().number != row["version"]:
-                return False
+        versions = [room.lake.table(row["table"]).resolve() for row in receipt.tables]
     except LakeError:
-        return False
-    return registered.has(receipt.dataset_id)
+        return None
+    if [version.number for version in versions] != [row["version"] for row in receipt.tables]:
+        return None
+    return versions if registered.has(receipt.dataset_id) else None
 
 
 def settle(file: Settled, offer: Offer, source: Source, room: Room, dataset_id: str) -> None:
@@ -87,15 +87,17 @@ def settle(file: Settled, offer: Offer, source: Source, room: Room, dataset_id: 
     )
 
 
-def report_unchanged(receipt: Receipt, lake: Lake, run_id: str, report: Report) -> None:
+def report_unchanged(
+    receipt: Receipt, versions: list[Version], run_id: str, report: Report
+) -> None:
     """The tables of an unchanged file; a version that this very run made before its worker was
     lost is its change all the same."""
-    for row in receipt.tables:
+    for row, version in zip(receipt.tables, versions, strict=True):
         report.add_table(
             row["table"],
             dataset=receipt.dataset_id,
             version=row["version"],
-            changed=made_by(lake, row["table"], row["version"], run_id),
+            changed=version.run_id == run_id,
             row_count=row["row_count"],
             rejected_count=row["rejected_count"],
         )
