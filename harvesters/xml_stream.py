@@ -19,6 +19,8 @@ MAX_DEPTH = 64
 # The texts of one row, or of one element.
 LONGEST_LETTERS = 16 << 20
 _PIECE_BYTES = 1 << 16
+# The parser begins anew with a tag for every piece of it.
+_LONGEST_TAG_BYTES = 1 << 20
 _DECLARED = re.compile(rb"<\?xml[^>]*?\bencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 # A declaration that is not true of what was decoded already would only mislead.
 _UTF8 = "utf-8"
@@ -79,7 +81,7 @@ class Walk:
                     self._parser.Parse(piece, False)
                     fed += len(piece)
                     # A tag that does not end is kept whole by the parser.
-                    if fed - self._parser.CurrentByteIndex > LONGEST_LETTERS:
+                    if fed - self._parser.CurrentByteIndex > _LONGEST_TAG_BYTES:
                         raise LineTooLong(f"A tag does not end, line {self.line}.")
                     yield
             self._parser.Parse(b"", True)

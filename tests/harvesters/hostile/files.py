@@ -168,7 +168,7 @@ WORKBOOKS = [
     ),
     Case(
         "xlsx_bomb", "excel", "archive_too_large",
-        lambda: xlsx(**{"xl__media__a.xml": b" " * (400 * MIB)}),
+        lambda: xlsx(**{"xl__media__a.xml": b" " * (64 * MIB)}),
     ),
     Case(
         "xlsx_that_laughs", "excel", "workbook_broken",
@@ -228,7 +228,7 @@ DOCUMENTS = [
          lambda: repeated(b"x", VAST, b'[{"a": "')),
     Case(
         "json_row_without_end", "json", "line_too_long",
-        lambda: repeated(b"1, ", VAST, b'[{"a": ['),
+        lambda: repeated(b'"' + b"x" * 999 + b'", ', VAST, b'[{"a": ['),
     ),
     Case("json_of_several_lists", "json", "rows_not_found",
          lambda: b'{"a": [{"x": 1}], "b": [{"x": 1}]}'),
