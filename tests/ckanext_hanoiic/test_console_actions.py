@@ -11,12 +11,12 @@ HARVESTER = "hanoiic-harvester"
 
 
 @pytest.fixture
-def harvester(with_plugins, clean_db):
+def harvester(stage, clean_db):
     return factories.User(name=HARVESTER)
 
 
 @pytest.fixture
-def officer(with_plugins, clean_db):
+def officer(stage, clean_db):
     return factories.User()
 
 

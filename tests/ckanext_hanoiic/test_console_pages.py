@@ -14,7 +14,7 @@ PASSWORD = "mat-khau-cua-can-bo-1"
 
 
 @pytest.fixture
-def console(with_plugins, clean_db):
+def console(stage, clean_db):
     factories.User(name=HARVESTER)
     factories.Group(name="transport", title="Giao thông vận tải")
 
@@ -34,12 +34,12 @@ def department(officer):
 
 
 @pytest.fixture
-def browse(app, officer, department):
+def browse(stage, officer, department):
     """Open a page or send a form as the officer; redirects are followed."""
 
     def browse(path, form=None, status=200):
         headers = {"Authorization": officer["token"]}
-        send = app.get if form is None else app.post
+        send = stage.get if form is None else stage.post
         return BeautifulSoup(send(path, headers=headers, data=form, status=status).body, "lxml")
 
     return browse
@@ -199,28 +199,28 @@ def test_run_now_shows_the_run_that_is_on(browse, form):
     assert second.select_one("dl.facts code").get_text() == number
 
 
-def test_stranger_is_sent_to_the_login_and_a_startup_is_told_why(app, department):
-    answer = app.get("/hanoiic/sources", follow_redirects=False, status=302)
+def test_stranger_is_sent_to_the_login_and_a_startup_is_told_why(stage, department):
+    answer = stage.get("/hanoiic/sources", follow_redirects=False, status=302)
     assert "/user/login" in answer.headers["Location"]
     startup = factories.UserWithToken()
-    answer = app.get("/hanoiic/sources", headers={"Authorization": startup["token"]}, status=403)
+    answer = stage.get("/hanoiic/sources", headers={"Authorization": startup["token"]}, status=403)
     assert "Dành cho cán bộ" in answer.body
 
 
 @pytest.mark.ckan_config("WTF_CSRF_ENABLED", True)
 def test_forms_carry_a_token_and_without_it_nothing_changes(make_app, officer, department, form):
-    app = make_app()
+    stage = make_app()
 
     def token(path):
-        page = BeautifulSoup(app.get(path).body, "lxml")
+        page = BeautifulSoup(stage.get(path).body, "lxml")
         return page.select_one("main, #content").select_one("input[name=_csrf_token]")["value"]
 
     entry = {"login": officer["name"], "password": PASSWORD, "_csrf_token": token("/user/login")}
-    app.post("/user/login", data=entry)
-    app.post("/hanoiic/sources/new", data=form, status=400)
+    stage.post("/user/login", data=entry)
+    stage.post("/hanoiic/sources/new", data=form, status=400)
     assert call_action("hanoiic_source_list") == []
     own = token("/hanoiic/sources/new")
-    app.post("/hanoiic/sources/new", data={**form, "_csrf_token": own}, status=200)
+    stage.post("/hanoiic/sources/new", data={**form, "_csrf_token": own}, status=200)
     assert [source["title"] for source in call_action("hanoiic_source_list")] == [form["title"]]
 
 
@@ -249,7 +249,7 @@ def test_the_workers_words_are_said_in_the_readers_language(browse, form):
     shown = text(page)
     for words in (
         "7 trong số 9 dòng bị loại",
-        "stops: bảng mã utf-8, dấu phân cách ;, tiêu đề: dòng 2",
+        "stops: bảng mã utf-8, dấu phân cách “;”, tiêu đề: dòng 2",
         "không phải số",
         "nhỏ hơn 8",
     ):
@@ -273,7 +273,7 @@ def test_sources_that_went_wrong_come_first_then_the_alphabet(browse, form):
     assert titles == ["Quận", "Danh mục", "Điểm sạc"]
 
 
-def test_officers_have_a_bar_of_tasks_and_others_have_none(app, browse, officer):
+def test_officers_have_a_bar_of_tasks_and_others_have_none(stage, browse, officer):
     bar = browse("/").select_one("nav.hic-desk")
     paths = [link["href"] for link in bar.find_all("a")]
     pages = ("sources", "held", "quality", "inbox", "previews/new")
@@ -286,5 +286,5 @@ def test_officers_have_a_bar_of_tasks_and_others_have_none(app, browse, officer)
         org_kind="company", users=[{"name": startup["name"], "capacity": "admin"}]
     )
     for headers in ({}, {"Authorization": startup["token"]}):
-        assert "hic-desk" not in app.get("/", headers=headers).body
-    app.get("/hanoiic/sources", headers={"Authorization": startup["token"]}, status=403)
+        assert "hic-desk" not in stage.get("/", headers=headers).body
+    stage.get("/hanoiic/sources", headers={"Authorization": startup["token"]}, status=403)

@@ -17,7 +17,7 @@ HARVESTER = "hanoiic-harvester"
 
 
 @pytest.fixture
-def departments(with_plugins, clean_db):
+def departments(stage, clean_db):
     factories.User(name=HARVESTER)
     return [factories.Organization(name=name) for name in ("so-giao-thong", "so-y-te")]
 
