@@ -108,7 +108,9 @@ def fewer_words(q: str) -> Iterator[str]:
         yield from (f"{one} {two}" for one, two in pairwise(typed))
 
 
-def advice(q: str, index: Words, count: Callable[[str], int]) -> dict[str, list[dict[str, Any]]]:
+def advice(
+    q: str, index: Words, count: Callable[[str], int], with_fewer: bool = True
+) -> dict[str, list[dict[str, Any]]]:
     """``did_you_mean`` and ``fewer_words``: queries that find something, with how many.
 
     ``count``: how many datasets a query finds for this reader, so nothing hidden shows through.
@@ -122,5 +124,5 @@ def advice(q: str, index: Words, count: Callable[[str], int]) -> dict[str, list[
         return list(islice((one for one in counted if one["count"]), MOST_SUGGESTIONS))
 
     meant = that_find(other_spellings(q, index))
-    fewer = [] if meant else that_find(fewer_words(q))
+    fewer = that_find(fewer_words(q)) if with_fewer and not meant else []
     return {"did_you_mean": meant, "fewer_words": sorted(fewer, key=lambda one: -one["count"])}

@@ -63,6 +63,8 @@ def parse(query: str, fields: Fields) -> Node:
         raise QueryTooComplex(f"more than {MOST_WORDS} words")
     if _chooses(query):
         fields = replace(fields, mm="1")
+    if not all(occurs == "should" and isinstance(leaf, Term) for occurs, leaf in clauses):
+        fields = replace(fields, weaker=())  # the reader says what must be found
     meant = _with_synonyms(clauses, fields)
     return _with_minimum(bool_of(meant), fields, query)
 
@@ -116,7 +118,7 @@ def parse_extended(query: str, fields: Fields, reading: Reading) -> Node:
         raise QueryTooComplex(f"more than {MOST_WORDS} words")
     if _chooses(query):
         fields = replace(fields, mm="1")
-    return _with_minimum(found, fields, query)
+    return _with_minimum(found, replace(fields, weaker=()), query)
 
 
 def _word(text: str) -> Term | Pattern:
@@ -138,7 +140,13 @@ def _with_minimum(node: Node, fields: Fields, query: str) -> Node:
     least = minimum_match(fields.mm, len(node.should))
     if not node.must and node.should:
         least = max(least, 1)
-    return replace(node, at_least=least, nearness=fields.nearness(_neighbours(query)))
+    fewer = {minimum_match(rule, len(node.should)) for rule in fields.weaker}
+    return replace(
+        node,
+        at_least=least,
+        weaker=tuple(sorted((number for number in fewer if 0 < number < least), reverse=True)),
+        nearness=fields.nearness(_neighbours(query)),
+    )
 
 
 def _neighbours(query: str) -> list[str]:

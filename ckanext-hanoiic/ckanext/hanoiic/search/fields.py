@@ -27,6 +27,7 @@ class Fields:
     weights: Weights
     tie: float = 0.0
     mm: str = "100%"
+    weaker: tuple[str, ...] = ()  # other `mm`, for where too few rows are found
     synonyms: Synonyms = NO_SYNONYMS
     phrases: Mapping[int | None, tuple[Weights, int]] = field(default_factory=dict)
     slop: int = 0
@@ -40,8 +41,12 @@ class Fields:
         synonyms: Synonyms = NO_SYNONYMS,
         more: Mapping[str, Any] | None = None,
     ) -> Fields:
-        """``more``: Solr's parameters, of which those about phrases are read."""
+        """``more``: Solr's parameters, of which those about phrases are read.
+
+        ``mm`` may be several, ``2<-1 | 60% | 1``: each for where those before it find too little.
+        """
         more = more or {}
+        first, *weaker = (rule.strip() for rule in str(mm).split("|"))
         slop = _slop(more.get("ps") or 0, "ps")
         phrases = {
             count: (weights_of(more[name], name), _slop(more.get(name.replace("f", "s")) or slop))
@@ -50,7 +55,13 @@ class Fields:
         }
         slop_of_quotes = _slop(more.get("qs") or 0, "qs")
         return cls(
-            weights_of(qf, "qf"), number(tie, "tie"), str(mm), synonyms, phrases, slop_of_quotes
+            weights_of(qf, "qf"),
+            number(tie, "tie"),
+            first,
+            tuple(weaker),
+            synonyms,
+            phrases,
+            slop_of_quotes,
         )
 
     def best(self, leaf: Leaf, alternatives: Iterable[Alternative] = ()) -> Node:

@@ -14,10 +14,12 @@ from .match import Matcher
 from .rarity import Rarity
 from .request import Request, parse, request_of
 from .solr_schema import SolrSchema, ckan_schema
+from .some_words import ALL, FEW, FOUND_WORDS, SOME, weaker
 from .sorting import SCORE, order_by
 from .sql import sql_of
 from .statement import statement_of
 from .store import Store
+from .tree import Node
 from .vocabulary import StoredVocabulary
 from .writing import write
 
@@ -41,20 +43,27 @@ class SearchIndex:
         with self.store.transaction("REPEATABLE READ") as connection:
             matcher = Matcher(self.schema, StoredVocabulary(connection))
             rarity = Rarity(connection, self.store.counts)
-            statement = statement_of(request, facets, order, matcher, rarity)
-            count, page, *counted = connection.exec_driver_sql(
-                statement.text, statement.parameters
-            ).one()
+
+            def answer(fewer: Sequence[Node] = ()) -> sa.Row[Any]:
+                statement = statement_of(request, facets, order, matcher, rarity, fewer)
+                return connection.exec_driver_sql(statement.text, statement.parameters).one()
+
+            count, page, *counted = answer()
+            with_all = count
+            fewer = weaker(request.query) if count < FEW else []
+            if fewer:
+                count, page, *counted = answer(fewer)
             documents = self._documents(connection, request, page)
+        fields = {
+            facet.field: [part for pair in pairs for part in pair]
+            for facet, pairs in zip(facets, counted, strict=True)
+        }
+        if count > with_all:
+            fields[FOUND_WORDS] = [ALL, with_all, SOME, count - with_all]
         return {
             "responseHeader": {"status": 0},
             "response": {"numFound": count, "start": request.start, "docs": documents},
-            "facet_counts": {
-                "facet_fields": {
-                    facet.field: [part for pair in pairs for part in pair]
-                    for facet, pairs in zip(facets, counted, strict=True)
-                }
-            },
+            "facet_counts": {"facet_fields": fields},
         }
 
     def _documents(

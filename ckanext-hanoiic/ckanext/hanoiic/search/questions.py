@@ -1,6 +1,8 @@
-"""``freshness`` in CKAN's questions and answers: a facet and filter that no index holds.
+"""What the index is asked beside CKAN's own questions, and how its answers are read.
 
-A question names it like any other field; the index is asked for the due times instead.
+``freshness`` is a facet and filter that no index holds: a question names it like any other field,
+and the index is asked for the due times instead. A question in plain words may be answered with
+datasets that have some of them (``some_words``).
 """
 
 from __future__ import annotations
@@ -8,17 +10,25 @@ from __future__ import annotations
 from typing import Any
 
 import flask
+from ckan.common import config
 from ckan.plugins import toolkit as tk
 
 from . import freshness
+from .seam import SCHEMES
+from .some_words import FOUND_WORDS
 
 # Where the number of facet values that a caller wants waits while all are counted.
 LIMIT = "hanoiic_facet_limit"
 ALL = -1
+# Solr's `mm` as CKAN sends it: of two words both, of five all but one, of more four in five.
+ALL_WORDS = "2<-1 5<80%"
+SOME_WORDS = f"{ALL_WORDS} | 60% | 40% | 1"  # and what is tried in turn where that finds too little
 
 
 def asked(search_params: dict[str, Any]) -> dict[str, Any]:
     """A question as the index can answer it."""
+    if _may_relax(search_params):
+        search_params["mm"] = SOME_WORDS
     if isinstance(search_params.get("fq"), str):
         search_params["fq"] = freshness.in_filter(search_params["fq"])
     if search_params.get("fq_list"):
@@ -32,6 +42,15 @@ def asked(search_params: dict[str, Any]) -> dict[str, Any]:
         search_params.setdefault("extras", {})[LIMIT] = search_params.get("facet.limit")
         search_params["facet.limit"] = ALL
     return search_params
+
+
+def _may_relax(search_params: dict[str, Any]) -> bool:
+    return (
+        config["hanoiic.search.relax"]
+        and config["solr_url"].startswith(SCHEMES)
+        and not search_params.get("mm")
+        and (search_params.get("defType") or "dismax") == "dismax"
+    )
 
 
 def answered(search_results: dict[str, Any], search_params: dict[str, Any]) -> dict[str, Any]:
@@ -65,6 +84,8 @@ def _shorten(search_results: dict[str, Any], limit: Any) -> None:
     if limit is None or int(limit) < 0:
         return
     for field, facet in search_results["search_facets"].items():
+        if field == FOUND_WORDS:
+            continue
         most = sorted(facet["items"], key=lambda item: -item["count"])[: int(limit)]
         facet["items"] = most
         kept = {item["name"] for item in most}

@@ -10,6 +10,7 @@ from ckan.plugins import toolkit as tk
 
 from . import advice, highlight, synonyms
 from .errors import SearchFailed
+from .questions import ALL_WORDS
 from .seam import SCHEMES
 from .store import store_for
 from .vocabulary import StoredVocabulary
@@ -24,6 +25,7 @@ def hanoiic_search_help(context: dict[str, Any], data_dict: dict[str, Any]) -> d
     """Queries that find something, for one that finds nothing.
 
     :param q: what the reader typed
+    :param fewer_words: false where datasets with some of the words are shown already
     :returns: ``count`` (what it finds without filters; then no other query is offered),
         ``did_you_mean`` (other spellings) and ``fewer_words``: lists of ``{"q", "count"}``, counted
         over what this caller may see
@@ -37,7 +39,7 @@ def hanoiic_search_help(context: dict[str, Any], data_dict: dict[str, Any]) -> d
     def count(text: str) -> int:
         seen = {key: context[key] for key in READER if key in context}
         try:
-            return int(tk.get_action("package_search")(seen, {"q": text, "rows": 0})["count"])
+            return int(_search(seen, q=text)["count"])
         except SearchError:
             return 0
 
@@ -46,15 +48,24 @@ def hanoiic_search_help(context: dict[str, Any], data_dict: dict[str, Any]) -> d
     url = config["solr_url"].replace("postgres://", "postgresql://", 1)
     try:
         with store_for(url, SPELLING_TIMEOUT_S).transaction() as connection:
-            return {**NO_HELP, **advice.advice(q, StoredVocabulary(connection), count)}
+            fewer = tk.asbool(data_dict.get("fewer_words", True))
+            return {**NO_HELP, **advice.advice(q, StoredVocabulary(connection), count, fewer)}
     except SearchFailed as error:
         raise SearchError(str(error)) from error
 
 
-def help_for(q: str | None) -> dict[str, Any]:
+def _search(context: dict[str, Any], q: str) -> dict[str, Any]:
+    """How many have all the words: an advice that finds some of them is none."""
+    question = {"q": q, "rows": 0, "mm": ALL_WORDS, "facet": "false"}
+    return tk.get_action("package_search")(context, question)
+
+
+def help_for(q: str | None, fewer_words: bool = True) -> dict[str, Any]:
     """The same for a template; no help where the index can't answer."""
+    if not q:
+        return dict(NO_HELP)
     try:
-        return tk.get_action("hanoiic_search_help")({}, {"q": q}) if q else dict(NO_HELP)
+        return tk.get_action("hanoiic_search_help")({}, {"q": q, "fewer_words": fewer_words})
     except SearchError:
         return dict(NO_HELP)
 

@@ -8,6 +8,7 @@ that order; a page behind them keeps the first order. Both are the same for ever
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from .facets import Facet
 from .first_rank import FirstRanker
@@ -15,13 +16,15 @@ from .match import Matcher
 from .rank import Ranker
 from .rarity import Rarity
 from .request import Request
+from .some_words import condition_of, order_of, steps_of
 from .sorting import SCORE, Order
 from .sql import Sql, sql_of
+from .tree import Node
 
 RANKED_AGAIN = 200  # rows
 
 MATCHED = (
-    "WITH matched AS MATERIALIZED"
+    "WITH {steps}matched AS MATERIALIZED"
     " (SELECT e.number, {score}::float8 AS score{kept} FROM ("
     "SELECT e.*, e.headline AS lexemes FROM (SELECT {columns} FROM hanoiic_search.entry e"
     " WHERE {condition} OFFSET 0) e) e)"
@@ -62,10 +65,24 @@ ANSWER = (
 
 
 def statement_of(
-    request: Request, facets: Sequence[Facet], order: Order, matcher: Matcher, rarity: Rarity
+    request: Request,
+    facets: Sequence[Facet],
+    order: Order,
+    matcher: Matcher,
+    rarity: Rarity,
+    weaker: Sequence[Node] = (),
 ) -> Sql:
-    """Its answer: the count, the page as a JSON list of (row, score), and each facet's values."""
-    condition = sql_of(matcher.match(request.filtered))
+    """Its answer: the count, the page as a JSON list of (row, score), and each facet's values.
+
+    ``weaker``: the query asking for fewer of its words, for where it finds too little.
+    """
+    if weaker:
+        asked = [request, *(replace(request, query=query) for query in weaker)]
+        steps = steps_of([step.filtered for step in asked], matcher)
+        condition, order = condition_of(len(asked)), order_of(order, len(asked))
+        request = asked[-1]
+    else:
+        steps, condition = Sql(""), sql_of(matcher.match(request.filtered))
     scored = SCORE in request.fields or order.by_score
     first = FirstRanker(matcher, rarity)
     score = first.score(request.query) if scored else Sql("0.0")
@@ -73,13 +90,15 @@ def statement_of(
     kept += [Sql(f", {key.text} AS k{i}", key.parameters) for i, key in enumerate(order.keys)]
     texts = [
         MATCHED.format(
+            steps=steps.text,
             score=f"({score.text})",
             kept="".join(part.text for part in kept),
             columns=_columns(facets),
             condition=condition.text,
         )
     ]
-    parameters = [*score.parameters, *(p for part in kept for p in part.parameters)]
+    parameters = [*steps.parameters, *score.parameters]
+    parameters += [p for part in kept for p in part.parameters]
     parameters += condition.parameters
     exact = Ranker(matcher, rarity).score(request.query) if scored else score
     sets = first.sets(request.query) if scored else []

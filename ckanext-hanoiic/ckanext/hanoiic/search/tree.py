@@ -138,6 +138,8 @@ class Bool(Node):
     should: tuple[Node, ...] = ()
     must_not: tuple[Node, ...] = ()
     at_least: int | None = None
+    # Fewer that will do in turn, where too few rows have `at_least` (see `some_words`).
+    weaker: tuple[int, ...] = ()
     # Words that belong side by side; they raise the rank and decide nothing.
     nearness: tuple[Node, ...] = ()
 
