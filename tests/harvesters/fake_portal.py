@@ -150,8 +150,10 @@ class FakePortal:
 
     def hanoiic_tables_reserve(self, data: dict[str, Any]) -> Any:
         for table in data["tables"]:
-            if self.reserved.setdefault(table, data["source_id"]) != data["source_id"]:
-                raise invalid(message=["taken"], code=["table_taken"], table=[table])
+            if (owner := self.reserved.setdefault(table, data["source_id"])) != data["source_id"]:
+                raise invalid(
+                    message=["taken"], code=["table_taken"], table=[table], source_id=[owner]
+                )
         return {"tables": data["tables"]}
 
     def hanoiic_run_create(self, data: dict[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harvesters.cli import main
+from harvesters.connectors import CONNECTORS
 
 CSV = "mã,tên\n00004,Ba Đình\n"
 
@@ -95,9 +96,7 @@ def test_preview_needs_no_portal(command, tmp_path, serve, httpserver):
 def test_help_and_kinds(command, tmp_path):
     assert "Exit codes" in command(tmp_path, "--help").stdout
     kinds = command(tmp_path, "kinds").stdout
-    assert [line.split()[0] for line in kinds.splitlines() if line[0] != " "] == [
-        *("csv", "excel", "geojson", "gtfs", "ckan")
-    ]
+    assert [line.split()[0] for line in kinds.splitlines() if line[0] != " "] == list(CONNECTORS)
 
 
 def test_settings_that_miss_end_with_one_sentence(command, tmp_path):

@@ -14,6 +14,7 @@ from harvesters.errors import (
     SourceInvalid,
     TooManyRejected,
 )
+from harvesters.report import problem
 from lake import rejected as rejected_rows
 from tests.harvesters.conftest import rows, types
 
@@ -186,6 +187,17 @@ def test_a_dataset_of_somebody_else_is_left_alone(run, serve, portal):
     ran = run(source_of(portal, serve(CSV)))
     assert isinstance(ran.error, DatasetTaken)
     assert portal.datasets["x"]["title"] == "Của người khác"
+    assert "source_id" not in problem(ran.error)
+
+
+def test_two_sources_that_want_one_dataset_are_both_named(run, serve, portal):
+    first = source_of(portal, serve(CSV))
+    assert run(first).error is None
+    ran = run(source_of(portal, serve(CSV, "/other.csv"), dataset={"table": "other"}))
+    assert problem(ran.error)["source_id"] == first["id"]
+    # The dataset of a catalogue says it, too.
+    (part,) = ran.report.datasets
+    assert (part["state"], part["error"]["source_id"]) == ("failed", first["id"])
 
 
 def test_bad_rows_are_kept_with_their_reason_and_the_good_ones_published(run, serve, portal, lake):

@@ -6,6 +6,7 @@ import json
 
 from harvesters.cli import main
 from harvesters.errors import PortalRefused, TableTaken
+from harvesters.report import problem
 from tests.harvesters.conftest import rows
 from tests.harvesters.fake_portal import invalid
 
@@ -26,7 +27,9 @@ def test_a_table_of_another_source_is_refused_before_anything_is_published(
     thief = source_of(portal, serve("id,name\n1,mine\n", "/mine.csv"), "thief")
     ran = run(thief)
     assert isinstance(ran.error, TableTaken)
-    assert (ran.error.code, ran.error.facts) == ("table_taken", {"table": "bus_stops"})
+    facts = {"table": "bus_stops", "source_id": owner["id"]}
+    assert (ran.error.code, ran.error.facts) == ("table_taken", facts)
+    assert problem(ran.error)["source_id"] == owner["id"]
     assert "bus_stops" in ran.error.detail
     assert ran.stage("publish").state == "failed"
     assert rows(lake, "bus_stops") == [{"id": 1, "name": "theirs"}]
