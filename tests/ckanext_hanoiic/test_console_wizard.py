@@ -161,6 +161,19 @@ def test_a_preview_that_failed_says_what_to_do(browse, department):
     assert page.select_one("[name=again]")
 
 
+def test_a_choice_that_made_it_fail_can_be_taken_back(browse, looked):
+    page, path = looked
+    _page, second = browse(path, fields(page) | {"column.0-1.type": "int64", "again": "true"})
+    error = {"code": "too_many_rejected", "detail": ""}
+    call_action("hanoiic_preview_update", id=preview_id(second), state="failed",
+                result={"kind": "csv", "tables": [], "error": error})  # fmt: skip
+    page, _path = browse(second)
+    form = fields(page)
+    assert (form["column.0-0.name"], form["column.0-0.type"]) == ("Ngày", "int64")
+    _page, third = browse(second, form | {"column.0-0.type": "", "again": "true"})
+    assert call_action("hanoiic_preview_show", id=preview_id(third))["options"] == {}
+
+
 def test_a_kind_without_words_is_shown_by_its_name(browse, department):
     form = {"owner_org": department["id"], "url": "https://so.example.vn/x"}
     _page, path = browse("/hanoiic/previews/new", form)

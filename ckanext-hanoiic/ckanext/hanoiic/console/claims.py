@@ -69,7 +69,7 @@ def reschedule(run: Run, now: datetime) -> None:
     ``adaptive`` is false keeps to its schedule.
     """
     source = run.source
-    if source.next_due_at is None or not source.options.get("adaptive", True):
+    if source.next_due_at is None or not _is_adaptive(source):
         return
     if run.state != "unchanged":
         if schedule.every_nth(unchanged_runs(source.id, before=run)) > 1:
@@ -78,6 +78,15 @@ def reschedule(run: Run, now: datetime) -> None:
         count = unchanged_runs(source.id)
         later = schedule.next_due(source.schedule, run.requested_at, count)
         source.next_due_at = max(source.next_due_at, later)
+
+
+def every_nth(source: Source) -> int:
+    """At every how many times of its schedule a source is asked now."""
+    return schedule.every_nth(unchanged_runs(source.id)) if _is_adaptive(source) else 1
+
+
+def _is_adaptive(source: Source) -> bool:
+    return bool(source.schedule) and source.options.get("adaptive", True)
 
 
 def unchanged_runs(source_id: str, before: Run | None = None) -> int:

@@ -8,7 +8,7 @@ from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.types import Context
 
-from . import schedule
+from . import claims, schedule
 from .auth import is_harvester, officer_organisations, source_of
 from .errors import SOURCE_DELETED
 from .hold_model import decisions
@@ -36,6 +36,7 @@ def dictize_one(source: Source) -> dict[str, Any]:
         **dictize(source, last_runs([source.id]).get(source.id)),
         "decisions": decisions([source.id]).get(source.id, []),
         "conflicts": conflicts(source.id),
+        "every_nth": claims.every_nth(source),
     }
 
 
@@ -86,7 +87,8 @@ def hanoiic_source_show(context: Context, data_dict: dict[str, Any]) -> dict[str
         ``updated_at``, ``next_due_at``, ``organization``, ``last_run`` (summary or null),
         ``health`` (``never_run``, ``in_progress``, ``healthy``, ``held``, ``refused``, ``failed``),
         ``decisions`` on held versions (``kind``, ``table``, ``fingerprint``, ``decision``) and
-        ``conflicts``: the sources whose last run wanted a table or dataset of this one
+        ``conflicts``: the sources whose last run wanted a table or dataset of this one;
+        ``every_nth``: at every how many times of its schedule it is asked, since nothing changed
     """
     tk.check_access("hanoiic_source_show", context, data_dict)
     return dictize_one(source_of(data_dict))

@@ -103,6 +103,7 @@ OPTIONS: dict[str, Check] = {
         most=100,
     ),
     "row_kind": checks.boolean,
+    "geometry": checks.boolean,
     "ward_units": checks.one_of("today", "old", "auto", "none"),
     "unique": checks.list_of(checks.list_of(checks.text(300), most=50), most=20),
     "sheet": sheet,

@@ -20,7 +20,7 @@ from .validators import source_schema
 
 # What `hanoiic_source_show` answers beside the fields of a source; said back, it is ignored.
 READ_ONLY = {"id", "created_by", "created_at", "updated_at", "next_due_at"}
-READ_ONLY |= {"last_run", "health", "organization", "decisions", "conflicts"}
+READ_ONLY |= {"last_run", "health", "organization", "decisions", "conflicts", "every_nth"}
 
 
 def validated(data: dict[str, Any], source: Source | None = None) -> dict[str, Any]:
