@@ -213,12 +213,14 @@ def harvested(moment, state):
 
 def test_a_source_without_news_is_asked_less_often_until_something_changes(source):
     made = source(schedule="0 19 * * *")
-    pauses = []
+    pauses, shown = [], []
     for state in ["unchanged"] * 7 + ["published", "unchanged"]:
         due = due_at(made["id"])
         harvested(due, state)
         pauses.append((due_at(made["id"]) - due).days)
+        shown.append(call_action("hanoiic_source_show", id=made["id"])["every_nth"])
     assert pauses[:7] == [1, 1, 2, 2, 2, 4, 4]
+    assert shown == [1, 1, 2, 2, 2, 4, 4, 1, 1]
     # From now on, not from the far due time of this test: the next time of the schedule.
     assert due_at(made["id"]) < datetime.now(UTC) + timedelta(days=2)
 
