@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from dataclasses import replace
 
 from harvesters.errors import MaskKeyMissing
@@ -111,3 +112,13 @@ def truncated(text: str) -> str:
         f"WHEN {text} IS NOT NULL "
         f"THEN left({text}, CAST(least(3, length({text}) // 3) AS BIGINT)) || '***' END"
     )
+
+
+def shortened(text: str) -> str:
+    """A text as `truncated` leaves it."""
+    if re.match(_DATE, text) and (year := re.search("(?:19|20)[0-9]{2}", text)):
+        return year[0]
+    if "@" in text:
+        domain = re.search("@([A-Za-z0-9.-]*)", text)
+        return f"***@{domain[1] if domain else ''}"
+    return f"{text[: min(3, len(text) // 3)]}***"

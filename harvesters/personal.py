@@ -6,13 +6,14 @@ is shown of them is shortened, so that no finding carries the data it warns of.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from harvesters import masks, personal_rules
 from harvesters.normalise import TypedColumn, TypedTable
 from harvesters.personal_rules import Kind, Rules
 from harvesters.workbench import Workbench, literal
+from lake.rejected import Rejected
 
 SAMPLED_CELLS = 100_000
 LEAST_SAMPLED_ROWS, MOST_SAMPLED_ROWS = 200, 4_000
@@ -82,6 +83,21 @@ def find(typed: TypedTable, bench: Workbench, rules: Rules | None = None) -> lis
     ]
     kept = _in_context(scored, typed, sample, rules, bench)
     return [_finding(*found, typed, bench) for found in _best(kept)]
+
+
+def columns(typed: TypedTable, bench: Workbench) -> frozenset[str]:
+    """The names of the columns that look personal."""
+    return frozenset(finding.column for finding in find(typed, bench))
+
+
+def guarded(rejected: Iterable[Rejected], hidden: Collection[str]) -> Iterator[Rejected]:
+    """Rejected rows with the texts of personal columns shortened: no report has them, whatever
+    an officer decides later. A row that did not fit the columns goes without its text then."""
+    for row in rejected:
+        if row.value is None or not hidden or (row.column and row.column not in hidden):
+            yield row
+        else:
+            yield replace(row, value=masks.shortened(row.value) if row.column else None)
 
 
 def _suspicion(column: TypedColumn, kind: Kind) -> _Suspicion | None:

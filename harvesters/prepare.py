@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from harvesters import connectors, contract, drift, guess, holds, masks, points, uploads, ward_codes
+from harvesters import (
+    connectors,
+    contract,
+    drift,
+    guess,
+    holds,
+    masks,
+    personal,
+    points,
+    uploads,
+    ward_codes,
+)
 from harvesters.connectors import File
 from harvesters.contract import References
 from harvesters.errors import HeldVersionRejected, SourceInvalid
@@ -114,8 +125,10 @@ def prepare(
         for table in checked:
             stage.count(accepted=table.accepted_count, rejected=table.rejected_count)
             if table.rejected_count:
-                report.add_rejected(table_name(file, table), table.shown())
-                report.keep_rejected(table_name(file, table), table.rejected())
+                hidden = personal.columns(table.typed, bench)
+                name = table_name(file, table)
+                report.add_rejected(name, personal.guarded(table.shown(), hidden))
+                report.keep_rejected(name, personal.guarded(table.rejected(), hidden))
         for table in checked:
             refuse_unfit(table, source.options)
     return checked

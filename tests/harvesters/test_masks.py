@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 
 import pytest
 
-from harvesters import masks
+from harvesters import masks, personal
 from harvesters.errors import MaskKeyMissing, SourceInvalid
 from harvesters.normalise import normalise
 from harvesters.rawtable import RawColumn, RawTable, batches_of_rows, text_schema
@@ -84,6 +85,8 @@ def test_truncating_leaves_what_identifies_nobody(text, shown):
         {"x": [text], "n": ["1"]}, columns={"x": {"mask": "truncate", "type": "date"}}
     )
     assert rows[0]["x"] == shown
+    if text:
+        assert masks.shortened(text) == shown
 
 
 @pytest.mark.parametrize("mask", ["hash", "truncate", "drop"])
@@ -106,3 +109,31 @@ def test_hashing_without_a_key_or_with_a_short_one_is_refused():
 def test_an_unknown_mask_is_the_sources_fault():
     with pytest.raises(SourceInvalid):
         Options.of({"columns": {"a": {"mask": "blur"}}})
+
+
+def test_reports_of_rejected_rows_never_show_personal_columns():
+    rejected = [
+        Rejected(2, "SĐT", "0912345678", "pattern_mismatch", "x"),
+        Rejected(3, "n", "x", "type_mismatch", "is no int64"),
+        Rejected(4, "", "Nguyễn Văn An,0912345678,1,2", "ragged_row", "4 cells instead of 3"),
+    ]
+    assert [row.value for row in personal.guarded(rejected, {"SĐT"})] == ["091***", "x", None]
+    assert list(personal.guarded(rejected, set())) == rejected
+
+
+def test_a_run_that_is_held_reports_no_personal_text(run, serve, portal):
+    people = "".join(f"Nguyễn Văn An,09123456{n},{n}\n" for n in range(10, 40))
+    source = portal.add_source(
+        name="nguoi-dan",
+        kind="csv",
+        url=serve("Họ tên,SĐT,n\n" + people + "Trần Thị Bích Ngọc,0987654321,x\n"),
+        options={"columns": {"n": {"type": "int64"}, "SĐT": {"pattern": "09123.*"}}},
+        dataset={"table": "people"},
+    )
+    ran = run(source)
+    assert [hold["kind"] for hold in ran.report.holds] == ["personal_data"]
+    told = json.dumps(ran.report.as_dict(), ensure_ascii=False)
+    assert ran.report.rejected
+    assert "0987654321" not in told
+    assert "Bích Ngọc" not in told
+    assert "Nguyễn Văn An" not in told
