@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.home import write_private
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 PLUGINS = (
@@ -74,6 +75,7 @@ class CkanIni:
     gateway_internal_url: str
     storage: Path
     source_secrets_key_file: Path
+    notices: Mapping[str, str] = field(default_factory=dict)
     log_level: str = "INFO"
     testing: bool = False
 
@@ -120,6 +122,7 @@ class CkanIni:
             "hanoiic.gateway_user": GATEWAY_USER,
             "hanoiic.harvester_user": HARVESTER_USER,
             "hanoiic.source_secrets_key_file": str(self.source_secrets_key_file),
+            **self.notices,
             **(TESTING if self.testing else {}),
         }
 

@@ -33,6 +33,10 @@ class NotRunning(DeployError):
     code = "not_running"
 
 
+class NoticesUnreadable(DeployError):
+    code = "notices_unreadable"
+
+
 class PlatformUnsupported(DeployError):
     code = "platform_unsupported"
 

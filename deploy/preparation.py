@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy import notices
 from deploy.ckan_ini import CkanIni
 from deploy.errors import StepFailed
 from deploy.home import write_private
@@ -48,6 +49,7 @@ def write_configuration(plan: Plan) -> None:
         gateway_url=settings.public_gateway_url,
         gateway_internal_url=plan.gateway_internal_url,
         storage=home.storage,
+        notices=notices.read(settings.notices_file),
         source_secrets_key_file=home.secret_file("source_secrets.key"),
         log_level=settings.log_level,
     ).write(home.ckan_ini)

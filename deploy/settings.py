@@ -37,6 +37,9 @@ class Settings:
     allowed_hosts: tuple[str, ...] = setting(
         (), doc="hosts (host or host:port) on private networks that may be harvested"
     )
+    notices_file: Path | None = setting(
+        None, doc="file of `smtp.…` and `hanoiic.webhook_…` lines (name = value) for notices"
+    )
     log_level: str = setting("INFO", doc="DEBUG, INFO, WARNING or ERROR")
 
     @property
