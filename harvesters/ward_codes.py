@@ -12,6 +12,9 @@ only one time had, and from districts, which ended with the old ones. Beside it 
 | `split` | a unit that was divided among several; which one is not guessed |
 | `ambiguous` | several units have the name, and no district tells which |
 | `unknown` | no unit of Hanoi has this name or code |
+
+A column of districts gets `<name>_district_code`: the code that the district had as long as there
+were districts.
 """
 
 from __future__ import annotations
@@ -89,7 +92,7 @@ def add(table: RawTable, options: Options, bench: Workbench) -> None:
         if not column.native and column.header and column.key not in masked
     ]
     suspects = _suspects(table, texts, bench)
-    if not suspects:
+    if not suspects and not any(DISTRICTS.are_name(column.header) for column in texts):
         return
     units = wards.hanoi()
     district = next((column for column in texts if DISTRICTS.are_name(column.header)), None)
@@ -106,6 +109,8 @@ def add(table: RawTable, options: Options, bench: Workbench) -> None:
             table.messages.append(f"{column.header}: the table has today's ward codes already")
             continue
         added += _write(table, column, district, province, found, units, bench)
+    if district and (code := _district_code(table, district, texts, province, units, bench)):
+        added.append(code)
     table.columns = [*table.columns, *added]
 
 
@@ -179,7 +184,7 @@ def _is_old(pairs: Iterable[_Pair], units: Units) -> bool:
             is_old, is_today = name in units.old_by_code, name in units.today_names
         else:
             is_old, is_today = bool(_old(name, units)), bool(_today(name, units))
-        has_district = beside is not None and wards.key(beside) in units.districts
+        has_district = beside is not None and _district(beside, units) is not None
         only_old += is_old and (not is_today or has_district)
         only_today += is_today and not is_old
     return only_old > only_today
@@ -197,7 +202,7 @@ def match(ward: str, district: str | None, units: Units, old_times: bool) -> Mat
     if not old_times and today:
         return Match(next(iter(today)), "matched") if len(today) == 1 else _several(today)
     candidates = set(_old(name, units))
-    in_district = units.districts.get(wards.key(beside)) if beside else None
+    in_district = _district(beside, units) if beside else None
     if in_district:
         candidates = {unit for unit in candidates if unit.district == in_district}
     found = _converted(candidates)
@@ -308,6 +313,62 @@ def _write(
     bench.drop(matches)
     _tell(table, column, found, units, bench)
     return added
+
+
+def _district_code(
+    table: RawTable,
+    column: RawColumn,
+    texts: Sequence[RawColumn],
+    province: RawColumn | None,
+    units: Units,
+    bench: Workbench,
+) -> RawColumn | None:
+    """The code that each district had until July 2025, when districts ended, in a column added to
+    the workbench; None when the names are not Hanoi's, or the table has the codes itself."""
+    key = quoted(column.key)
+    names = [
+        name
+        for (name,) in bench.rows(
+            f"SELECT DISTINCT {key} FROM {table.name} "  # noqa: S608
+            f"WHERE {key} IS NOT NULL AND {_in_hanoi(province)}"
+        )
+    ]
+    codes = {name: code for name in names if (code := _district(name, units))}
+    if not codes or len(codes) < LEAST_UNNAMED_SHARE * len(names):
+        return None
+    found: dict[_Pair, Match] = {
+        (name, None): Match(code, "matched") for name, code in codes.items()
+    }
+    if _offers_codes(table, column, texts, found, bench):
+        return None
+    sides = [pa.array(side, pa.string()) for side in zip(*codes.items(), strict=True)]
+    schema = pa.schema([("name", pa.string()), ("code", pa.string())])
+    matches = bench.load(schema, [pa.RecordBatch.from_arrays(sides, schema=schema)])
+    bench.own(table.name)
+    added = f"{column.key}_district_code"
+    bench.execute(f"ALTER TABLE {table.name} ADD COLUMN {added} VARCHAR")
+    bench.execute(
+        f"UPDATE {table.name} SET {added} = code FROM {matches} "  # noqa: S608
+        f"WHERE {key} = name AND {_in_hanoi(province)}"
+    )
+    bench.drop(matches)
+    unknown = sorted(set(names) - set(codes))
+    told = f"; unknown: {', '.join(unknown[:SHOWN])}" if unknown else ""
+    table.messages.append(f"{column.header}: {len(codes)} districts have their code{told}")
+    return RawColumn(
+        added,
+        f"{column.header}_district_code",
+        "string",
+        native=True,
+        description="Mã quận, huyện (đến 30/6/2025) / code of the district until June 2025",
+    )
+
+
+def _district(name: str, units: Units) -> str | None:
+    key = wards.key(name)
+    return units.districts.get(key) or (
+        units.districts.get(wards.plain(key)) if key.isascii() else None
+    )
 
 
 def _tell(

@@ -90,6 +90,14 @@ def test_a_name_of_several_old_units_needs_its_district():
     assert codes(said, "Xã")[1] == codes(beside, "Xã")[1][:2]
 
 
+def test_districts_get_the_code_they_had():
+    table = coded({"Quận/Huyện": ["Ba Đình", "huyện Đông Anh", "Thị xã Sơn Tây", "q. ha dong"]})
+    assert table.columns["Quận/Huyện_district_code"] == ["001", "017", "269", "268"]
+    beside = coded({"Quận": ["Ba Đình", "Tây Hồ"], "mã": ["001", "003"]})
+    assert list(beside.columns) == ["Quận", "mã"]
+    assert list(coded({"Quận": ["1", "3", "Bình Thạnh"]}).columns) == ["Quận"]
+
+
 def test_every_old_unit_is_converted_or_flagged():
     units = wards.hanoi()
     assert (len(units.today_names), len(units.old_by_code)) == (126, 526)
