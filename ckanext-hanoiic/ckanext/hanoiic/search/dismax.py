@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
@@ -18,8 +19,9 @@ from .fields import Fields, Leaf
 from .lucene import LONGEST_QUERY, Reading, bool_of
 from .lucene import parse as parse_lucene
 from .minimum import minimum_match
+from .qualifiers import qualifiers
 from .synonyms import MOST_ALTERNATIVES, Alternative
-from .tree import Bool, Node, Nothing, Pattern, Phrase, Term, Wild
+from .tree import Bool, Node, Nothing, Pattern, Phrase, Qualifier, Term, Wild
 from .vietnamese import Word
 
 MOST_WORDS = 64
@@ -87,14 +89,21 @@ def _with_synonyms(clauses: list[tuple[str, Leaf]], fields: Fields) -> list[tupl
             for place in range(spot.first, spot.last + 1):
                 meant[owners[place]].update(dict.fromkeys(spot.alternatives))
         run = []
-    kept = [
-        (occurs, fields.best(leaf, islice(meant[index], MOST_ALTERNATIVES)))
+    kept = {
+        index: (occurs, fields.best(leaf, islice(meant[index], MOST_ALTERNATIVES)))
         for index, (occurs, leaf) in enumerate(clauses)
         if not (
             occurs == "should" and isinstance(leaf, Term) and fields.synonyms.is_ignored(leaf.text)
         )
-    ]
-    return kept or [(occurs, fields.best(leaf)) for occurs, leaf in clauses]
+    }
+    for where, kind in qualifiers([leaf for _, leaf in clauses], fields.synonyms):
+        if all(index in kept and kept[index][0] == "should" for index in (*where, *kind)):
+            named = tuple(kept.pop(index)[1] for index in where)
+            kept[where[0]] = "should", Qualifier(named)
+            for index in kind:
+                del kept[index]
+    meant_clauses = [kept[index] for index in sorted(kept)]
+    return meant_clauses or [(occurs, fields.best(leaf)) for occurs, leaf in clauses]
 
 
 def _chooses(query: str) -> bool:
@@ -140,13 +149,20 @@ def _with_minimum(node: Node, fields: Fields, query: str) -> Node:
     least = minimum_match(fields.mm, len(node.should))
     if not node.must and node.should:
         least = max(least, 1)
+    found = replace(node, at_least=least, nearness=fields.nearness(_neighbours(query)))
+    return replace(found, weaker=tuple(_weaker(found, fields)))
+
+
+def _weaker(node: Bool, fields: Fields) -> Iterator[Bool]:
+    """The query without its places and years, then with fewer and fewer of its words."""
+    subject = tuple(child for child in node.should if not isinstance(child, Qualifier))
+    if fields.weaker and subject and len(subject) < len(node.should):
+        least = max(1, minimum_match(fields.mm, len(subject)))
+        yield replace(node, must=(*node.must, Bool(should=subject, at_least=least)), at_least=0)
     fewer = {minimum_match(rule, len(node.should)) for rule in fields.weaker}
-    return replace(
-        node,
-        at_least=least,
-        weaker=tuple(sorted((number for number in fewer if 0 < number < least), reverse=True)),
-        nearness=fields.nearness(_neighbours(query)),
-    )
+    for number in sorted(fewer, reverse=True):
+        if 0 < number < (node.at_least or 0):
+            yield replace(node, at_least=number)
 
 
 def _neighbours(query: str) -> list[str]:

@@ -14,9 +14,9 @@ from dataclasses import replace
 from itertools import islice
 
 from .layout import HEADLINE
-from .rank import NEAR, Ranker, _heaviest
+from .rank import NEAR, QUALIFIER, Ranker, _heaviest
 from .sql import Match, Sql, Words, all_of, loosely
-from .tree import Best, Bool, Boost, Node, Phrase, Scored
+from .tree import Best, Bool, Boost, Node, Phrase, Qualifier, Scored
 
 MOST_SETS = 12  # a query of many words has many neighbours; the first ones decide
 
@@ -54,6 +54,9 @@ class FirstRanker(Ranker):
                 yield from ((value * factor, found) for value, found in self._sets(inner))
             case Scored(inner):
                 yield from self._sets(inner)
+            case Qualifier(nodes):
+                for child in nodes:
+                    yield from ((value * QUALIFIER, found) for value, found in self._sets(child))
             case Best():
                 # Another name of several words, wherever it stands: what it would be in a title.
                 others = [child for child in node.nodes if _is_other_name(child)]

@@ -21,6 +21,7 @@ from .tree import (
     Nothing,
     Pattern,
     Phrase,
+    Qualifier,
     Range,
     Regex,
     Scored,
@@ -70,6 +71,8 @@ class Matcher:
                 return False
             case Boost(inner, _) | Scored(inner):
                 return self.match(inner)
+            case Qualifier(nodes):
+                return all_of([self.match(child) for child in nodes])
             case Best(nodes, _):
                 return any_of([self.match(child) for child in self._widest(nodes)])
             case Bool():

@@ -17,10 +17,11 @@ from . import functions
 from .lexemes import spoken
 from .match import Matcher
 from .sql import Match, Sql, Words, all_of, any_of, sql_of
-from .tree import Best, Bool, Boost, Node, Nothing, Phrase, Scored, Term
+from .tree import Best, Bool, Boost, Node, Nothing, Phrase, Qualifier, Scored, Term
 
 EXACT = 0.5
 NEAR = 0.5
+QUALIFIER = 0.5
 
 
 class Weights(Protocol):
@@ -43,6 +44,8 @@ class Ranker:
                 return _times(self.score(inner), factor)
             case Scored():
                 return self._scored(node)
+            case Qualifier(nodes):
+                return _times(_sum([self.score(child) for child in nodes]), QUALIFIER)
             case Best(nodes, _):
                 return _times(self._best(nodes), self._rarity(node))
             case Bool():
@@ -125,6 +128,8 @@ def _heaviest(node: Node) -> float:
         return node.factor * _heaviest(node.node)
     if isinstance(node, Best):
         return max(map(_heaviest, node.nodes), default=0.0)
+    if isinstance(node, Qualifier):
+        return QUALIFIER * max(map(_heaviest, node.nodes))
     return 1.0
 
 

@@ -31,7 +31,7 @@ def weaker(query: Node) -> list[Node]:
         case Scored(inner):
             return [replace(query, node=node) for node in weaker(inner)]
         case Bool():
-            return [replace(query, at_least=least) for least in query.weaker]
+            return list(query.weaker)
     return []
 
 

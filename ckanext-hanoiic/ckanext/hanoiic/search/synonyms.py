@@ -55,6 +55,8 @@ class Synonyms:
 
     entries: Mapping[Key, Mapping[Key, Mapping[str, float]]] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()  # spellings
+    # Names of wards and districts, of several syllables: folded words → their spellings.
+    places: Mapping[Key, frozenset[Key]] = field(default_factory=dict)
 
     @functools.cached_property
     def longest(self) -> int:
@@ -71,18 +73,35 @@ class Synonyms:
     def alternatives(self, named: Sequence[Word]) -> tuple[Alternative, ...]:
         """Best first; a word with diacritics must be the entry's own, one without may be any."""
         weights: dict[str, float] = {}
-        for spelt, texts in self.entries.get(tuple(word.folded for word in named), {}).items():
-            if all(
-                not word.has_diacritics or word.spelling == written
-                for word, written in zip(named, spelt, strict=True)
-            ):
+        for spelt, texts in self.entries.get(_folded(named), {}).items():
+            if _is_written(named, spelt):
                 for text, weight in texts.items():
                     weights[text] = max(weight, weights.get(text, 0))
         best = sorted(weights.items(), key=lambda pair: -pair[1])[:MOST_ALTERNATIVES]
         return tuple(Alternative(text, weight) for text, weight in best)
 
+    def place_at(self, query: Sequence[Word], start: int) -> int:
+        """How many words from ``start`` on are the name of a place; 0: none."""
+        for length in range(min(self._longest_place, len(query) - start), 1, -1):
+            named = query[start : start + length]
+            spellings = self.places.get(_folded(named), ())
+            if any(_is_written(named, spelt) for spelt in spellings):
+                return length
+        return 0
+
+    @functools.cached_property
+    def _longest_place(self) -> int:
+        return max(map(len, self.places), default=0)
+
     def is_ignored(self, text: str) -> bool:
         return spelling(storable(text)) in self.ignored
+
+
+def _is_written(named: Sequence[Word], spelt: Key) -> bool:
+    return all(
+        not word.has_diacritics or word.spelling == written
+        for word, written in zip(named, spelt, strict=True)
+    )
 
 
 NO_SYNONYMS = Synonyms()
@@ -92,10 +111,16 @@ def read(files: Iterable[Path]) -> Synonyms:
     """The entries of YAML files; raises ValueError for one of another form."""
     weights: dict[tuple[str, str], float] = {}
     ignored: set[str] = set()
+    places: dict[Key, set[Key]] = defaultdict(set)
 
     def means(text: str, other: str, weight: float) -> None:
         if words(text) and words(other) and text != other:
             weights[text, other] = max(weight, weights.get((text, other), 0))
+
+    def is_place(unit: str) -> None:
+        named = words(_bare(unit, (*_WARD_KINDS, *_SHORT_KINDS)))
+        if len(named) > 1:
+            places[_folded(named)].add(tuple(word.spelling for word in named))
 
     for file in files:
         content = _checked(yaml.load(file.read_text(encoding="utf-8"), _LOADER) or {}, file)  # noqa: S506
@@ -108,31 +133,43 @@ def read(files: Iterable[Path]) -> Synonyms:
                 means(former, today, FORMER)
                 means(today, former, FORMER)
         for today, before in content.get("wards", {}).items():
+            for unit in (today, *before):
+                is_place(unit)
             for former in before:
                 for one, other in ((former, today), (today, former)):
                     for name in _written_ways(one):
                         means(name, _bare(other), FORMER)
         for district, wards in content.get("districts", {}).items():
+            is_place(district)
             for name in _short_ways(district):
                 for ward in wards:
                     means(name, _bare(ward), FORMER)
+        for place in content.get("places", []):
+            is_place(place)
         ignored.update(spelling(word) for word in content.get("ignored", []))
-    return _indexed(weights, frozenset(ignored))
+    named = {key: frozenset(spellings) for key, spellings in places.items()}
+    return Synonyms(_indexed(weights), frozenset(ignored), named)
 
 
-def _indexed(weights: Mapping[tuple[str, str], float], ignored: frozenset[str]) -> Synonyms:
+def _folded(named: Sequence[Word]) -> Key:
+    return tuple(word.folded for word in named)
+
+
+def _indexed(
+    weights: Mapping[tuple[str, str], float],
+) -> dict[Key, dict[Key, dict[str, float]]]:
     entries: dict[Key, dict[Key, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for (text, other), weight in weights.items():
         named = words(text)
         if {word.folded for word in named} <= {word.folded for word in words(other)}:
             continue  # whoever finds the longer name finds these words too
-        spellings = entries[tuple(word.folded for word in named)]
+        spellings = entries[_folded(named)]
         spellings[tuple(word.spelling for word in named)][other] = weight
-    return Synonyms(entries, ignored)
+    return entries
 
 
 def _checked(content: object, file: Path) -> dict:
-    lists = ("same", "ignored")
+    lists = ("same", "places", "ignored")
     mappings = ("formerly", "wards", "districts")
     others = ("codes",)  # read by `wards`
     if not isinstance(content, dict):
@@ -154,9 +191,9 @@ def _checked(content: object, file: Path) -> dict:
     return content
 
 
-def _bare(unit: str) -> str:
+def _bare(unit: str, kinds: Sequence[str] = _WARD_KINDS) -> str:
     """The name alone, where it has several syllables (``Láng`` alone is a word of its own)."""
-    for kind in _WARD_KINDS:
+    for kind in kinds:
         if unit.lower().startswith(f"{kind} ") and len(unit.split()) > len(kind.split()) + 1:
             return unit[len(kind) + 1 :]
     return unit

@@ -138,8 +138,8 @@ class Bool(Node):
     should: tuple[Node, ...] = ()
     must_not: tuple[Node, ...] = ()
     at_least: int | None = None
-    # Fewer that will do in turn, where too few rows have `at_least` (see `some_words`).
-    weaker: tuple[int, ...] = ()
+    # What will do in turn where too few rows match: fewer of its words (see `some_words`).
+    weaker: tuple[Node, ...] = ()
     # Words that belong side by side; they raise the rank and decide nothing.
     nearness: tuple[Node, ...] = ()
 
@@ -150,11 +150,18 @@ class Bool(Node):
         return 0 if self.must or self.must_not or not self.should else 1
 
 
+@dataclass(frozen=True)
+class Qualifier(Node):
+    """A place or year of a query: all of its words, which count ``QUALIFIER`` of a subject's."""
+
+    nodes: tuple[Node, ...]
+
+
 def leaves(node: Node) -> Iterator[Node]:
     """Every leaf of the tree, in order."""
     if isinstance(node, Boost | Scored):
         yield from leaves(node.node)
-    elif isinstance(node, Best):
+    elif isinstance(node, Best | Qualifier):
         for child in node.nodes:
             yield from leaves(child)
     elif isinstance(node, Bool):
