@@ -11,9 +11,10 @@ crash anywhere before it is healed by the next run. Datasets that are gone come 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 
-from harvesters import connectors, departures
+from harvesters import ahead, connectors, departures
 from harvesters.connectors import File, Offer
 from harvesters.errors import HarvestError, SourceInvalid
 from harvesters.prepare import Gated, fetch, gate, prepare, resource_name
@@ -29,10 +30,17 @@ from harvesters.workbench import Workbenches
 from lake import names
 from lake.errors import InvalidName
 
+# Three keep two processors busy: one of them mostly waits for the portal.
+DATASETS_AT_ONCE = 3
+
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a source, and what it keeps from file to file."""
+    """One run of a source, and what it keeps from file to file.
+
+    `fetching` is held by whoever asks the source: a few datasets are worked on at once, but a
+    source is asked for one thing at a time.
+    """
 
     source: Source
     room: Room
@@ -40,6 +48,20 @@ class Run:
     run_id: str
     registered: Registered
     benches: Workbenches
+    fetching: Lock = field(default_factory=Lock)
+
+    def dataset(self, offer: Offer) -> tuple[Offer, str | None, HarvestError | None]:
+        """Work on one dataset: its id in the portal, when it has one, and what it failed of.
+
+        Raises what ends the run: any failure of a source that is no catalogue.
+        """
+        try:
+            with self.report.dataset(offer.identifier, offer.name) as part:
+                return offer, _dataset(offer, self, part), None
+        except HarvestError as error:
+            if not is_catalogue(self.source):
+                raise
+            return offer, None, error
 
 
 def harvest(source: Source, room: Room, report: Report, run_id: str) -> None:
@@ -53,17 +75,13 @@ def harvest(source: Source, room: Room, report: Report, run_id: str) -> None:
     registered = Registered(source, room.portal, many=is_catalogue(source))
     with Workbenches() as benches, room.receipts.open():
         run = Run(source, room, report, run_id, registered, benches)
-        for offer in _discover(source, room, report):
-            try:
-                with report.dataset(offer.identifier, offer.name) as part:
-                    dataset_id = _dataset(offer, run, part)
-                    seen[offer.identifier] = (dataset_id, offer.name) if dataset_id else None
-            except HarvestError as error:
-                if not is_catalogue(source):
-                    raise
-                seen[offer.identifier] = None
+        offers = _discover(source, room, report)
+        for offer, dataset_id, error in ahead.each(run.dataset, offers, DATASETS_AT_ONCE):
+            seen[offer.identifier] = (dataset_id, offer.name) if dataset_id else None
+            if error is not None:
                 failures.append(error)
     if is_catalogue(source):
+        report.arrange(seen)
         departures.settle(source, seen, room.presence, room.portal, report, run_id, room.patience)
     if failures and not report.tables:
         raise failures[0]
@@ -81,14 +99,13 @@ def _dataset(offer: Offer, run: Run, part: DatasetPart) -> str | None:
         except HarvestError as error:
             if not is_catalogue(source):
                 raise
-            report.stages["fetch"].say(f"{file.name}: {error.detail}")
-            report.stages["fetch"].count(failed_files=1)
+            report.note("fetch", f"{file.name}: {error.detail}", failed_files=1)
             failed.append(error)
     known = next((file.receipt.dataset_id for file in settled if file.receipt), None)
     entries = [entry for file in settled for entry in file.entries]
     waits = any(file.waiting for file in settled)
     if settled and all(file.unchanged for file in settled):
-        report.stages["fetch"].say(f"{offer.name}: unchanged, nothing was published.")
+        report.note("fetch", f"{offer.name}: unchanged, nothing was published.")
     elif entries or offer.links or not (waits or failed):
         with report.stage("register") as stage:
             done = register(
@@ -121,7 +138,7 @@ def _dataset(offer: Offer, run: Run, part: DatasetPart) -> str | None:
 def _file(file: File, offer: Offer, run: Run) -> Settled:
     """One file through every stage but the last."""
     source, room, report = run.source, run.room, run.report
-    with report.stage("fetch") as stage:
+    with run.fetching, report.stage("fetch") as stage:
         receipt = room.receipts.find(source.id, file.url)
         known = receipt.validators if receipt else None
         fetched = fetch(file, room.client, room.portal, known)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -163,6 +163,25 @@ class Report:
             kept = self._unchanged if part.state == UNCHANGED else self._datasets
             if len(kept) < SHOWN_DATASETS:
                 kept.append(part)
+
+    def note(self, stage: str, *messages: str, **counts: int) -> None:
+        """Say and count something of a stage, whoever is in it."""
+        with self._lock:
+            self.stages[stage].say(*messages)
+            self.stages[stage].count(**counts)
+
+    def arrange(self, seen: Mapping[str, tuple[str, str] | None]) -> None:
+        """Put datasets and tables in the order in which the source has the datasets: identifier →
+        (dataset id, name), or None. A few of them were worked on at once."""
+        places = {identifier: place for place, identifier in enumerate(seen)}
+        of_dataset = {
+            key: places[identifier] for identifier, keys in seen.items() if keys for key in keys
+        }
+        last = len(places)
+        with self._lock:
+            for parts in (self._datasets, self._unchanged):
+                parts.sort(key=lambda part: places.get(part.identifier, last))
+            self.tables.sort(key=lambda row: of_dataset.get(row["dataset"], last))
 
     def close(self) -> None:
         """At the end of a run that went through: what was not needed was skipped, and what failed

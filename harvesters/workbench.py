@@ -213,7 +213,10 @@ def _windows(kept: pa.Table | pa_dataset.Dataset, row_count: int, windows: int) 
 
 
 class Workbenches:
-    """The workbenches of one run: to open one takes longer than to clear it for the next file."""
+    """The workbenches of one run: to open one takes longer than to clear it for the next file.
+
+    Threads may share it; each has the workbench that it asked for to itself.
+    """
 
     def __init__(self) -> None:
         self._free: list[Workbench] = []
@@ -233,7 +236,10 @@ class Workbenches:
     @contextmanager
     def one(self) -> Iterator[Workbench]:
         """A workbench with nothing on it. After an error it is not used again."""
-        bench = self._free.pop() if self._free else Workbench()
+        try:
+            bench = self._free.pop()
+        except IndexError:
+            bench = Workbench()
         try:
             yield bench
             bench.clear()
