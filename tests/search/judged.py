@@ -1,4 +1,8 @@
-"""The judged set of ``tests/data/search_vi.yaml``: its catalogue, its queries, and nDCG."""
+"""The judged sets of ``tests/data``: their catalogue, their queries, and nDCG.
+
+``search_vi.yaml`` holds the catalogue and two sets that the index was tuned on; the set of
+``search_vi_heldout.yaml`` is for measuring alone.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from typing import Any
 import yaml
 
 FILE = Path(__file__).parents[1] / "data" / "search_vi.yaml"
+HELD_OUT = FILE.with_name("search_vi_heldout.yaml")
 YEARS = (2023, 2024)
 TITLES = (
     "{title} {place}",
@@ -60,10 +65,19 @@ class Judged:
     grades: dict[str, int]
 
 
-def load() -> tuple[list[Entry], list[Judged]]:
+def load() -> tuple[list[Entry], dict[str, list[Judged]]]:
+    """The catalogue, and the sets of queries by name."""
     content = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    held_out = yaml.safe_load(HELD_OUT.read_text(encoding="utf-8"))
     entries = list(_entries(content))
-    return entries, [_judged(query, entries) for query in content["queries"]]
+    sets = {
+        "judged": content["queries"],
+        "everyday": content["everyday"],
+        "held out": held_out["queries"],
+    }
+    return entries, {
+        name: [_judged(query, entries) for query in queries] for name, queries in sets.items()
+    }
 
 
 def _entries(content: dict[str, Any]) -> Iterator[Entry]:
