@@ -14,6 +14,7 @@ MAX_REJECTED_SHARE = 0.05
 WARD_UNITS = ("auto", "none", "today", "old")
 MASKS = ("drop", "hash", "truncate")
 TEXT_ENCODINGS = ("auto", "none", "tcvn3", "vni", "viscii")
+RDF_FORMATS = ("xml", "turtle", "n-triples", "json-ld", "data.json")
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Options:
     leaves them as they are. `adaptive` is the portal's: ask less often while nothing changes.
     `archive_runs`, `archive_days` and `max_missing_share` say when datasets that a catalogue has no
     longer are archived, and how many may go unasked; `None` is the operator's setting.
+    `secret` is the name of the organisation's secret that the source's host wants; `rdf_format` is
+    what a DCAT catalogue is written in.
     """
 
     encoding: str | None = None
@@ -94,6 +97,8 @@ class Options:
     archive_runs: int | None = None
     archive_days: int | None = None
     max_missing_share: float | None = None
+    secret: str | None = None
+    rdf_format: str | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Options:
@@ -184,8 +189,8 @@ _RULES: dict[str, tuple[str, Any]] = {
     "delimiter": ("one character", lambda value: isinstance(value, str) and len(value) == 1),
     "header_row": ("a row number from 0", lambda value: isinstance(value, int) and value >= 0),
     "header_rows": (
-        "a count from 1 to 5",
-        lambda value: type(value) is int and 1 <= value <= 5,
+        "a count from 1 to 10",
+        lambda value: type(value) is int and 1 <= value <= 10,
     ),
     "tables": (
         "a list of ranges such as A4:F23",
@@ -213,6 +218,8 @@ _RULES: dict[str, tuple[str, Any]] = {
         "a share from 0 to 1",
         lambda value: isinstance(value, int | float) and 0 <= value <= 1,
     ),
+    "secret": ("the name of a secret", lambda value: isinstance(value, str)),
+    "rdf_format": ("one of " + ", ".join(RDF_FORMATS), lambda value: value in RDF_FORMATS),
     "adaptive": ("true or false", lambda value: isinstance(value, bool)),
     "archive_runs": ("a count from 1", lambda value: isinstance(value, int) and value >= 1),
     "archive_days": ("a count from 0", lambda value: isinstance(value, int) and value >= 0),

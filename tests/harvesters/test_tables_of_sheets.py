@@ -113,7 +113,7 @@ def test_pins_of_the_header_win(sheets):
     (table,) = sheets(rows, header_row=1, header_rows=1)
     assert (table.headers, len(table.rows)) == (["a", "b"], 4)
     with pytest.raises(SourceInvalid):
-        sheets(rows, header_rows=9)
+        sheets(rows, header_rows=11)
 
 
 # --- rows ---------------------------------------------------------------------------------------

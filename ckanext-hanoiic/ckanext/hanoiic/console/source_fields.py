@@ -73,7 +73,7 @@ COLUMN: dict[str, Check] = {
     "type": checks.matching(
         COLUMN_TYPE, N_("Not a column type; one is for example string, int64, decimal(10,2), date")
     ),
-    "format": checks.one_of("dmy", "mdy", "ymd"),
+    "format": checks.one_of("dmy", "mdy", "ymd", "serial"),
     "unit": checks.text(50),
     "title": checks.text(300),
     "title_en": checks.text(300),
