@@ -28,9 +28,10 @@ from harvesters.display import complain, print_plan, print_report
 from harvesters.errors import HarvestError
 from harvesters.fetch import Client
 from harvesters.lanes import LaneBusy
+from harvesters.passages import UNCHANGED
 from harvesters.pipeline import harvest
 from harvesters.plan import Ground, plan
-from harvesters.report import FAILED, HELD, PUBLISHED, REFUSED, UNCHANGED, Report, ending
+from harvesters.report import FAILED, HELD, PUBLISHED, REFUSED, Report, ending
 from harvesters.room import Room
 from harvesters.settings import read
 from harvesters.source import Source

@@ -14,9 +14,10 @@ from typing import Any
 
 from harvesters import holds
 from harvesters.errors import HeldVersionRejected
+from harvesters.passages import DatasetPart
 from harvesters.portal import NotThere, Portal
 from harvesters.presence import ARCHIVED, MISSING, PRESENT, Known, Presence
-from harvesters.report import DatasetPart, Report
+from harvesters.report import Report
 from harvesters.source import Source
 
 SHOWN_MISSING = 1_000

@@ -17,11 +17,12 @@ from threading import Lock
 from harvesters import ahead, connectors, departures
 from harvesters.connectors import File, Offer
 from harvesters.errors import HarvestError, SourceInvalid
+from harvesters.passages import DatasetPart
 from harvesters.prepare import Gated, fetch, gate, prepare, resource_name
 from harvesters.publish import Published, publish
 from harvesters.register import TableEntry, register
 from harvesters.registered import Registered
-from harvesters.report import HELD, PUBLISHED, DatasetPart, Report
+from harvesters.report import HELD, PUBLISHED, Report
 from harvesters.reserve import reserve
 from harvesters.room import Room
 from harvesters.settled import Settled, kept_versions, report_unchanged, settle

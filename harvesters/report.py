@@ -12,77 +12,22 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from harvesters.errors import DataRefused, HarvestError
+from harvesters.passages import STAGES, UNCHANGED, DatasetPart, Passage, Stage, add
 from lake import logs
 from lake.rejected import Rejected
 
 log = logging.getLogger(__name__)
 
-STAGES = ("fetch", "decode", "normalise", "validate", "publish", "register")
 SHOWN_REJECTED = 100
-SHOWN_MESSAGES = 50
 SHOWN_DATASETS = 200
 
-PUBLISHED, UNCHANGED, HELD = "published", "unchanged", "held"
+PUBLISHED, HELD = "published", "held"
 REFUSED, FAILED = "refused", "failed"
-
-
-@dataclass
-class Stage:
-    """One stage of a run. A catalogue passes it once a dataset: its times and counts add up."""
-
-    stage: str
-    state: str = "pending"
-    started_at: str | None = None
-    duration_s: float = 0.0
-    counts: dict[str, int] = field(default_factory=dict)
-    messages: list[str] = field(default_factory=list)
-
-    def count(self, **named: int) -> None:
-        _add(self.counts, named)
-
-    def say(self, *messages: str) -> None:
-        room = SHOWN_MESSAGES - len(self.messages)
-        self.messages.extend(messages[: max(0, room)])
-
-
-@dataclass
-class DatasetPart:
-    """What a run did to one dataset; `stages` are those it passed, in seconds and counts."""
-
-    identifier: str
-    dataset: str
-    state: str = UNCHANGED
-    duration_s: float = 0.0
-    stages: dict[str, dict[str, Any]] = field(default_factory=dict)
-    error: dict[str, Any] | None = None
-
-    def passed(self, stage: str, duration_s: float, counts: dict[str, int]) -> None:
-        part = self.stages.setdefault(stage, {"duration_s": 0.0, "counts": {}})
-        part["duration_s"] = round(part["duration_s"] + duration_s, 3)
-        _add(part["counts"], counts)
-
-
-class Passage:
-    """One pass of a dataset through a stage: what it counts and says is the stage's."""
-
-    def __init__(self, stage: Stage, lock: threading.RLock) -> None:
-        self.counts: dict[str, int] = {}
-        self._stage = stage
-        self._lock = lock
-
-    def count(self, **named: int) -> None:
-        _add(self.counts, named)
-        with self._lock:
-            self._stage.count(**named)
-
-    def say(self, *messages: str) -> None:
-        with self._lock:
-            self._stage.say(*messages)
 
 
 class Report:
@@ -159,7 +104,7 @@ class Report:
                     one for one in self._unchanged if one.identifier != part.identifier
                 ]
                 counts["datasets_unchanged"] -= 1
-            _add(counts, {f"datasets_{part.state}": 1})
+            add(counts, {f"datasets_{part.state}": 1})
             kept = self._unchanged if part.state == UNCHANGED else self._datasets
             if len(kept) < SHOWN_DATASETS:
                 kept.append(part)
@@ -272,11 +217,6 @@ def problem(error: HarvestError) -> dict[str, Any]:
     other = error.facts.get("source_id")
     told = {"code": error.code, "detail": error.detail}
     return {**told, "source_id": other} if other else told
-
-
-def _add(counts: dict[str, int], more: dict[str, int]) -> None:
-    for name, number in more.items():
-        counts[name] = counts.get(name, 0) + number
 
 
 def _now() -> str:

@@ -140,7 +140,7 @@ def test_an_approval_lets_exactly_that_set_go(run, portal, catalogue, source):
     catalogue.there = TEN[:7]
     approved = run(source)
     assert approved.state == "unchanged"
-    assert [name for name, state in states(portal).items() if state == "missing"] == TEN[7:]
+    assert {name for name, state in states(portal).items() if state == "missing"} == set(TEN[7:])
     # They were agreed upon: they are archived in their time, and one more is within the share.
     catalogue.there = TEN[:6]
     later = run(source)

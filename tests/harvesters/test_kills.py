@@ -28,9 +28,10 @@ from werkzeug import Request, Response
 
 from harvesters import database
 from harvesters.fetch import Client
+from harvesters.passages import STAGES
 from harvesters.pipeline import harvest
 from harvesters.portal import Portal
-from harvesters.report import STAGES, Report
+from harvesters.report import Report
 from harvesters.room import Room
 from harvesters.source import Source
 from harvesters.worker import Pace
