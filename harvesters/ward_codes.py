@@ -21,8 +21,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import pyarrow as pa
 
@@ -31,7 +30,8 @@ from harvesters.normalise import pins_by_column
 from harvesters.personal_rules import Words
 from harvesters.rawtable import RawColumn, RawTable
 from harvesters.source import Options
-from harvesters.wards import Old, Units
+from harvesters.ward_matching import CODE, Match, Pair, district_code, is_old_times, match
+from harvesters.wards import Units
 from harvesters.workbench import Workbench, quoted
 
 WARDS = Words.of(
@@ -57,8 +57,6 @@ LEAST_NAMED_SHARE, LEAST_UNNAMED_SHARE = 0.5, 0.8
 LEAST_TEXTS = 3
 SHOWN = 3
 _SAYS_KIND = re.compile(r"(?i)\s*(?:phường|xã|thị trấn|phuong|thi tran)[ .]|\s*(?:P|X|TT)\.")
-_CODE = re.compile(r"\d{5}")
-_PARTS = re.compile(r"\s*[,;]\s*|\s+-\s+")
 _MATCHES = pa.schema([(name, pa.string()) for name in ("ward", "district", "code", "match")])
 _TOLD = {
     "matched": "are units of today",
@@ -67,15 +65,6 @@ _TOLD = {
     "ambiguous": "have a name that several units had, and no district tells which",
     "unknown": "are no units of Hanoi",
 }
-
-
-@dataclass(frozen=True)
-class Match:
-    """What one text stands for: today's code where it is sure, `candidates` where it is not."""
-
-    code: str | None
-    match: str
-    candidates: tuple[str, ...] = ()
 
 
 def add(table: RawTable, options: Options, bench: Workbench) -> None:
@@ -109,7 +98,7 @@ def add(table: RawTable, options: Options, bench: Workbench) -> None:
             table.messages.append(f"{column.header}: the table has today's ward codes already")
             continue
         added += _write(table, column, district, province, found, units, bench)
-    if district and (code := _district_code(table, district, texts, province, units, bench)):
+    if district and (code := _add_district_codes(table, district, texts, province, units, bench)):
         added.append(code)
     table.columns = [*table.columns, *added]
 
@@ -130,16 +119,13 @@ def _suspects(table: RawTable, texts: list[RawColumn], bench: Workbench) -> list
     return found
 
 
-_Pair = tuple[str, str | None]
-
-
 def _pairs(
     table: RawTable,
     column: RawColumn,
     district: RawColumn | None,
     province: RawColumn | None,
     bench: Workbench,
-) -> list[_Pair]:
+) -> list[Pair]:
     """Each text of the column with each district beside it."""
     beside = quoted(district.key) if district else "NULL"
     return [
@@ -158,113 +144,33 @@ def _in_hanoi(province: RawColumn | None) -> str:
     return f"coalesce(regexp_matches(lower(strip_accents({key})), 'ha ?noi|^0?1$'), true)"
 
 
-def _matched(pairs: list[_Pair], units: Units, pinned: str | None) -> dict[_Pair, Match] | None:
+def _matched(pairs: list[Pair], units: Units, pinned: str | None) -> dict[Pair, Match] | None:
     """What every pair stands for; None when the column is not of Hanoi's wards."""
     if not pairs:
         return None
     names = {ward for ward, _ in pairs}
-    old_times = _is_old(pairs, units) if pinned in (None, "auto") else pinned == "old"
+    old_times = is_old_times(pairs, units) if pinned in (None, "auto") else pinned == "old"
     found = {pair: match(*pair, units, old_times) for pair in pairs}
     known = {ward for (ward, _), one in found.items() if one.match != "unknown"}
     # Names without their kind are streets' and people's names too, so more of them have to fit.
-    says_kind = sum(bool(_SAYS_KIND.match(name) or _CODE.fullmatch(name)) for name in names)
+    says_kind = sum(bool(_SAYS_KIND.match(name) or CODE.fullmatch(name)) for name in names)
     least = LEAST_NAMED_SHARE if says_kind * 2 > len(names) else LEAST_UNNAMED_SHARE
     if len(known) < least * len(names) or (len(names) < LEAST_TEXTS and not says_kind):
         return None
     return found
 
 
-def _is_old(pairs: Iterable[_Pair], units: Units) -> bool:
-    """Whether a column is of the time before July 2025: some of its units ended then, or it has
-    districts; and not when it has units that only today has, beside as many old ones."""
-    only_old = only_today = 0
-    for ward, district in set(pairs):
-        name, beside = _apart(ward, district)
-        if _CODE.fullmatch(name):
-            is_old, is_today = name in units.old_by_code, name in units.today_names
-        else:
-            is_old, is_today = bool(_old(name, units)), bool(_today(name, units))
-        has_district = beside is not None and _district(beside, units) is not None
-        only_old += is_old and (not is_today or has_district)
-        only_today += is_today and not is_old
-    return only_old > only_today
-
-
-def match(ward: str, district: str | None, units: Units, old_times: bool) -> Match:
-    """What one text stands for, with the district beside it, if there is one."""
-    name, beside = _apart(ward, district)
-    if _CODE.fullmatch(name):
-        if not old_times:
-            return Match(name, "matched") if name in units.today_names else _UNKNOWN
-        candidates = {units.old_by_code[name]} if name in units.old_by_code else set()
-        return _converted(candidates)
-    today = _today(name, units)
-    if not old_times and today:
-        return Match(next(iter(today)), "matched") if len(today) == 1 else _several(today)
-    candidates = set(_old(name, units))
-    in_district = _district(beside, units) if beside else None
-    if in_district:
-        candidates = {unit for unit in candidates if unit.district == in_district}
-    found = _converted(candidates)
-    if found is _UNKNOWN and today and not in_district:
-        return Match(next(iter(today)), "matched") if len(today) == 1 else _several(today)
-    return found
-
-
-_UNKNOWN = Match(None, "unknown")
-
-
-def _converted(candidates: set[Old]) -> Match:
-    became = {unit.today for unit in candidates}
-    if not became:
-        return _UNKNOWN
-    codes = {code for today in became for code in today}
-    if len(codes) == 1:
-        return Match(codes.pop(), "converted")
-    return _several(codes, "split" if len(candidates) == 1 else "ambiguous")
-
-
-def _several(codes: Iterable[str], why: str = "ambiguous") -> Match:
-    return Match(None, why, tuple(sorted(codes)))
-
-
-def _today(name: str, units: Units) -> frozenset[str]:
-    key = wards.key(name)
-    return units.today.get(key) or (
-        units.today.get(wards.plain(key), frozenset()) if key.isascii() else frozenset()
-    )
-
-
-def _old(name: str, units: Units) -> frozenset[Old]:
-    key = wards.key(name)
-    return (
-        units.old.get(key)
-        or (units.old.get(wards.plain(key)) if key.isascii() else None)
-        or units.older.get(wards.plain(key), frozenset())
-    )
-
-
-def _apart(ward: str, district: str | None) -> _Pair:
-    """`Phường Ngọc Hà, quận Ba Đình`: the ward, and the district that it says itself."""
-    parts = _PARTS.split(ward.strip())
-    own = next((part for part in parts[1:] if wards.key(part).startswith(_DISTRICT_KINDS)), None)
-    return parts[0] if own else ward, own or district
-
-
-_DISTRICT_KINDS = ("quan:", "huyen:", "thixa:")
-
-
 def _offers_codes(
     table: RawTable,
     column: RawColumn,
     texts: Sequence[RawColumn],
-    found: dict[_Pair, Match],
+    found: dict[Pair, Match],
     bench: Workbench,
 ) -> bool:
     """Whether the table itself has today's codes of its wards: in this column or in another."""
     codes = {one.code for one in found.values() if one.code}
     whole = all(one.match == "matched" for one in found.values())
-    if whole and all(_CODE.fullmatch(ward) for ward, _ in found):
+    if whole and all(CODE.fullmatch(ward) for ward, _ in found):
         return True
     for other in texts:
         if other is column:
@@ -286,7 +192,7 @@ def _write(
     column: RawColumn,
     district: RawColumn | None,
     province: RawColumn | None,
-    found: dict[_Pair, Match],
+    found: dict[Pair, Match],
     units: Units,
     bench: Workbench,
 ) -> list[RawColumn]:
@@ -315,7 +221,7 @@ def _write(
     return added
 
 
-def _district_code(
+def _add_district_codes(
     table: RawTable,
     column: RawColumn,
     texts: Sequence[RawColumn],
@@ -333,10 +239,10 @@ def _district_code(
             f"WHERE {key} IS NOT NULL AND {_in_hanoi(province)}"
         )
     ]
-    codes = {name: code for name in names if (code := _district(name, units))}
+    codes = {name: code for name in names if (code := district_code(name, units))}
     if not codes or len(codes) < LEAST_UNNAMED_SHARE * len(names):
         return None
-    found: dict[_Pair, Match] = {
+    found: dict[Pair, Match] = {
         (name, None): Match(code, "matched") for name, code in codes.items()
     }
     if _offers_codes(table, column, texts, found, bench):
@@ -364,17 +270,10 @@ def _district_code(
     )
 
 
-def _district(name: str, units: Units) -> str | None:
-    key = wards.key(name)
-    return units.districts.get(key) or (
-        units.districts.get(wards.plain(key)) if key.isascii() else None
-    )
-
-
 def _tell(
     table: RawTable,
     column: RawColumn,
-    found: dict[_Pair, Match],
+    found: dict[Pair, Match],
     units: Units,
     bench: Workbench,
 ) -> None:

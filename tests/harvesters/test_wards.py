@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harvesters import ward_codes, wards
+from harvesters import ward_codes, ward_matching, wards
 from harvesters.connectors import CONNECTORS
 from harvesters.rawtable import RawColumn, RawTable, batches_of_rows, text_schema
 from harvesters.source import Options
@@ -102,7 +102,7 @@ def test_every_old_unit_is_converted_or_flagged():
     units = wards.hanoi()
     assert (len(units.today_names), len(units.old_by_code)) == (126, 526)
     found = {
-        code: ward_codes.match(unit.name, None, units, old_times=True)
+        code: ward_matching.match(unit.name, None, units, old_times=True)
         for code, unit in units.old_by_code.items()
         if len(units.old[wards.key(unit.name)]) == 1
     }
