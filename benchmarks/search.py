@@ -94,7 +94,7 @@ def batches(found: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 def asked() -> dict[str, Callable[[int], tuple[str, dict[str, Any]]]]:
     """What is measured: name → the query and parameters of round n."""
-    _, queries = judged.load()
+    queries = judged.load()[1]["judged"]
     texts = [query.q for query in queries]
     words = sorted({word for text in texts for word in text.split() if len(word) > 2})
     page = {**BOX, **FACETS}
