@@ -14,6 +14,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, JobAbo
 from procrastinate.jobs import Job, Status
 
 from harvesters.attempt import Attempts, TryAgain
-from harvesters.errors import HarvestError, PortalUnavailable
+from harvesters.errors import HarvestError, PortalRefused, PortalUnavailable
 from harvesters.lanes import LaneBusy, Lanes
 from harvesters.portal import Portal
 from harvesters.preview import answer_one
@@ -193,8 +194,9 @@ class Worker:
             log.info("run_queued", extra=logs.facts(run=run["id"], source=run["source_id"]))
         except AlreadyEnqueued:
             pass
-        # Without this word the portal hands the run out again soon.
-        await asyncio.to_thread(self._portal.call, "hanoiic_run_update", id=run["id"])
+        # Without this word the portal hands the run out again soon. A quick run is over by now.
+        with suppress(PortalRefused):
+            await asyncio.to_thread(self._portal.call, "hanoiic_run_update", id=run["id"])
 
     async def _rescue(self) -> None:
         """Put the jobs of workers whose heartbeat stopped back into the queue."""
