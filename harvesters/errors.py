@@ -59,6 +59,25 @@ class SourceUnreachable(SourceFailed):
     passing = True
 
 
+class TlsFailed(SourceUnreachable):
+    """The host's certificate is not valid, or what it speaks is no TLS."""
+
+    code = "tls_failed"
+    passing = False
+
+
+class SecretMissing(SourceFailed):
+    """The portal has no such secret for the source, or for the host of its address."""
+
+    code = "secret_missing"
+
+
+class SecretUnfit(SourceFailed):
+    """The secret is for another host, or of a kind that the source's protocol can't carry."""
+
+    code = "secret_unfit"
+
+
 class SourceAnsweredError(SourceFailed):
     """An HTTP status other than 200; 429 and 5xx may pass. Facts: `status`, and `retry_after_s`
     where the source said when to come back."""
@@ -249,9 +268,15 @@ class GtfsFileMissing(DataRefused):
 
 
 class CatalogueBroken(DataRefused):
-    """The catalogue does not answer as CKAN's `package_search` does."""
+    """The catalogue does not answer as its kind does, or its pages have no end. Fact: `line`."""
 
     code = "catalogue_broken"
+
+
+class CatalogueUnsafe(DataRefused):
+    """The catalogue calls for documents from elsewhere that decide how it is read."""
+
+    code = "catalogue_unsafe"
 
 
 class ColumnMissing(DataRefused):

@@ -6,6 +6,7 @@ from harvesters.connectors import (
     archive,
     ckan,
     csv,
+    dcat,
     excel,
     geojson,
     geopackage,
@@ -36,6 +37,7 @@ CONNECTORS: dict[str, Connector] = {
         archive.CONNECTOR,
         gtfs.CONNECTOR,
         ckan.CONNECTOR,
+        dcat.CONNECTOR,
     )
 }
 

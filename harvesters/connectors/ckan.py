@@ -10,9 +10,10 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 from requests.utils import requote_uri
 
+from harvesters.addresses import check_url
 from harvesters.connectors.base import Connector, File, Link, Offer
 from harvesters.errors import CatalogueBroken, UrlRefused
-from harvesters.fetch import Client, check_url
+from harvesters.fetch import Client
 from harvesters.source import Source
 from lake import names
 

@@ -177,7 +177,7 @@ def test_a_name_that_changes_its_address_is_checked_where_it_connects(
     def resolve(host, port, *_, **__):
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
 
-    monkeypatch.setattr("harvesters.fetch.socket.getaddrinfo", resolve)
+    monkeypatch.setattr("harvesters.addresses.socket.getaddrinfo", resolve)
     # One question to the DNS a connection: the second answer is never connected to unchecked.
     with pytest.raises((AddressForbidden, SourceUnreachable)):
         Client(tmp_path, [], FetchLimits(connect_timeout_s=0.2, retries=1, backoff_s=0)).fetch(

@@ -1,0 +1,165 @@
+"""A download on its way into the raw store: the part that came so far, and how to go on with it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+import time
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from types import TracebackType
+
+import requests
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from harvesters.errors import SourceInterrupted, SourceTooLarge, SourceTooSlow
+from harvesters.fetch_limits import FetchLimits
+
+CHUNK_BYTES = 1 << 18
+_SURE_AFTER_S = 60
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+
+
+class Incoming:
+    """Use as a context manager: what was not kept is gone afterwards."""
+
+    def __init__(self, raw_dir: Path, limits: FetchLimits) -> None:
+        raw_dir.mkdir(parents=True, exist_ok=True)
+        self._raw_dir, self._limits = raw_dir, limits
+        self._file = tempfile.NamedTemporaryFile(dir=raw_dir, prefix=".incoming-")  # noqa: SIM115
+        self._started = time.monotonic()
+        self._digest = hashlib.sha256()
+        self._validator: str | None = None
+        self.byte_count = 0
+
+    def __enter__(self) -> Incoming:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    @property
+    def is_late(self) -> bool:
+        return time.monotonic() - self._started >= self._limits.total_s
+
+    def wanted(self) -> dict[str, str]:
+        """Headers that ask for the rest, if that is sure to be of the same file."""
+        if not self.byte_count or not self._validator:
+            return {}
+        # A range is one of the bytes as they are sent.
+        return {
+            "Range": f"bytes={self.byte_count}-",
+            "If-Range": self._validator,
+            "Accept-Encoding": "identity",
+        }
+
+    def goes_on(self, answer: requests.Response) -> bool:
+        """Whether an answer is just the rest that was wanted."""
+        said = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
+        return (
+            answer.status_code == 206
+            and said is not None
+            and int(said[1]) == self.byte_count
+            and "Content-Encoding" not in answer.headers
+        )
+
+    def begin(self, answer: requests.Response | None = None) -> None:
+        """From the first byte on, with what the answer says for going on later."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._digest, self.byte_count = hashlib.sha256(), 0
+        self._validator = _validator(answer) if answer is not None else None
+
+    def take(self, answer: requests.Response) -> None:
+        """Write the body, its hash counted while it is written.
+
+        Raises SourceTooLarge, SourceTooSlow, SourceInterrupted.
+        """
+        announced = answer.headers.get("Content-Length", "")
+        if announced.isdecimal() and int(announced) + self.byte_count > self._limits.max_bytes:
+            raise self._too_large()
+        window, window_bytes = time.monotonic(), 0
+        try:
+            # One read of the socket each, so that the clock is looked at also when little comes.
+            while chunk := answer.raw.read1(CHUNK_BYTES, decode_content=True):
+                self.byte_count += len(chunk)
+                window_bytes += len(chunk)
+                if self.byte_count > self._limits.max_bytes:
+                    raise self._too_large()
+                self._digest.update(chunk)
+                self._file.write(chunk)
+                if self.is_late:
+                    raise self._too_slow()
+                if (lasted := time.monotonic() - window) >= self._limits.slow_s:
+                    if window_bytes < self._limits.least_bytes_s * lasted:
+                        raise SourceTooSlow(
+                            f"The source sent under {self._limits.least_bytes_s} bytes a second."
+                        )
+                    window, window_bytes = time.monotonic(), 0
+        except ReadTimeoutError as error:
+            raise SourceInterrupted("The source stopped sending.", silent=True) from error
+        except (HTTPError, OSError, ValueError) as error:
+            if self.is_late:
+                raise self._too_slow() from error
+            raise SourceInterrupted("The answer ended before its announced length.") from error
+        if self.is_late:
+            raise self._too_slow()
+
+    def keep(self) -> str:
+        """Put the whole file under its SHA-256, which is returned."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        sha256 = self._digest.hexdigest()
+        kept = raw_path(self._raw_dir, sha256)
+        try:
+            # Bytes that a run needs are young: upkeep removes only what is old.
+            os.utime(kept)
+        except FileNotFoundError:
+            kept.parent.mkdir(exist_ok=True)
+            linked = kept.with_suffix(f".{os.getpid()}-{time.monotonic_ns()}")
+            os.link(self._file.name, linked)
+            linked.replace(kept)
+        return sha256
+
+    def _too_slow(self) -> SourceTooSlow:
+        return SourceTooSlow(f"The download took longer than {self._limits.total_s:.0f} s.")
+
+    def _too_large(self) -> SourceTooLarge:
+        return SourceTooLarge(
+            f"The file is larger than {self._limits.max_bytes >> 20} MiB.",
+            max_bytes=self._limits.max_bytes,
+        )
+
+
+def raw_path(raw_dir: Path, sha256: str) -> Path:
+    return raw_dir / sha256[:2] / sha256
+
+
+def _validator(answer: requests.Response) -> str | None:
+    """What makes sure that a rest is of the same file: a strong ETag, or the time of its change."""
+    if "Content-Encoding" in answer.headers:
+        return None
+    if answer.headers.get("Accept-Ranges", "").strip().lower() == "none":
+        return None
+    etag = answer.headers.get("ETag", "")
+    if etag.startswith('"'):
+        return etag
+    # A weak ETag does not promise the same bytes, nor a change of a moment ago (RFC 9110, 8.8.2).
+    changed, sent = (_time(answer.headers.get(name, "")) for name in ("Last-Modified", "Date"))
+    if etag or changed is None or sent is None or sent - changed < _SURE_AFTER_S:
+        return None
+    return answer.headers["Last-Modified"]
+
+
+def _time(said: str) -> float | None:
+    try:
+        return parsedate_to_datetime(said).timestamp()
+    except ValueError:
+        return None
