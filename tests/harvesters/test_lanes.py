@@ -265,3 +265,24 @@ def test_a_slow_host_holds_up_nobody_else(room, portal, busy_server, address):
     assert most == [2]
     assert {portal.runs[run["id"]]["state"] for run in slow_runs} == {"published"}
     assert len(order) == 3
+
+
+def test_a_run_that_is_over_at_once_holds_up_nobody(room, portal, address):
+    """Another worker may be quicker than the word that the run is queued."""
+    runs = [
+        portal.ask_for_run(portal.add_source(name=name, kind="csv", url="https://x.example/"))
+        for name in ("a", "b")
+    ]
+    portal.before["hanoiic_run_update"] = lambda data: portal.runs[data["id"]].update(
+        state="published"
+    )
+    worker = Worker(
+        database.queue(address), lambda: room, room.portal, Lanes(address), Tries(address)
+    )
+
+    async def queue() -> int:
+        async with worker.app.open_async():
+            await worker._claim()
+            return len(list(await worker.app.job_manager.list_jobs_async()))
+
+    assert asyncio.run(queue()) == len(runs)
