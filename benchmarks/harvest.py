@@ -216,7 +216,7 @@ def pipeline(given: argparse.Namespace) -> None:
     lake, report = Lake(given.folder / "lake"), Report()
     begun = time.monotonic()
     with Workbench(given.folder) as bench:
-        checked = prepare(file, fetched, source, bench, report)
+        checked = prepare(file, fetched, source, bench, report, None)
         (gated,) = gate(file, checked, source, lake, report)
         with report.stage("publish"):
             done = publish(
@@ -246,7 +246,7 @@ def _file(given: argparse.Namespace, scratch: Path) -> Path:
 
 def _measured(part: str, file: Path, folder: Path) -> dict[str, Any]:
     command = [sys.executable, str(HERE), part, str(file), str(folder)]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return dict(json.loads(answer.splitlines()[-1]))
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from harvesters import ahead
+
 CHUNK_BYTES = 1 << 20
 _LONGEST_LETTER = 4
 
@@ -19,11 +21,15 @@ _LONGEST_LETTER = 4
 def first_wrong(path: Path) -> int | None:
     """The position of the first byte that is no UTF-8; None when the whole file is."""
     begin = 0
-    for chunk in chunks(path):
-        if (wrong := first_wrong_of(chunk)) is not None:
+    for wrong, length in ahead.each(_looked_through, chunks(path)):
+        if wrong is not None:
             return begin + wrong
-        begin += len(chunk)
+        begin += length
     return None
+
+
+def _looked_through(chunk: bytes) -> tuple[int | None, int]:
+    return first_wrong_of(chunk), len(chunk)
 
 
 def first_wrong_of(chunk: bytes) -> int | None:
