@@ -257,6 +257,41 @@ class TestSyntax:
             ("bus", 1), ("xe buýt", 1),
         ]  # fmt: skip
 
+    def test_facets_of_words(self, index):
+        def counted(q, field, **more):
+            asked = {"facet.field": field, "facet.mincount": 1, **more}
+            values = index.search(q, rows=0, facet="true", **asked).facets["facet_fields"][field]
+            return dict(zip(values[::2], values[1::2], strict=True))
+
+        index.add(
+            docs=[
+                document("w1", title="Đường phố, đường sắt PM2.5", entity_type="words"),
+                document("w2", title="Đường bộ", entity_type="words"),
+            ]
+        )
+        found = counted("entity_type:words", "title")
+        assert found["duong"] == 2
+        assert found["bo"] == found["pm25"] == 1
+        assert counted("name:w2", "title") == {"duong": 1, "bo": 1}
+        assert counted("name:w2", "title", **{"facet.mincount": 0, "facet.prefix": "du"}) == {
+            "duong": 1
+        }
+        assert counted("name:w2", "title", **{"facet.mincount": 0})["sat"] == 0
+        with pytest.raises(pysolr.SolrError, match="Not supported"):
+            counted("*:*", "title_ngram")
+
+    def test_named_fields_and_globs(self, index):
+        index.add(docs=[document("globs", extras_theme="a", extras_level="b")])
+
+        def kept(fl):
+            return set(index.search("name:globs", fl=fl).docs[0])
+
+        assert kept("extras_*") == {"extras_theme", "extras_level"}
+        assert kept("id extras_l* score") == {"id", "extras_level", "score"}
+        assert kept(["i?"]) == {"id"}
+        assert kept("nothing_*") == set()
+        assert {"id", "extras_theme", "title"} <= kept("*")
+
     def test_facets_of_fields_with_one_value(self, index):
         def facets(**more):
             asked = {"facet.field": "organization", "facet.mincount": 1, **more}

@@ -14,6 +14,7 @@ from ckanext.hanoiic.search.match import Matcher
 from ckanext.hanoiic.search.parsers import local_parameters
 from ckanext.hanoiic.search.request import request_of
 from ckanext.hanoiic.search.solr_schema import ckan_schema
+from ckanext.hanoiic.search.some_words import weaker
 from ckanext.hanoiic.search.sorting import order_by
 from ckanext.hanoiic.search.sql import Sql, Words, at_least, sql_of
 from ckanext.hanoiic.search.statement import statement_of
@@ -25,15 +26,15 @@ MARK = "zzqzz"
 KEYWORDS = (
     "AND OR NOT TRUE FALSE CASE WHEN THEN ELSE END EXISTS SELECT FROM WHERE LIKE COLLATE C NULLS"
     " FIRST LAST LIMIT OFFSET GROUP ORDER BY ASC DESC asc desc LEFT JOIN ON AS IN IS NULL WITH"
-    " MATERIALIZED UNION ALL"
+    " CROSS MATERIALIZED UNION ALL"
 )
 FUNCTIONS = (
     "count coalesce sum chr split_part unnest json_agg json_build_array jsonb_array_elements"
-    " jsonb_array_elements_text tsquery tsvector text numeric int float8"
+    " jsonb_array_elements_text substr starts_with tsquery tsvector text numeric int float8"
 )
 NAMES = (
     "hanoiic_search entry value matched scored first ranked page sets worth part lexemes headline"
-    r" exact sorts infix score number id counted_\w+ [fk]\d+ [aceflmnrsuvw] 10"
+    r" lexeme some_\d exact sorts infix score number id counted_\w+ [fk]\d+ [aceflmnrstuvw] 10"
 )
 CONSTANT = re.compile(
     r"(?:[\s(),.*|:?+=<>~'\"@\[\]{}#-]|%s|\b(?:"
@@ -110,6 +111,19 @@ def test_values_and_field_names_are_bound(q):
         found = statement(q, **asked)
         assert MARK not in found.text
         check(found)
+
+
+def test_the_steps_of_fewer_words_and_facets_of_words_are_bound():
+    schema = ckan_schema()
+    request = request_of(f"{MARK} {MARK}a {MARK}b", {**DISMAX, "mm": "100% | 60% | 1"})
+    facets = facets_of({"facet": "true", "facet.field": [f"extras_{MARK}"]}, schema)
+    fewer = weaker(request.query)
+    found = statement_of(
+        request, facets, order_by(None, schema), Matcher(schema, NoWords()), AllCommon(), fewer
+    )
+    assert len(fewer) == 1
+    assert facets[0].of_words
+    check(found)
 
 
 @given(st.text(max_size=40), st.sampled_from([{}, DISMAX, {**DISMAX, "defType": "edismax"}]))

@@ -8,6 +8,7 @@ from typing import Any
 
 from .errors import FeatureUnsupported, ValueRefused
 from .layout import COUNTED, counted_column
+from .lexemes import lexeme
 from .solr_schema import SolrSchema
 from .sql import Sql, like
 from .vietnamese import storable
@@ -21,6 +22,10 @@ VALUES = {
     " WHERE {row}.{column} IS NOT NULL",
     "numbers": "SELECT unnest({row}.{column}) AS v, {row}.number FROM {rows}",
     "text": "SELECT jsonb_array_elements_text({row}.{column}) AS v, {row}.number FROM {rows}",
+    # Solr counts the words of a text field, not its values.
+    "words": "SELECT substr(w.lexeme, %s::int) AS v, {row}.number FROM {rows}"
+    " JOIN hanoiic_search.entry t ON t.number = {row}.number CROSS JOIN unnest(t.lexemes) w"
+    " WHERE starts_with(w.lexeme, %s::text)",
 }
 ALL_ROWS = "(SELECT e.number, {column} AS v FROM hanoiic_search.entry e) a"
 IN_MATCHED = "SELECT v, count(*) AS n FROM ({values}) u GROUP BY v"
@@ -52,10 +57,13 @@ class Facet:
     mincount: int = 0
     prefix: str = ""
     order: str = "count"
+    of_words: bool = False
 
     @property
     def kind(self) -> str:
         """How a row keeps the values: a key of ``VALUES``."""
+        if self.of_words:
+            return "words"
         if self.field not in COUNTED:
             return "text"
         return "numbers" if COUNTED[self.field] else "number"
@@ -68,9 +76,11 @@ class Facet:
     @property
     def named(self) -> tuple[str, ...]:
         """The parameters of ``column``."""
-        return () if self.stored else (self.field,)
+        return () if self.stored or self.of_words else (self.field,)
 
     def column(self, row: str) -> str:
+        if self.of_words:
+            return "NULL"  # they are read from the lexemes
         return f"{row}.{self.stored}" if self.stored else f"{row}.exact -> %s::text"
 
     def sql(self, column: str) -> Sql:
@@ -82,6 +92,9 @@ class Facet:
             rows = ALL_ROWS.format(column=self.column("e"))
             values = VALUES[self.kind].format(row="a", column="v", rows=rows)
             counted, named = IN_ALL.format(values=values), self.named
+        if self.of_words:
+            opening = lexeme(self.field, ":")
+            named = (len(opening) + 1, opening)
         patterns = [f"{like(self.prefix)}%"] if self.prefix else []
         # With a prefix the first by count may all have another one.
         narrows = self.order == "count" and self.limit and not self.prefix and self.stored
@@ -120,8 +133,8 @@ def _facet(name: str, parameters: Mapping[str, Any], schema: SolrSchema) -> Face
     field = schema.field(storable(name))
     if field is None or not field.indexed:
         raise ValueRefused(f"undefined field {name!r}")
-    if field.is_words or field.kind == "infix":
-        raise FeatureUnsupported(f"a facet of the words in {name!r}")
+    if field.kind == "infix":
+        raise FeatureUnsupported(f"a facet of the parts of words in {name!r}")
     limit = whole(setting("limit", DEFAULT_LIMIT), "facet.limit")
     order = {"true": "count", "false": "index"}.get(
         str(setting("sort", "")), setting("sort", "") or ("count" if limit > 0 else "index")
@@ -134,6 +147,7 @@ def _facet(name: str, parameters: Mapping[str, Any], schema: SolrSchema) -> Face
         whole(setting("mincount", 0), "facet.mincount"),
         storable(str(setting("prefix", "") or "")),
         order,
+        field.is_words,
     )
 
 

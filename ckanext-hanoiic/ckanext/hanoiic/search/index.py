@@ -69,8 +69,7 @@ class SearchIndex:
     def _documents(
         self, connection: sa.Connection, request: Request, page: list[list[Any]]
     ) -> list[dict[str, Any]]:
-        wanted = request.fields
-        columns = [name if not wanted or name in wanted else "NULL" for name in LARGE_FIELDS]
+        columns = [name if request.wants(name) else "NULL" for name in LARGE_FIELDS]
         found = connection.exec_driver_sql(
             f"SELECT number, stored, {', '.join(columns)} FROM hanoiic_search.body"  # noqa: S608
             " WHERE number = ANY(%s)",
@@ -78,10 +77,10 @@ class SearchIndex:
         )
         bodies = {}
         for number, stored, *large in found:
-            document = stored if not wanted else {k: v for k, v in stored.items() if k in wanted}
+            document = {name: value for name, value in stored.items() if request.wants(name)}
             document |= {k: v for k, v in zip(LARGE_FIELDS, large, strict=True) if v is not None}
             bodies[number] = document
-        if SCORE in wanted:
+        if SCORE in request.fields:
             for number, score in page:
                 bodies[number][SCORE] = score
         return [bodies[number] for number, _ in page if number in bodies]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from .errors import FeatureUnsupported, ValueRefused
@@ -24,12 +25,16 @@ class Request:
     sort: str | None
     start: int
     rows: int
-    fields: tuple[str, ...]  # empty: all stored fields
+    fields: tuple[str, ...]  # names and globs (`extras_*`); empty: all stored fields
 
     @property
     def filtered(self) -> Node:
         """What a row must match."""
         return Bool(must=(self.query, *self.filters))
+
+    def wants(self, name: str) -> bool:
+        """Whether a stored field belongs in the answer."""
+        return not self.fields or any(fnmatchcase(name, field) for field in self.fields)
 
 
 def request_of(q: str | None, parameters: Mapping[str, Any]) -> Request:
