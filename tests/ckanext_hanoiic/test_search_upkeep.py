@@ -13,8 +13,7 @@ from ckan.common import config
 from ckan.lib.search import clear, make_connection
 from ckan.tests import factories
 from ckan.tests.helpers import call_action
-from ckanext.hanoiic.search import index as index_module
-from ckanext.hanoiic.search import reindex
+from ckanext.hanoiic.search import gathering, reindex
 from ckanext.hanoiic.search.errors import (
     IndexUnreachable,
     LayoutTooNew,
@@ -165,7 +164,7 @@ def test_a_dataset_that_cannot_be_indexed_is_told_and_the_others_go_on(cli, five
 def test_a_process_killed_within_a_write_leaves_nothing_half_and_mend_finds_the_rest(
     cli, five, monkeypatch
 ):
-    writing = index_module.write
+    writing = gathering.write
 
     def dies_before_the_commit(connection, rows):
         writing(connection, rows)
@@ -173,7 +172,7 @@ def test_a_process_killed_within_a_write_leaves_nothing_half_and_mend_finds_the_
             os.kill(os.getpid(), signal.SIGKILL)
 
     with monkeypatch.context() as patched:
-        patched.setattr(index_module, "write", dies_before_the_commit)
+        patched.setattr(gathering, "write", dies_before_the_commit)
         killed = cli.invoke(ckan, ["hanoiic-search", "rebuild", "--jobs", "2"])
     assert killed.exit_code == 1
     assert "Stopped" in killed.output

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from .document import LARGE_FIELDS, row_of
 from .facets import facets_of
+from .gathering import put, settle
 from .lexemes import lexeme, quoted
 from .match import Matcher
 from .rarity import Rarity
@@ -21,7 +22,6 @@ from .statement import statement_of
 from .store import Store
 from .tree import Node
 from .vocabulary import StoredVocabulary
-from .writing import write
 
 
 class SearchIndex:
@@ -88,9 +88,7 @@ class SearchIndex:
     def add(self, documents: Sequence[Mapping[str, Any]]) -> None:
         """Add documents, or replace those with the same ``index_id``: all of them or none."""
         rows = [row_of(dict(document), self.schema) for document in documents]
-        with self.store.transaction() as connection:
-            write(connection, rows)
-        self.store.counts.forget()
+        put(self.store, rows)
 
     def modified(self, site_id: str) -> dict[str, str]:
         """When each dataset of a site was last changed, as the index has it: id → date."""
@@ -105,6 +103,7 @@ class SearchIndex:
     def delete(self, q: str) -> int:
         """Delete what a query in Lucene's syntax matches; returns how many."""
         node = parse(q, {}, is_filter=True)
+        settle(self.store)
         with self.store.transaction() as connection:
             matcher = Matcher(self.schema, StoredVocabulary(connection))
             condition = sql_of(matcher.match(node))
