@@ -63,6 +63,7 @@ class Fetched:
     last_modified: str | None
     not_modified: bool = False
     content_type: str | None = None
+    link: str | None = None
 
 
 class Client:
@@ -98,7 +99,8 @@ class Client:
 
         Raises SecretUnfit.
         """
-        self._adapter.carried = Carried.to(url, credential) if credential else None
+        is_ours = urlsplit(url).scheme in ("http", "https")
+        self._adapter.carried = Carried.to(url, credential) if credential and is_ours else None
 
     def fetch(
         self,
@@ -147,7 +149,8 @@ class Client:
             # Both are needed still.
             os.utime(fetched.path)
             os.utime(remembered)
-            return replace(fetched, content_type=before["content_type"])
+            kept = {name: before[name] for name in ("content_type", "link")}
+            return replace(fetched, **kept)
         said = {name: asdict(fetched)[name] for name in before}
         remembered.parent.mkdir(exist_ok=True)
         written = remembered.with_suffix(f".{os.getpid()}-{time.monotonic_ns()}")
@@ -198,6 +201,7 @@ class Client:
                         *(url, self.raw_path(sha256), sha256, incoming.byte_count),
                         *(got.headers.get("ETag"), got.headers.get("Last-Modified")),
                         content_type=got.headers.get("Content-Type"),
+                        link=got.headers.get("Link"),
                     )
             except (SourceInterrupted, SourceUnreachable) as error:
                 is_begun = isinstance(error, SourceInterrupted) or incoming.byte_count
@@ -251,7 +255,7 @@ class Client:
 
 
 def _remembered(path: Path) -> dict[str, Any]:
-    unknown = dict.fromkeys(("etag", "last_modified", "sha256", "content_type"))
+    unknown = dict.fromkeys(("etag", "last_modified", "sha256", "content_type", "link"))
     try:
         return {**unknown, **json.loads(path.read_text())}
     except (FileNotFoundError, ValueError):

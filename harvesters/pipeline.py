@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
-from harvesters import ahead, connectors, departures
+from harvesters import ahead, connectors, credentials, departures
 from harvesters.connectors import File, Offer
 from harvesters.errors import HarvestError, SourceInvalid
 from harvesters.passages import DatasetPart
@@ -27,7 +27,7 @@ from harvesters.reserve import reserve
 from harvesters.room import Room
 from harvesters.settled import Settled, kept_versions, report_unchanged, settle
 from harvesters.source import Source
-from harvesters.workbench import Workbenches
+from harvesters.workbenches import Workbenches
 from lake import names
 from lake.errors import InvalidName
 
@@ -71,6 +71,7 @@ def harvest(source: Source, room: Room, report: Report, run_id: str) -> None:
     A dataset of a catalogue that fails is told in the report, and the others go on.
     """
     _check_table_name(source)
+    room.client.carry(credentials.read(source, room.portal), source.url)
     failures: list[HarvestError] = []
     seen: dict[str, tuple[str, str] | None] = {}
     registered = Registered(source, room.portal, many=is_catalogue(source))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from harvesters import connectors, departures
+from harvesters import connectors, credentials, departures
 from harvesters.connectors import File
 from harvesters.contract import References
 from harvesters.departures import Departures, Patience
@@ -90,6 +90,8 @@ def plan(source: Source, ground: Ground) -> Iterator[PlannedFile | Departures]:
     with one file is in its `error`.
     """
     fetched: dict[str, Fetched] = {}
+    if ground.portal:
+        ground.client.carry(credentials.read(source, ground.portal), source.url)
     if not source.kind:
         source, first = guessed(source, ground.client, ground.portal, Report())
         fetched[source.url] = first
@@ -101,7 +103,8 @@ def plan(source: Source, ground: Ground) -> Iterator[PlannedFile | Departures]:
             tables: list[PlannedTable] = []
             error = None
             try:
-                tables = _tables(file, source, ground, report, fetched.get(file.url))
+                whole = fetched.get(file.url) if file.collect is None else None
+                tables = _tables(file, source, ground, report, whole)
             except HarvestError as caught:
                 error = caught
             messages = [text for stage in report.stages.values() for text in stage.messages]

@@ -11,7 +11,7 @@ from contextlib import closing
 from itertools import islice
 from typing import Any
 
-from harvesters import connectors
+from harvesters import connectors, credentials
 from harvesters.connectors import File
 from harvesters.errors import CatalogueBroken, HarvestError
 from harvesters.fetch import Fetched
@@ -72,13 +72,15 @@ def preview(source: Source, room: Room, report: Report) -> Iterator[tuple[str, A
     Raises what a run of the source would raise before publishing.
     """
     known: dict[str, Fetched] = {}
+    room.client.carry(credentials.read(source, room.portal), source.url)
     if not source.kind:
         source, fetched = guessed(source, room.client, room.portal, report)
         known[source.url] = fetched
     yield "kind", source.kind
     for file in _files(source, room, report):
         with report.stage("fetch") as stage:
-            fetched = known.get(file.url) or fetch(file, room.client, room.portal)
+            whole = known.get(file.url) if file.collect is None else None
+            fetched = whole or fetch(file, room.client, room.portal)
             stage.count(files=1, bytes=fetched.byte_count)
         with Workbench() as bench:
             checked = prepare(

@@ -15,6 +15,7 @@ from harvesters import database
 from harvesters.errors import HarvestError
 from harvesters.fetch import Client, FetchLimits
 from harvesters.pipeline import harvest
+from harvesters.politeness import Hosts
 from harvesters.portal import Portal
 from harvesters.presence import Presence
 from harvesters.receipts import Receipts
@@ -48,6 +49,12 @@ def database_url() -> Iterator[str]:
         url = server.url("hanoiic_harvest", home.secret("database_harvest"))
         database.migrate(database.address(url))
         yield url
+
+
+@pytest.fixture(autouse=True)
+def unburdened_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No host remembers what another test asked of it."""
+    monkeypatch.setattr("harvesters.fetch.HOSTS", Hosts())
 
 
 @pytest.fixture

@@ -36,7 +36,8 @@ def invalid(**fields: list[str]) -> ActionError:
 
 class FakePortal:
     """`datasets`, `sources`, `runs` and `previews` by id; `reserved` is table → source, `uploads`
-    are id → bytes, `calls` are the names of the actions called.
+    are id → bytes, `secrets` name → kind, host and value, `calls` are the names of the actions
+    called.
 
     `before` may raise or wait before an action: `portal.before["package_create"] = …`.
     """
@@ -47,6 +48,7 @@ class FakePortal:
         self.runs: dict[str, dict[str, Any]] = {}
         self.previews: dict[str, dict[str, Any]] = {}
         self.uploads: dict[str, bytes] = {}
+        self.secrets: dict[str, dict[str, str]] = {}
         self.reserved: dict[str, str] = {}
         self.claim_lease_s = CLAIM_LEASE_S
         self.calls: list[str] = []
@@ -147,6 +149,16 @@ class FakePortal:
             if data["id"] in (source["id"], source["name"]):
                 return source
         raise not_found()
+
+    def hanoiic_secret_read(self, data: dict[str, Any]) -> Any:
+        if "preview_id" in data:
+            user = self.previews.get(data["preview_id"], {})
+            named = user.get("secret") or user.get("options", {}).get("secret")
+        else:
+            named = self.sources.get(data["source_id"], {}).get("options", {}).get("secret")
+        if named != data["name"] or named not in self.secrets:
+            raise not_found()
+        return {"name": named, **self.secrets[named]}
 
     def hanoiic_tables_reserve(self, data: dict[str, Any]) -> Any:
         for table in data["tables"]:

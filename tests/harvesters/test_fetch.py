@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from werkzeug import Response
@@ -23,35 +20,7 @@ from harvesters.errors import (
 )
 from harvesters.fetch import Client, FetchLimits, Validators, is_public
 from tests.harvesters.conftest import QUICK
-
-
-@contextmanager
-def raw_server(*pieces: bytes, hold_s: float = 0.0) -> Iterator[str]:
-    """A server that sends exactly these bytes to every caller, then holds and closes."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    stop = threading.Event()
-
-    def serve() -> None:
-        while not stop.is_set():
-            try:
-                caller, _ = listener.accept()
-            except OSError:
-                return
-            with caller:
-                caller.recv(65536)
-                for piece in pieces:
-                    caller.sendall(piece)
-                stop.wait(hold_s)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        stop.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
+from tests.harvesters.raw_server import answering, saying
 
 
 @pytest.fixture
@@ -232,7 +201,7 @@ def test_a_gzip_bomb_is_counted_unpacked(client, httpserver):
 
 
 def test_an_answer_that_ends_too_early_is_no_file(allowed):
-    with raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\na,b\n") as host:
+    with answering(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\na,b\n")) as host:
         client = allowed(host)
         with pytest.raises(SourceInterrupted) as interrupted:
             client.fetch(f"http://{host}/f.csv")
@@ -243,13 +212,13 @@ def test_an_answer_that_ends_too_early_is_no_file(allowed):
 def test_a_source_that_falls_silent_is_left(allowed):
     limits = FetchLimits(read_timeout_s=0.3, retries=0)
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\na"
-    with raw_server(head, hold_s=30) as host, pytest.raises(SourceTooSlow) as slow:
+    with answering(saying(head, hold_s=30)) as host, pytest.raises(SourceTooSlow) as slow:
         allowed(host, limits).fetch(f"http://{host}/f.csv")
     assert slow.value.passing
 
 
 def test_what_is_no_http_is_unreachable(allowed):
-    with raw_server(b"SSH-2.0-OpenSSH_9\r\n") as host, pytest.raises(SourceUnreachable):
+    with answering(saying(b"SSH-2.0-OpenSSH_9\r\n")) as host, pytest.raises(SourceUnreachable):
         allowed(host).fetch(f"http://{host}/")
 
 
