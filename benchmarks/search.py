@@ -32,6 +32,7 @@ from tests.search import judged  # noqa: E402
 from tests.servers import postgres, temporary_home  # noqa: E402
 from ckanext.hanoiic.search import synonyms  # noqa: E402
 from ckanext.hanoiic.search.index import SearchIndex  # noqa: E402
+from ckanext.hanoiic.search.questions import SOME_WORDS  # noqa: E402
 from ckanext.hanoiic.search.store import Store  # noqa: E402
 from deploy.postgres import PORTAL_ROLE  # noqa: E402
 # isort: on
@@ -116,6 +117,11 @@ def asked() -> dict[str, Callable[[int], tuple[str, dict[str, Any]]]]:
         "one word + facets": lambda n: (words[n % len(words)], page),
         "query + facets": lambda n: (texts[n % len(texts)], page),
         "six words + facets": lambda n: (" ".join(words[n % 40 : n % 40 + 6]), page),
+        # No dataset has both words, many have the first.
+        "some words + facets": lambda n: (
+            f"{words[n % len(words)]} zqx{n}",
+            {**page, "mm": SOME_WORDS},
+        ),
         "query, no facets": lambda n: (texts[n % len(texts)], BOX),
         "filters + facets": filtered,
         "autocomplete": autocomplete,
@@ -128,6 +134,7 @@ BARS = {
     "one word + facets": (40, 120),
     "query + facets": (40, 120),
     "six words + facets": (40, 120),
+    "some words + facets": (40, 120),
     "filters + facets": (10, None),
     "autocomplete": (10, None),
 }
