@@ -81,6 +81,22 @@ def test_a_table_is_reserved_once_and_again_for_the_same_source_only(create):
     assert {row.table for row in model.Session.query(Reservation)} == {"bus_stops", "bus_trips"}
 
 
+def test_the_source_that_has_the_table_is_named_and_shows_the_other_one(create):
+    bus, health = create(0, "bus", "gtfs"), create(1, "beds")
+    reserve(bus, "bus_stops")
+    with pytest.raises(tk.ValidationError) as error:
+        reserve(health, "bus_stops")
+    assert error.value.error_dict["source_id"] == [bus["id"]]
+    user = {"user": HARVESTER, "ignore_auth": False}
+    run = call_action("hanoiic_run_create", dict(user), source_id=health["id"])
+    problem = {"code": "table_taken", "detail": "taken", "source_id": bus["id"]}
+    # A catalogue says it of one of its datasets, and goes on with the others.
+    part = {"identifier": "d", "dataset": "d", "state": "refused", "error": problem}
+    call_action("hanoiic_run_update", dict(user), id=run["id"], state="published", datasets=[part])
+    (conflict,) = call_action("hanoiic_source_show", id=bus["id"])["conflicts"]
+    assert (conflict["source_id"], conflict["code"]) == (health["id"], "table_taken")
+
+
 def test_a_table_stays_its_organisations_after_source_and_dataset_are_gone(create):
     first = create(0, "bus_stops")
     reserve(first, "bus_stops")
