@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
@@ -210,43 +209,6 @@ def _windows(kept: pa.Table | pa_dataset.Dataset, row_count: int, windows: int) 
         step = reader.num_record_batches / windows
         batches = [reader.get_batch(int(step * n)) for n in range(windows)]
     return pa.Table.from_batches([batch.slice(0, row_count // windows) for batch in batches])
-
-
-class Workbenches:
-    """The workbenches of one run: to open one takes longer than to clear it for the next file.
-
-    Threads may share it; each has the workbench that it asked for to itself.
-    """
-
-    def __init__(self) -> None:
-        self._free: list[Workbench] = []
-
-    def __enter__(self) -> Workbenches:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for bench in self._free:
-            bench.close()
-
-    @contextmanager
-    def one(self) -> Iterator[Workbench]:
-        """A workbench with nothing on it. After an error it is not used again."""
-        try:
-            bench = self._free.pop()
-        except IndexError:
-            bench = Workbench()
-        try:
-            yield bench
-            bench.clear()
-        except BaseException:
-            bench.close()
-            raise
-        self._free.append(bench)
 
 
 def _noting(

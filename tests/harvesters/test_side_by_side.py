@@ -14,7 +14,7 @@ from harvesters.receipts import Receipt, Receipts
 from harvesters.registered import Registered
 from harvesters.report import Report
 from harvesters.source import Source
-from harvesters.workbench import Workbenches
+from harvesters.workbenches import Workbenches
 from tests.harvesters.fake_portal import TOKEN
 
 
