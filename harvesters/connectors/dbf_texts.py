@@ -10,8 +10,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from harvesters import decode as decoding
-from harvesters import legacy
+from harvesters import encodings, legacy
 from harvesters.errors import EncodingBroken, EncodingUnknown
 from harvesters.rawtable import RawTable
 from harvesters.workbench import Workbench, quoted
@@ -56,7 +55,7 @@ def _read_bytes(
     if not texts:
         return None
     encoding = _encoding(texts, pinned, said, table, bench)
-    if encoding == decoding.LATIN:
+    if encoding == encodings.LATIN:
         return None
     for key in keys:
         _reread(table, key, encoding, bench)
@@ -84,9 +83,9 @@ def _encoding(
         found = "utf-8"
     else:
         sample = bench.folder / "texts.bin"
-        sample.write_bytes(b"\n".join(text.encode(decoding.LATIN) for text in texts))
+        sample.write_bytes(b"\n".join(text.encode(encodings.LATIN) for text in texts))
         try:
-            found = decoding.encoding(sample)
+            found = encodings.of(sample)
         finally:
             sample.unlink()
     but = f", although the layer says {said[:20]!r}" if said else ""
@@ -117,7 +116,7 @@ def _fits(texts: list[str], encoding: str) -> bool:
 
 def _read(text: str, encoding: str) -> str:
     """A field of fixed width may end in the middle of a letter: that half is left out."""
-    raw = text.encode(decoding.LATIN)
+    raw = text.encode(encodings.LATIN)
     return codecs.getincrementaldecoder(encoding)("strict").decode(raw, final=False)
 
 
