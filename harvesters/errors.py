@@ -105,6 +105,12 @@ class SourceTooLarge(SourceFailed):
     code = "source_too_large"
 
 
+class ApiRefused(SourceFailed):
+    """An API said no in an answer of its own, or it is not the API that the kind says."""
+
+    code = "api_refused"
+
+
 class UploadGone(SourceFailed):
     """The portal has no such uploaded file."""
 
@@ -265,6 +271,18 @@ class ReaderDied(DataRefused):
 
 class GtfsFileMissing(DataRefused):
     code = "gtfs_file_missing"
+
+
+class FeedBroken(DataRefused):
+    """No GTFS-Realtime feed, or one that lacks what the specification requires."""
+
+    code = "feed_broken"
+
+
+class PagesBroken(DataRefused):
+    """The pages of an API do not fit together: a circle, another host, fewer rows than it says."""
+
+    code = "pages_broken"
 
 
 class CatalogueBroken(DataRefused):

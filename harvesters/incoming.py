@@ -77,6 +77,16 @@ class Incoming:
         self._digest, self.byte_count = hashlib.sha256(), 0
         self._validator = _validator(answer) if answer is not None else None
 
+    def add(self, chunk: bytes) -> None:
+        """Write the next bytes. Raises SourceTooLarge, SourceTooSlow."""
+        self.byte_count += len(chunk)
+        if self.byte_count > self._limits.max_bytes:
+            raise self._too_large()
+        self._digest.update(chunk)
+        self._file.write(chunk)
+        if self.is_late:
+            raise self._too_slow()
+
     def take(self, answer: requests.Response) -> None:
         """Write the body, its hash counted while it is written.
 
@@ -89,14 +99,8 @@ class Incoming:
         try:
             # One read of the socket each, so that the clock is looked at also when little comes.
             while chunk := answer.raw.read1(CHUNK_BYTES, decode_content=True):
-                self.byte_count += len(chunk)
+                self.add(chunk)
                 window_bytes += len(chunk)
-                if self.byte_count > self._limits.max_bytes:
-                    raise self._too_large()
-                self._digest.update(chunk)
-                self._file.write(chunk)
-                if self.is_late:
-                    raise self._too_slow()
                 if (lasted := time.monotonic() - window) >= self._limits.slow_s:
                     if window_bytes < self._limits.least_bytes_s * lasted:
                         raise SourceTooSlow(

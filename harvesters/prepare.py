@@ -57,8 +57,10 @@ def fetch(
 ) -> Fetched:
     """A file from where it lies: at the department, or uploaded to the portal.
 
-    Raises the errors of `Client.fetch` and `uploads.fetch`.
+    Raises the errors of `Client.fetch`, `uploads.fetch`, and of the file's `collect`.
     """
+    if file.collect is not None:
+        return file.collect(client)
     if not uploads.is_upload(file.url):
         return client.fetch(file.url, known)
     if portal is None:

@@ -13,6 +13,7 @@ from lake import names
 MAX_REJECTED_SHARE = 0.05
 WARD_UNITS = ("auto", "none", "today", "old")
 MASKS = ("drop", "hash", "truncate")
+PAGING = ("auto", "none", "page", "offset", "cursor", "next", "link")
 TEXT_ENCODINGS = ("auto", "none", "tcvn3", "vni", "viscii")
 RDF_FORMATS = ("xml", "turtle", "n-triples", "json-ld", "data.json")
 
@@ -67,6 +68,9 @@ class Options:
     `rows` is where a document's rows are: a path (`result.items`, `/result/items`) in JSON, an
     element's name in XML. `parts` is a pattern (`*.csv`) of the archive's members or the map layers
     to take; `crs` the coordinate system (`EPSG:3405`) of a map layer that does not say it.
+    `paging` is how an API gives its rows in pages (`PAGING`), `page_parameter` the parameter for it
+    in the address, `first_page` the number of the first, and `next` the path to the next page's
+    address or cursor in an answer.
     `text_encoding` is what the texts inside the cells are hidden in: `auto` finds it out, `none`
     leaves them as they are. `adaptive` is the portal's: ask less often while nothing changes.
     `archive_runs`, `archive_days` and `max_missing_share` say when datasets that a catalogue has no
@@ -90,6 +94,10 @@ class Options:
     rows: str | None = None
     parts: str | None = None
     crs: str | None = None
+    paging: str | None = None
+    page_parameter: str | None = None
+    first_page: int | None = None
+    next: str | None = None
     text_encoding: str | None = None
     columns: Mapping[str, ColumnPin] = field(default_factory=dict)
     max_rejected_share: float = MAX_REJECTED_SHARE
@@ -210,6 +218,13 @@ _RULES: dict[str, tuple[str, Any]] = {
     "rows": ("a path of names, or an element's name", lambda value: isinstance(value, str)),
     "parts": ("a pattern of names, such as *.csv", lambda value: isinstance(value, str)),
     "crs": ("a coordinate system, such as EPSG:3405", lambda value: isinstance(value, str)),
+    "paging": ("one of " + ", ".join(PAGING), lambda value: value in PAGING),
+    "page_parameter": (
+        "the name of a parameter",
+        lambda value: isinstance(value, str) and value.isascii() and value.isprintable(),
+    ),
+    "first_page": ("a number from 0", lambda value: type(value) is int and value >= 0),
+    "next": ("a path of names", lambda value: isinstance(value, str)),
     "text_encoding": (
         "one of " + ", ".join(TEXT_ENCODINGS),
         lambda value: value in TEXT_ENCODINGS,

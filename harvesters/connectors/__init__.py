@@ -15,6 +15,7 @@ from harvesters.connectors import (
     kml,
     ndjson,
     parquet,
+    rest,
     shapefile,
     xml,
 )
@@ -38,6 +39,7 @@ CONNECTORS: dict[str, Connector] = {
         gtfs.CONNECTOR,
         ckan.CONNECTOR,
         dcat.CONNECTOR,
+        rest.CONNECTOR,
     )
 }
 

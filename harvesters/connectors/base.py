@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harvesters.fetch import Client
+from harvesters.fetch import Client, Fetched
 from harvesters.rawtable import RawTable
 from harvesters.source import Options, Source
 from harvesters.workbench import Workbench
@@ -16,13 +17,14 @@ from harvesters.workbench import Workbench
 @dataclass(frozen=True)
 class File:
     """One file to fetch: decoded by the connector of `kind`, published as `table` (or as tables
-    with that prefix)."""
+    with that prefix). `collect` makes it where it has to be put together from many answers."""
 
     url: str
     kind: str
     table: str
     name: str
     description: str = ""
+    collect: Callable[[Client], Fetched] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,17 @@ def one_file(source: Source, _client: Client) -> Iterable[Offer]:
         fields={"title": source.title, **fields},
         files=[File(source.url, source.kind, source.table, source.title)],
     )
+
+
+def one_collection(collect: Callable[[Source, Client], Fetched]) -> Discover:
+    """As `one_file`, for a file that `collect` puts together."""
+
+    def discover(source: Source, client: Client) -> Iterable[Offer]:
+        for offer in one_file(source, client):
+            files = [replace(file, collect=partial(collect, source)) for file in offer.files]
+            yield replace(offer, files=files)
+
+    return discover
 
 
 @dataclass(frozen=True)

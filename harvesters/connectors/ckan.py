@@ -11,6 +11,7 @@ import requests
 from requests.utils import requote_uri
 
 from harvesters.addresses import check_url
+from harvesters.connectors import dcat_words
 from harvesters.connectors.base import Connector, File, Link, Offer
 from harvesters.errors import CatalogueBroken, UrlRefused
 from harvesters.fetch import Client
@@ -20,13 +21,8 @@ from lake import names
 PAGE_ROWS = 100
 DATASET_NAME_LENGTH = 100
 
-# What catalogues write into `format`, and the kind that decodes it.
-FORMATS = {
-    **dict.fromkeys(("csv", "tsv", "text/csv", "text/tab-separated-values"), "csv"),
-    **dict.fromkeys(("xls", "xlsx", "ods", "excel", "application/vnd.ms-excel"), "excel"),
-    **dict.fromkeys(("geojson", "application/geo+json"), "geojson"),
-    "gtfs": "gtfs",
-}
+# Of these formats, what lies at an address is often an API or a page about the data.
+_NEED_A_FILE = ("json", "xml", "archive")
 # Licence ids of older catalogues, as CKAN's register and SPDX name them now.
 LICENCES = {
     "cc-by": "CC-BY-4.0",
@@ -127,12 +123,13 @@ def _web_address(url: str) -> str | None:
 
 def kind_of(resource: Mapping[str, Any]) -> str | None:
     """The kind that decodes a resource, by its format, its media type, or its address's ending."""
-    suffix = PurePosixPath(urlsplit(str(resource.get("url") or "")).path).suffix
-    for written in (resource.get("format"), resource.get("mimetype"), suffix):
-        text = str(written or "").strip().lower().lstrip(".")
-        if text:
-            return FORMATS.get(text)
-    return None
+    url = str(resource.get("url") or "")
+    written = (str(resource.get(key) or "").strip() for key in ("format", "mimetype"))
+    said = [text for text in written if text][:1]
+    found = dcat_words.kind_of(said, url, is_file=True)
+    if found in _NEED_A_FILE and resource.get("url_type") != "upload":
+        return dcat_words.kind_of(said, url, is_file=False)
+    return found
 
 
 def _fields(package: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +148,7 @@ CONNECTOR = Connector(
     kind="ckan",
     title="CKAN catalogue",
     help="Every dataset of another CKAN (address of its start page, or of a package_search with q "
-    "and fq). CSV, Excel, GeoJSON and GTFS resources become tables, the others links.",
+    "and fq). Resources of the formats of the other kinds become tables, the others links.",
     decode=None,
     discover=discover,
 )

@@ -59,21 +59,32 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     Raises JsonBroken, RowsNotFound, NestedTooDeep, LineTooLong, TooManyColumns, TableEmpty.
     """
     text = decoding.text(path, options.encoding)
-    wanted = None if options.rows is None else _prefix(options.rows)
     _refuse_lines(text)
-    found = _choose(_lists(text, wanted), options.rows)
+    found = place(text, options.rows)
     shape, others = records.Shape(), list[Rejected]()
-    for _, record in _rows(text, found.prefix, []):
+    for _, record in _rows(text, found, []):
         shape.see(record)
-    table = records.loaded(shape, lambda: _rows(text, found.prefix, others), bench)
+    table = records.loaded(shape, lambda: _rows(text, found, others), bench)
     table.rejected = others
-    where = found.prefix.replace(".item", "[*]") or "the document itself"
+    where = found.replace(".item", "[*]") or "the document itself"
     table.messages.insert(0, f"encoding {text.encoding}, rows in {where}")
     mend(table, options, bench, text.holds)
     return [table]
 
 
-def _prefix(path: str) -> str:
+def place(text: Text, pinned: str | None) -> str:
+    """Where the rows are, as ijson writes it: the only list of objects, or the one that an officer
+    pinned. Raises as `decode`."""
+    wanted = None if pinned is None else dotted(pinned)
+    return _choose(_lists(text, wanted), pinned).prefix
+
+
+def has_list(text: Text, place: str) -> bool:
+    """Whether a document has a list at a place. Raises JsonBroken and the like."""
+    return bool(_lists(text, place))
+
+
+def dotted(path: str) -> str:
     """An officer's `/a/b`, `$.a.b[*]` or `a.b` as ijson writes it; a list's elements are `item`."""
     dotted = path.strip().removeprefix("$").replace("/", ".")
     steps = _NUMBER_STEP.sub(".item", dotted).split(".")

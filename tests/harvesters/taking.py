@@ -11,11 +11,13 @@ from itertools import count
 from typing import Any
 
 from harvesters import connectors
+from harvesters.connectors import File
 from harvesters.errors import HarvestError
 from harvesters.fetch import Client
 from harvesters.normalise import normalise
+from harvesters.prepare import fetch
 from harvesters.publish import publish
-from harvesters.source import Options
+from harvesters.source import Options, Source
 from harvesters.validate import refuse_unfit, validate
 from harvesters.workbench import Workbench
 from lake import names
@@ -51,14 +53,21 @@ class Taking:
         taken = Taken()
         try:
             address = url or self._serve(content, f"/taken-{next(self._numbers)}")
-            self._publish(kind, address, Options.of(options), taken)
+            for file in self._files(kind, address, options):
+                self._publish(file, Options.of(options), taken)
         except HarvestError as error:
             taken.error = error
         return taken
 
-    def _publish(self, kind: str, url: str, options: Options, taken: Taken) -> None:
-        fetched = self._client.fetch(url)
-        decode = connectors.of(kind).decode
+    def _files(self, kind: str, url: str, options: dict[str, Any]) -> list[File]:
+        asked = {"id": "s", "name": TABLE, "kind": kind, "url": url, "options": options}
+        source = Source.of({**asked, "dataset": {"table": TABLE}})
+        offers = connectors.of(kind).discover(source, self._client)
+        return [file for offer in offers for file in offer.files]
+
+    def _publish(self, file: File, options: Options, taken: Taken) -> None:
+        fetched = fetch(file, self._client, None)
+        decode = connectors.of(file.kind).decode
         assert decode is not None
         with Workbench() as bench:
             raws = decode(fetched.path, options, bench)
@@ -71,5 +80,5 @@ class Taking:
                 refuse_unfit(table, options)
             for table in checked:
                 part = table.typed.raw.part
-                name = names.table_name(TABLE, part) if part else TABLE
-                publish(table, self._lake, name, run_id="run", source_url=url, source_hash="")
+                name = names.table_name(file.table, part) if part else file.table
+                publish(table, self._lake, name, run_id="run", source_url=file.url, source_hash="")

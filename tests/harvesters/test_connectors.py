@@ -11,6 +11,7 @@ import openpyxl
 import pytest
 import shapely
 
+from harvesters.connectors import ckan
 from harvesters.connectors.base import one_file
 from harvesters.source import Source
 from lake import names
@@ -359,6 +360,33 @@ def test_links_of_a_catalogue_are_web_addresses(
     named = {dataset["harvest_identifier"]: dataset for dataset in portal.datasets.values()}
     links = [one["url"] for one in named["remote-1"]["resources"] if one["format"] == "PDF"]
     assert links == ([shown] if shown else [])
+
+
+@pytest.mark.parametrize(
+    ("said", "url", "kind"),
+    [
+        *(({"format": " JSON"}, f"/a.{end}", "json") for end in ("json", "JSON")),
+        ({"format": "JSON"}, "/api/things", None),
+        ({"format": "JSON", "url_type": "upload"}, "/api/things", "json"),
+        ({"format": "JSON"}, "/a.geojson", "geojson"),
+        ({"format": "jsonl"}, "/a", "ndjson"),
+        ({"format": "XML"}, "/a.xml", "xml"),
+        ({"format": "XML"}, "/service?request=x", None),
+        ({"format": "KML"}, "/a", "kml"),
+        ({"format": "KMZ"}, "/a.kmz", "kml"),
+        ({"mimetype": "application/vnd.apache.parquet"}, "/a", "parquet"),
+        ({"format": "", "mimetype": None}, "/a.parquet", "parquet"),
+        ({"format": "SHP"}, "/a.zip", "shapefile"),
+        ({"format": "GeoPackage"}, "/a", "geopackage"),
+        ({"format": "ZIP"}, "/a.zip", "archive"),
+        ({"format": "ZIP"}, "/download", None),
+        ({"format": "GTFS"}, "/a.zip", "gtfs"),
+        ({"format": "CSV"}, "/datastore/dump/1", "csv"),
+        ({"format": "PDF", "mimetype": "text/csv"}, "/a.csv", None),
+    ],
+)
+def test_the_kind_of_a_resource(said, url, kind):
+    assert ckan.kind_of({**said, "url": f"https://example.org{url}"}) == kind
 
 
 def test_an_unchanged_catalogue_registers_nothing(run, catalogue, catalogue_source, portal):
