@@ -91,9 +91,9 @@ def _page(path: Path, serialisation: str, base: str) -> tuple[dict[str, Any], li
         raise CatalogueBroken(
             f"A page of the catalogue is larger than {MOST_RDF_BYTES >> 20} MiB; have it split."
         )
-    graph = rdflib.Graph()
+    graph, at_home = rdflib.Graph(), json.dumps(_at_home(document))
     try:
-        graph.parse(data=json.dumps(_at_home(document)), format="json-ld", publicID=base)
+        graph.parse(data=at_home, format="json-ld", publicID=base)
     except RecursionError:
         raise
     except Exception as error:

@@ -10,7 +10,9 @@ import rdflib
 from rdflib import BNode, Literal, Namespace, URIRef
 from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, SKOS, TIME
 
-ADMS = Namespace("http://www.w3.org/ns/adms#")
+
+# What data.json says when it is read as linked data; DCAT itself has no such word.
+POD_IDENTIFIER = URIRef(f"{DCAT}identifier")
 HYDRA = Namespace("http://www.w3.org/ns/hydra/core#")
 SCHEMA = (Namespace("http://schema.org/"), Namespace("https://schema.org/"))
 VCARD = Namespace("http://www.w3.org/2006/vcard/ns#")
@@ -82,7 +84,7 @@ def datasets(graph: rdflib.Graph) -> Iterator[dict[str, Any]]:
 
 def _dataset(graph: rdflib.Graph, node: Node) -> dict[str, Any]:
     start, end = _period(graph, node)
-    identifiers = [*_texts(graph, node, DCTERMS.identifier), *_texts(graph, node, DCAT.identifier)]
+    identifiers = [*_texts(graph, node, DCTERMS.identifier), *_texts(graph, node, POD_IDENTIFIER)]
     return {
         "iri": "" if isinstance(node, BNode) else str(node),
         "identifier": min(identifiers, default=""),
