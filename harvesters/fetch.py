@@ -237,9 +237,9 @@ class Client:
                 f"{host} redirects more than {self.limits.redirects} times."
             ) from error
         except requests.exceptions.SSLError as error:
-            raise TlsFailed(
-                f"{host} has no valid TLS certificate, or does not speak TLS."
-            ) from error
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise TlsFailed(f"The TLS certificate of {host} is not valid.") from error
+            raise TlsFailed(f"{host} does not speak TLS.") from error
         except requests.exceptions.ConnectTimeout as error:
             raise SourceUnreachable(f"{host} does not answer.") from error
         except requests.exceptions.Timeout as error:

@@ -10,7 +10,6 @@ import rdflib
 from rdflib import BNode, Literal, Namespace, URIRef
 from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, SKOS, TIME
 
-
 # What data.json says when it is read as linked data; DCAT itself has no such word.
 POD_IDENTIFIER = URIRef(f"{DCAT}identifier")
 HYDRA = Namespace("http://www.w3.org/ns/hydra/core#")

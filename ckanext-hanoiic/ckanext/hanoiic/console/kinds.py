@@ -16,6 +16,7 @@ class Kind:
     """A kind of source: its title, what it is for, and the endings of URLs that suggest it.
 
     ``many_tables``: its table's name is the beginning of the names of all its tables.
+    ``catalogue``: it has many datasets, each described there.
     ``reading``: the options that say how its files are read (``reading.READING``).
     """
 
@@ -23,6 +24,7 @@ class Kind:
     explanation: str
     suffixes: tuple[str, ...] = ()
     many_tables: bool = False
+    catalogue: bool = False
     reading: tuple[str, ...] = ()
 
 
@@ -92,6 +94,15 @@ KINDS: dict[str, Kind] = {
         many_tables=True,
         reading=("parts", "crs"),
     ),
+    "rest": Kind(
+        N_("JSON API in pages"),
+        N_("The records of all pages of an API; how it turns its pages is found or chosen."),
+        reading=("paging", "page_parameter", "first_page", "next", "rows"),
+    ),
+    "arcgis": Kind(
+        N_("ArcGIS layer"),
+        N_("A layer or table of an ArcGIS server (…/FeatureServer/0)."),
+    ),
     "gtfs": Kind(
         N_("GTFS public transport timetable"),
         N_("A zip file of stops, routes and timetables; every file in it becomes a table."),
@@ -109,6 +120,18 @@ KINDS: dict[str, Kind] = {
         N_("Another CKAN catalogue"),
         N_("The address of a CKAN portal; its datasets and their files are taken over."),
         many_tables=True,
+        catalogue=True,
+    ),
+    "dcat": Kind(
+        N_("DCAT catalogue"),
+        N_(
+            "A catalogue in RDF/XML, Turtle, JSON-LD or data.json; its datasets and their files "
+            "are taken over, page by page."
+        ),
+        (".rdf", ".ttl", ".jsonld", "/data.json"),
+        many_tables=True,
+        catalogue=True,
+        reading=("rdf_format",),
     ),
 }
 

@@ -10,6 +10,13 @@ LOOK_AT_THE_ADDRESS = N_(
     "Open the address in a browser. If it does not answer there either, tell those who run the "
     "department’s server; else run the source again."
 )
+RENEW_THE_CERTIFICATE = N_(
+    "Ask those who run the department’s server to renew its certificate; the data is fetched again "
+    "once it is valid."
+)
+CORRECT_THE_SECRET = N_(
+    "Choose a secret of the organisation that is for the host of the source’s address, or make one."
+)
 COPY_THE_LINK = N_("The address must lead straight to the file: copy it from the download link.")
 ALLOW_THE_HOST = N_("The host is in a private network: ask the portal’s operator to allow it.")
 CHANGE_THE_KIND = N_(
@@ -55,6 +62,9 @@ NOTHING = N_("Nothing: the source is no longer harvested.")
 PROBLEMS: dict[str, tuple[str, str]] = {
     "source_failed": (N_("The source did not give its data."), LOOK_AT_THE_ADDRESS),
     "source_unreachable": (N_("The source’s server did not answer."), LOOK_AT_THE_ADDRESS),
+    "tls_failed": (N_("The source’s server has no valid certificate."), RENEW_THE_CERTIFICATE),
+    "secret_missing": (N_("The source’s secret is not there."), CORRECT_THE_SECRET),
+    "secret_unfit": (N_("The source’s secret cannot be sent to its server."), CORRECT_THE_SECRET),
     "source_answered_error": (
         N_("The source’s server answered with an error."),
         LOOK_AT_THE_ADDRESS,
@@ -89,7 +99,14 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "parquet_encrypted": (N_("The Parquet file is encrypted."), EXPORT_AGAIN),
     "reader_died": (N_("Reading the file took too much memory or time."), SPLIT_THE_FILE),
     "upload_gone": (N_("The uploaded file is no longer there."), UPLOAD_AGAIN),
-    "catalogue_broken": (N_("The catalogue does not answer as CKAN does."), CHANGE_THE_KIND),
+    "catalogue_broken": (
+        N_("The catalogue cannot be read, or its pages have no end."),
+        CHANGE_THE_KIND,
+    ),
+    "catalogue_unsafe": (
+        N_("The catalogue calls for definitions from elsewhere, which could do harm."),
+        EXPORT_AGAIN,
+    ),
     "encoding_unknown": (N_("The file’s encoding could not be found out."), PIN_THE_ENCODING),
     "encoding_broken": (N_("The file has bytes that its encoding lacks."), PIN_THE_ENCODING),
     "no_table_found": (N_("No header and no rows were found."), PIN_THE_HEADER),
@@ -110,6 +127,12 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     ),
     "too_many_rejected": (N_("Too many rows break the rules."), LOOK_AT_THE_ROWS),
     "data_refused": (N_("The data is not fit to be published."), LOOK_AT_THE_ROWS),
+    "api_refused": (N_("The API answered with an error."), EDIT_THE_SOURCE),
+    "feed_broken": (N_("The live timetable cannot be read."), LOOK_AT_THE_ADDRESS),
+    "pages_broken": (
+        N_("The pages of the API do not end, or do not fit together."),
+        N_("Choose in the source how the API turns its pages."),
+    ),
     "held_version_rejected": (
         N_("The data is again what an officer rejected."),
         CORRECT_OR_DECIDE,

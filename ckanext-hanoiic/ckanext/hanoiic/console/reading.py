@@ -47,6 +47,16 @@ READING: dict[str, Choice] = {
             "viscii": "VISCII",
         },
     ),
+    "rdf_format": Choice(
+        N_("The catalogue is written in"),
+        choices={
+            "xml": "RDF/XML",
+            "turtle": "Turtle",
+            "n-triples": "N-Triples",
+            "json-ld": "JSON-LD",
+            "data.json": "data.json (Project Open Data)",
+        },
+    ),
     "delimiter": Choice(
         N_("Cells are separated by"),
         choices={
@@ -70,6 +80,22 @@ READING: dict[str, Choice] = {
     "rows": Choice(
         N_("Where the records are"),
         N_("A path in the document, such as result.items; in XML the name of an element."),
+    ),
+    "paging": Choice(
+        N_("How the API turns its pages"),
+        choices={
+            "none": N_("one page only"),
+            "page": N_("by a page number"),
+            "offset": N_("by the number of records so far"),
+            "cursor": N_("by a mark in the answer"),
+            "next": N_("by an address in the answer"),
+            "link": N_("by the Link header"),
+        },
+    ),
+    "page_parameter": Choice(N_("Parameter of the page"), N_("As in the address, such as page.")),
+    "first_page": Choice(N_("Number of the first page"), whole=True),
+    "next": Choice(
+        N_("Where the next page stands"), N_("A path in the answer, such as meta.next.")
     ),
     "parts": Choice(N_("Only these files or layers"), N_("A pattern, such as *.csv")),
     "crs": Choice(N_("Coordinate system"), N_("If the file does not say it, such as EPSG:3405.")),

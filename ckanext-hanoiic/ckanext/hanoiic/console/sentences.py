@@ -142,6 +142,7 @@ SENTENCES: dict[str, str] = {
     r"The TLS certificate of (?P<host>\S+) is not valid\.": N_(
         "The TLS certificate of {host} is not valid."
     ),
+    r"(?P<host>\S+) does not speak TLS\.": N_("{host} does not speak TLS."),
     r"The table has a header and no rows; nothing was published\.": N_(
         "The table has a header and no rows; nothing was published."
     ),

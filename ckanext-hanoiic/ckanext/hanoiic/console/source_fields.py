@@ -108,7 +108,12 @@ OPTIONS: dict[str, Check] = {
     "unique": checks.list_of(checks.list_of(checks.text(300), most=50), most=20),
     "sheet": sheet,
     "rows": checks.text(500),
+    "rdf_format": checks.one_of("xml", "turtle", "n-triples", "json-ld", "data.json"),
     "parts": checks.text(200),
+    "paging": checks.one_of("auto", "none", "page", "offset", "cursor", "next", "link"),
+    "page_parameter": checks.matching(r"[!-~]{1,100}", N_("Must be the name of a parameter")),
+    "first_page": checks.integer(0, 1_000_000),
+    "next": checks.text(500),
     "crs": checks.matching(r"[A-Za-z]+:\d{1,7}", N_("Must be a code such as EPSG:3405")),
     "text_encoding": text_encoding,
     "columns": checks.mapping_of(checks.object_of(COLUMN), most=2000),
@@ -118,6 +123,7 @@ OPTIONS: dict[str, Check] = {
     "archive_days": checks.integer(0, 3650),
     "max_missing_share": checks.share,
     "secret": checks.matching(CREDENTIAL_NAME, CREDENTIAL_NAME_RULE),
+    "rdf_format": checks.one_of("xml", "turtle", "n-triples", "json-ld", "data.json"),
 }
 DATASET: dict[str, Check] = {
     "table": checks.matching(TABLE_NAME, TABLE_NAME_RULE),

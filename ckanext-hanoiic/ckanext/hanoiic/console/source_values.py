@@ -10,6 +10,7 @@ from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
 from .checks import check_object
+from .kinds import kind_of
 from .model import Source
 from .secret_model import secret_of
 from .source_fields import DATASET, OPTIONS, table_name_for
@@ -59,7 +60,7 @@ def add_defaults(values: dict[str, Any]) -> None:
     dataset.setdefault("table", table_name_for(organisation.name, values["name"]))
     # Nothing said means the most careful tier.
     dataset.setdefault("access_tier", "request")
-    if values["kind"] != "ckan":
+    if not kind_of(values["kind"]).catalogue:
         dataset["title"] = dataset.get("title") or values["title"]
 
 
