@@ -9,8 +9,9 @@ from ckan.plugins import toolkit as tk
 from ckan.tests import factories
 from ckan.tests.helpers import call_action
 from ckanext.hanoiic.console import report
+from ckanext.hanoiic.console.kinds import guess_kind
 from ckanext.hanoiic.console.slugs import slug
-from ckanext.hanoiic.console.source_fields import guess_kind, table_name_for
+from ckanext.hanoiic.console.source_fields import table_name_for
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ WRONG = [
     ("title", {"title": ""}),
     ("title", {"title": "x" * 301}),
     ("owner_org", {"owner_org": "no-such"}),
-    ("kind", {"kind": "shapefile"}),
+    ("kind", {"kind": "fax"}),
     ("url", {"url": "ftp://soyte.example.vn/a.csv"}),
     ("url", {"url": "https://"}),
     ("url", {"url": "https://an:bi-mat@soyte.example.vn/a.csv"}),
