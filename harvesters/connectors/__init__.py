@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harvesters.connectors import (
+    arcgis,
     archive,
     ckan,
     csv,
@@ -14,6 +15,7 @@ from harvesters.connectors import (
     json,
     kml,
     ndjson,
+    ogcapi,
     parquet,
     rest,
     shapefile,
@@ -40,6 +42,8 @@ CONNECTORS: dict[str, Connector] = {
         ckan.CONNECTOR,
         dcat.CONNECTOR,
         rest.CONNECTOR,
+        arcgis.CONNECTOR,
+        ogcapi.CONNECTOR,
     )
 }
 
