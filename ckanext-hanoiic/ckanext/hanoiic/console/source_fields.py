@@ -108,7 +108,6 @@ OPTIONS: dict[str, Check] = {
     "unique": checks.list_of(checks.list_of(checks.text(300), most=50), most=20),
     "sheet": sheet,
     "rows": checks.text(500),
-    "rdf_format": checks.one_of("xml", "turtle", "n-triples", "json-ld", "data.json"),
     "parts": checks.text(200),
     "paging": checks.one_of("auto", "none", "page", "offset", "cursor", "next", "link"),
     "page_parameter": checks.matching(r"[!-~]{1,100}", N_("Must be the name of a parameter")),
