@@ -246,7 +246,8 @@ class Client:
             raise SourceTooSlow(
                 f"{host} sent nothing for {self.limits.read_timeout_s:.0f} s."
             ) from error
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+        except ValueError as error:
+            # InvalidURL, InvalidSchema, and what urllib says of an address that is none.
             raise UrlRefused(f"{host} redirects to an address that can't be fetched.") from error
         except requests.RequestException as error:
             if incoming.is_late or _is_silence(error):

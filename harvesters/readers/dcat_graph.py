@@ -60,12 +60,11 @@ def is_catalogue(graph: rdflib.Graph) -> bool:
 
 def next_pages(graph: rdflib.Graph, base: str) -> list[str]:
     """Addresses of the next page: of this page's own view where several are described."""
-    found = {
-        str(subject): urljoin(base, str(following))
-        for predicate in (HYDRA.next, HYDRA.nextPage)
-        for subject, following in graph.subject_objects(predicate)
-    }
-    return [found[base]] if base in found else sorted(set(found.values()))
+    found: dict[str, set[str]] = {}
+    for predicate in (HYDRA.next, HYDRA.nextPage):
+        for subject, following in graph.subject_objects(predicate):
+            found.setdefault(str(subject), set()).add(urljoin(base, str(following)))
+    return sorted(found[base] if base in found else set().union(*found.values()))
 
 
 def datasets(graph: rdflib.Graph) -> Iterator[dict[str, Any]]:

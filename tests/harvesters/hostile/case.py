@@ -16,14 +16,14 @@ class Case:
     """`code` is the error's; several where versions of a library differ in what they see first.
 
     A file has `content`: its bytes, or a stream of them. Another way of answering has `served`,
-    which sets up a server and gives the address to fetch.
+    which sets up a server and gives the address to fetch, or a context of it.
     """
 
     name: str
     kind: str
     code: str | tuple[str, ...]
     content: Callable[[], Content] | None = None
-    served: Callable[[HTTPServer], str] | None = None
+    served: Callable[[HTTPServer], Any] | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
