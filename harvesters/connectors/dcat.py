@@ -7,12 +7,15 @@ in a circle, changes nothing.
 from __future__ import annotations
 
 import codecs
+import hashlib
 import json
+import os
 import re
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from urllib.parse import urldefrag, urlsplit
 
@@ -20,11 +23,13 @@ from harvesters import apart, webpage
 from harvesters.connectors import dcat_offer
 from harvesters.connectors.base import Connector, Offer
 from harvesters.errors import CatalogueBroken, SourceTooSlow
-from harvesters.fetch import Client, Fetched
+from harvesters.fetch import REMEMBERED, Client, Fetched
 from harvesters.source import Source
 from harvesters.workbench import Workbench
 
 READER = "harvesters.readers.dcat"
+# Counted up when a page is read in another way, so that kept ones are read anew.
+READER_VERSION = 1
 ACCEPT = (
     "text/turtle, application/ld+json, application/rdf+xml;q=0.9, application/n-triples;q=0.8, "
     "application/json;q=0.7, */*;q=0.1"
@@ -51,41 +56,38 @@ _XML = re.compile(rb"<(?:\?xml|!|[A-Za-z_][\w.-]*(?::[\w.-]+)?[\s/>])")
 
 @dataclass(frozen=True)
 class Page:
-    """A page that was read: its address, and the bench's table of its rows."""
+    """A page that was read: its address, its hash, and the file of its rows, one a line."""
 
     url: str
-    table: str
+    sha256: str
+    path: Path
 
 
 def discover(source: Source, client: Client) -> Iterator[Offer]:
     """The catalogue's datasets. Raises CatalogueBroken, CatalogueUnsafe, XmlUnsafe and the like for
     what can't be read, and the errors of `Client.fetch`."""
-    with Workbench() as bench:
-        pages = list(_pages(source, client, bench))
-        shared = _shared(pages, bench)
-        seen: set[str] = set()
-        for page in pages:
-            for row in _rows(page, bench):
-                known_by = dcat_offer.identifier(row, shared)
-                # A dataset that two pages show is one.
-                if known_by and known_by not in seen:
-                    seen.add(known_by)
-                    yield dcat_offer.offer(row, known_by, page.url, source)
+    pages = list(_pages(source, client))
+    shared = _shared(pages)
+    seen: set[str] = set()
+    for page in pages:
+        for row in _rows(page):
+            known_by = dcat_offer.identifier(row, shared)
+            # A dataset that two pages show is one.
+            if known_by and known_by not in seen:
+                seen.add(known_by)
+                yield dcat_offer.offer(row, known_by, page.url, source)
 
 
-def _pages(source: Source, client: Client, bench: Workbench) -> Iterator[Page]:
+def _pages(source: Source, client: Client) -> Iterator[Page]:
     url, seen, contents = source.url, set[str](), set[str]()
     deadline, dataset_count = time.monotonic() + LONGEST_WALK_S, 0
     while True:
-        fetched = client.fetch_again(url, source.id, ACCEPT)
+        page = _page(url, source, client)
         seen.add(_plain(url))
-        if fetched.sha256 in contents:
+        if page.sha256 in contents:
             raise CatalogueBroken("The catalogue gives the same page under two addresses.")
-        contents.add(fetched.sha256)
-        arguments = {"serialisation": _serialisation(source, fetched), "base": url}
-        (read,) = apart.tables(READER, fetched.path, arguments, bench)
-        page = Page(url, read.name)
-        about = next(_texts(page, bench, first=True))
+        contents.add(page.sha256)
+        about = next(_lines(page))
         dataset_count += about["dataset_count"]
         yield page
         following = [each for each in map(_plain, about["next"]) if each != _plain(url)]
@@ -104,25 +106,48 @@ def _pages(source: Source, client: Client, bench: Workbench) -> Iterator[Page]:
             raise SourceTooSlow(f"The catalogue took longer than {LONGEST_WALK_S} s.")
 
 
-def _shared(pages: list[Page], bench: Workbench) -> set[str]:
+def _page(url: str, source: Source, client: Client) -> Page:
+    """A page, fetched if it has changed, and read if it was not read before."""
+    fetched = client.fetch_again(url, source.id, ACCEPT)
+    serialisation = _serialisation(source, fetched)
+    made_of = json.dumps([READER_VERSION, fetched.sha256, serialisation, url])
+    name = hashlib.sha256(made_of.encode()).hexdigest()
+    page = Page(url, fetched.sha256, client.raw_dir / REMEMBERED / name)
+    try:
+        # It is needed still: upkeep removes only what is old.
+        os.utime(page.path)
+    except FileNotFoundError:
+        arguments = {"serialisation": serialisation, "base": url}
+        written = page.path.with_suffix(f".{os.getpid()}-{time.monotonic_ns()}")
+        with Workbench() as bench:
+            (read,) = apart.tables(READER, fetched.path, arguments, bench)
+            with written.open("w", encoding="utf-8") as file:
+                for (text,) in bench.rows(f'SELECT c0 FROM "{read.name}" ORDER BY row'):  # noqa: S608
+                    file.write(f"{text}\n")
+        written.replace(page.path)
+    return page
+
+
+def _shared(pages: list[Page]) -> set[str]:
     """Identifiers that several datasets have, which therefore tell none of them."""
     owners = {
-        (row["identifier"], row["iri"]) for page in pages for row in _rows(page, bench)
+        (row["identifier"], row["iri"])
+        for page in pages
+        for row in _rows(page)
         if row["identifier"] and row["iri"]
-    }  # fmt: skip
+    }
     counts = Counter(identifier for identifier, _ in owners)
     return {identifier for identifier, count in counts.items() if count > 1}
 
 
-def _rows(page: Page, bench: Workbench) -> Iterator[dcat_offer.Row]:
-    return _texts(page, bench, first=False)
+def _rows(page: Page) -> Iterator[dcat_offer.Row]:
+    # The first line is the page itself.
+    return islice(_lines(page), 1, None)
 
 
-def _texts(page: Page, bench: Workbench, *, first: bool) -> Iterator[dcat_offer.Row]:
-    # The first row is the page itself.
-    sign = "=" if first else ">"
-    for (text,) in bench.rows(f'SELECT c0 FROM "{page.table}" WHERE row {sign} 0 ORDER BY row'):  # noqa: S608
-        yield json.loads(text)
+def _lines(page: Page) -> Iterator[dcat_offer.Row]:
+    with page.path.open(encoding="utf-8") as file:
+        yield from map(json.loads, file)
 
 
 def _plain(url: str) -> str:

@@ -293,6 +293,13 @@ def test_the_older_words_for_paging_are_known(client, httpserver, here):
     assert len(discovered(client, httpserver.url_for("/1"))) == 2
 
 
+def test_a_page_that_is_known_is_not_read_again(client, httpserver, here, monkeypatch):
+    served_pages(httpserver, ("/1", page(1, None)))
+    first = discovered(client, httpserver.url_for("/1"))
+    monkeypatch.setattr("harvesters.connectors.dcat.apart.tables", None)
+    assert discovered(client, httpserver.url_for("/1")) == first
+
+
 def test_a_dataset_on_two_pages_is_one(client, httpserver, here):
     served_pages(httpserver, ("/1", page(1, "/2")), ("/2", page(1, None)))
     assert len(discovered(client, httpserver.url_for("/1"))) == 1
