@@ -63,7 +63,7 @@ class Row:
         for name in names:
             places = self.lexemes[name]
             kept = sorted(places)[:MOST_PLACES] if len(places) > 1 else places
-            size += len(name.encode()) + 2 * len(kept) + 8
+            size += len(name if name.isascii() else name.encode()) + 2 * len(kept) + 8
             if size > most_bytes:
                 if most_bytes == MOST_LEXEME_BYTES:
                     log.warning(
@@ -223,9 +223,9 @@ def _index_words(row: Row, description: Field, texts: list[str]) -> None:
     for text in texts:
         before = None
         for cut, joined in vietnamese.cuts(text):
-            first = min(place, LAST_PLACE)
+            first = place if place < LAST_PLACE else LAST_PLACE
             for spelling, folded in cut:
-                at = min(place, LAST_PLACE)
+                at = place if place < LAST_PLACE else LAST_PLACE
                 place += 1
                 lexemes[folded_as + folded].add(at)
                 vocabulary.add((name, folded))

@@ -45,8 +45,9 @@ def _field_part(field: str) -> str:
 
 def quoted(name: str) -> str:
     """A lexeme as PostgreSQL reads it within a tsvector or tsquery."""
-    escaped = name.replace("\\", "\\\\").replace("'", "''")
-    return f"'{escaped}'"
+    if "'" in name or "\\" in name:
+        name = name.replace("\\", "\\\\").replace("'", "''")
+    return f"'{name}'"
 
 
 def pair(stem: str, next_stem: str) -> str:

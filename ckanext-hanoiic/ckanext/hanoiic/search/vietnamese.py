@@ -138,16 +138,17 @@ def sort_key(text: str) -> str:
 
 def _letters_and_tones(text: str) -> tuple[list[str], list[str]]:
     """The letters of the Vietnamese alphabet and, for each, its tone as a digit (``0``: none)."""
-    letters: list[str] = []
-    tones: list[str] = []
-    for character in text:
-        tone = "0"
-        kept = ""
-        for mark in unicodedata.normalize("NFD", character):
-            if mark in _TONES:
-                tone = _TONES[mark]
-            else:
-                kept += mark
-        letters.append(unicodedata.normalize("NFC", kept))
-        tones.append(tone)
-    return letters, tones
+    pairs = [_letter_and_tone(character) for character in text]
+    return [letter for letter, _ in pairs], [tone for _, tone in pairs]
+
+
+@functools.lru_cache(maxsize=4096)
+def _letter_and_tone(character: str) -> tuple[str, str]:
+    tone = "0"
+    kept = ""
+    for mark in unicodedata.normalize("NFD", character):
+        if mark in _TONES:
+            tone = _TONES[mark]
+        else:
+            kept += mark
+    return unicodedata.normalize("NFC", kept), tone
