@@ -55,6 +55,20 @@ _NO_DATA = (
     (b"{\\rtf", "a text document (rtf)"),
     (b"\x00\x00\x27\x0a", "a part of a Shapefile (shp); all its parts must come in one zip"),
 )
+# Addresses that say what answers there, whatever it says of itself.
+_ADDRESSES = (
+    (
+        "ckan",
+        re.compile(r"/api/3/action/package_search"),
+        "The address is a search of CKAN.",
+    ),
+    (
+        "arcgis",
+        re.compile(r"/(?:Feature|Map)Server(?:/\d+)?(?:/query)?/?(?:\?|$)"),
+        "The address is a layer of an ArcGIS server.",
+    ),
+    ("ogcapi", re.compile(r"/collections/[^/?]+/items(?:\?|$)"), "The address is an OGC API."),
+)
 _GTFS = {"agency", "stops", "routes", "trips", "stop_times", "calendar", "calendar_dates"}
 
 _CKAN_PAGE = re.compile(rb"<meta[^>]{1,99}?generator[^>]{1,99}?\bckan\b", re.I)
@@ -65,8 +79,14 @@ _JSON_SIGNS = (
         re.compile(rb'"type"\s*:\s*"FeatureCollection"'),
         "The JSON is a GeoJSON FeatureCollection.",
     ),
+    (
+        "ogcapi",
+        re.compile(rb'"rel"\s*:\s*"(?:http://www\.opengis\.net/def/rel/ogc/1\.0/)?conformance"'),
+        "The JSON is the landing page of an OGC API.",
+    ),
     ("ckan", re.compile(rb'"help"\s*:\s*"[^"]*/api/3/action/'), "The JSON is an answer of CKAN."),
 )
+_DCAT = re.compile(rb"\bwww\.w3\.org/ns/dcat[#.]|\bproject-open-data\.cio\.gov/v1")
 _XML_ROOT = re.compile(
     # Atomic and possessive: what was passed over once is not tried in other ways.
     rb"\s*+(?>(?><\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*+(?>\[.*?\]\s*+)?>)\s*+)*+"
@@ -82,6 +102,8 @@ _MEDIA_TYPES = {
     **dict.fromkeys((_EXCEL, "application/vnd.oasis.opendocument.spreadsheet"), "excel"),
     **dict.fromkeys(("application/zip", "application/gzip"), "archive"),
     **dict.fromkeys(("application/xml", "text/xml"), "xml"),
+    **dict.fromkeys(("application/x-protobuf", "application/protobuf"), "gtfs_rt"),
+    "application/x-google-protobuf": "gtfs_rt",
     "application/geo+json": "geojson",
     "application/geopackage+sqlite3": "geopackage",
     "application/json": "json",
@@ -95,6 +117,7 @@ _ENDINGS = {
     **dict.fromkeys((".ndjson", ".jsonl", ".jsonlines"), "ndjson"),
     **dict.fromkeys((".zip", ".gz", ".tgz", ".tar"), "archive"),
     **dict.fromkeys((".kml", ".kmz"), "kml"),
+    ".pb": "gtfs_rt",
     ".parquet": "parquet",
     ".geojson": "geojson",
     ".gpkg": "geopackage",
@@ -109,8 +132,9 @@ def kind(url: str, content_type: str | None, head: bytes) -> Guess:
     Raises HtmlInsteadOfData for a web page (a CKAN portal's start page is of kind `ckan`),
     FormatMismatch for what is known to be no table, and BinaryContent.
     """
-    if "/api/3/action/package_search" in url:
-        return Guess("ckan", "The address is a search of CKAN.")
+    for found, address, reason in _ADDRESSES:
+        if address.search(url):
+            return Guess(found, reason)
     if head.startswith(_ZIP):
         return _packed(url, _names_in_zip(head), head)
     return _bare(url, content_type, head)
@@ -141,6 +165,8 @@ def _bare(url: str, content_type: str | None, head: bytes) -> Guess:
     webpage.refuse(head)
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     said, ending = _said(content_type), _ending(url)
+    if text[:1] in (b"{", b"[", b"<", b"@") and _DCAT.search(head):
+        return Guess("dcat", "The document speaks of data in the words of DCAT.")
     if text[:1] in (b"{", b"["):
         return _json(text, said, ending)
     if text[:1] == b"<" and (root := _XML_ROOT.match(text)):
@@ -148,6 +174,8 @@ def _bare(url: str, content_type: str | None, head: bytes) -> Guess:
         return Guess(*_XML_ROOTS.get(name.lower(), ("xml", f"The root of the XML is {name}.")))
     if not text:
         return _by_name(said, ending)
+    if "gtfs_rt" in (said, ending):
+        return Guess("gtfs_rt", "Its address or its server says GTFS-Realtime.")
     if b"\x00" in head and not _is_wide(head):
         raise BinaryContent("The source gave bytes of no known kind; they are no text.")
     # What is left is text: a media type or an ending of another kind would be a lie.

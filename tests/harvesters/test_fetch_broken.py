@@ -253,7 +253,10 @@ def test_a_certificate_that_nobody_vouches_for_is_named(client_of, self_signed):
     def answer(_caller, request, _stop):
         heard.append(request)
 
-    with answering(answer, self_signed) as host, pytest.raises(TlsFailed, match="not valid") as failed:
+    with (
+        answering(answer, self_signed) as host,
+        pytest.raises(TlsFailed, match="not valid") as failed,
+    ):
         client_of(host).fetch(f"https://{host}/f")
     assert not failed.value.passing
     assert heard in ([], [b""])

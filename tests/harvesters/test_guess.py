@@ -30,6 +30,10 @@ CASES = [
     (b'{\n "rows": [\n {"a": 1}]}', "json"),
     (b'{"features": [], "type" : "FeatureCollection"}', "geojson"),
     (b'{"help": "https://x/api/3/action/help_show?name=package_search"}', "ckan"),
+    (b'<rdf:RDF xmlns:dcat="http://www.w3.org/ns/dcat#">', "dcat"),
+    (b"@prefix dcat: <http://www.w3.org/ns/dcat#> .", "dcat"),
+    (b'{"conformsTo": "https://project-open-data.cio.gov/v1.1/schema"}', "dcat"),
+    (b"name,url\nDCAT,http://www.w3.org/ns/dcat#\n", "csv"),
     (b'<?xml version="1.0"?><!-- x --><rows><row/></rows>', "xml"),
     (b'<kml xmlns="http://www.opengis.net/kml/2.2"><Document/></kml>', "kml"),
     (b'<?xml version="1.0"?>\n<k:kml xmlns:k="http://www.opengis.net/kml/2.2"/>', "kml"),
@@ -46,6 +50,23 @@ CASES = [
     (packed("doc.kml", "files/icon.png"), "kml"),
     (packed("one.csv", "two.csv"), "archive"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("url", "head", "expected"),
+    [
+        ("https://x/rest/services/a/FeatureServer/0", b"<html>", "arcgis"),
+        ("https://x/rest/services/a/MapServer/12?f=json", b"{}", "arcgis"),
+        ("https://x/FeatureServer/0/attachments/photo.csv", b"a,b\n1,2\n", "csv"),
+        ("https://x/collections/a/items?f=html", b"<html>", "ogcapi"),
+        ("https://x/ogc", b'{"links": [{"rel": "conformance", "href": "c"}]}', "ogcapi"),
+        ("https://x/vehicles.pb", b"\n\x0b\n\x032.0\x18\x80\xe2\xcf\xaa\x06", "gtfs_rt"),
+        ("https://x/vehicles.pb", b"\n\x0b\x00", "gtfs_rt"),
+        ("https://x/vehicles.pb", b'{"a": 1}', "json"),
+    ],
+)
+def test_addresses_and_signs_of_apis(url, head, expected):
+    assert guess.kind(url, None, head).kind == expected
 
 
 @pytest.mark.parametrize(("head", "expected"), CASES)
