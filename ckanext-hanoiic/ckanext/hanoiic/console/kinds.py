@@ -103,10 +103,22 @@ KINDS: dict[str, Kind] = {
         N_("ArcGIS layer"),
         N_("A layer or table of an ArcGIS server (…/FeatureServer/0)."),
     ),
+    "ogcapi": Kind(
+        N_("OGC API – Features"),
+        N_("The map layers of a server, or one of them (…/collections/name)."),
+        many_tables=True,
+        reading=("parts",),
+    ),
     "gtfs": Kind(
         N_("GTFS public transport timetable"),
         N_("A zip file of stops, routes and timetables; every file in it becomes a table."),
         (".zip",),
+        many_tables=True,
+    ),
+    "gtfs_rt": Kind(
+        N_("GTFS-Realtime live feed"),
+        N_("Where vehicles are, how late trips run, and alerts (.pb); each becomes a table."),
+        (".pb",),
         many_tables=True,
     ),
     "archive": Kind(
