@@ -20,14 +20,14 @@ from harvesters.source import Options, Source
 
 # Where APIs that name the next page's address do so, and where the number of all rows.
 _NEXT = """
-    next next_url nextUrl nextLink @odata.nextLink @nextLink links.next links.next.href
-    _links.next _links.next.href meta.next meta.next_url paging.next pagination.next
+    next next_url nextUrl nextLink @odata.nextLink @iot.nextLink @nextLink links.next
+    links.next.href _links.next _links.next.href meta.next meta.next_url paging.next pagination.next
     pagination.next_url pagination.nextUrl result._links.next
 """.split()  # noqa: SIM905
 _TOTALS = """
     total count total_count totalCount total_results totalResults total_rows totalElements
-    numberMatched @odata.count meta.total meta.count meta.total_count meta.totalCount meta.found
-    pagination.total pagination.total_count paging.total page.totalElements result.total
+    numberMatched @odata.count @iot.count meta.total meta.count meta.total_count meta.totalCount
+    meta.found pagination.total pagination.total_count paging.total page.totalElements result.total
     result.count
 """.split()  # noqa: SIM905
 _PARAMETERS = {"page": "page", "offset": "offset", "cursor": "cursor"}

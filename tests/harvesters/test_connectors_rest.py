@@ -102,6 +102,17 @@ def by_address(args: dict[str, str]) -> Any:
     return {"value": _part(start), "@odata.nextLink": following}
 
 
+def as_sensorthings(args: dict[str, str]) -> Any:
+    start = int(args.get("$skip", "0"))
+    more = {"@iot.nextLink": f"?$top=3&$skip={start + 3}"} if start + 3 < len(ROWS) else {}
+    return {"@iot.count": len(ROWS), **more, "value": _part(start)}
+
+
+def as_socrata(args: dict[str, str]) -> Any:
+    assert (args["$limit"], args["$order"]) == ("3", ":id")
+    return _part(int(args["$offset"]))
+
+
 def by_header(args: dict[str, str]) -> Any:
     start = int(args.get("from", "0"))
     headers = {"Link": '</api>; rel="first"; title="a, b"'}
@@ -125,6 +136,12 @@ def by_header(args: dict[str, str]) -> Any:
         ),
         (by_address, "", {}),
         (by_address, "", {"paging": "next", "next": "@odata.nextLink"}),
+        (as_sensorthings, "?$top=3", {}),
+        (
+            as_socrata,
+            "?$limit=3&$order=:id",
+            {"paging": "offset", "page_parameter": "$offset"},
+        ),
         (by_header, "", {}),
         (by_header, "", {"paging": "link"}),
     ],
