@@ -29,6 +29,11 @@ VALUES = {
 }
 ALL_ROWS = "(SELECT e.number, {column} AS v FROM hanoiic_search.entry e) a"
 IN_MATCHED = "SELECT v, count(*) AS n FROM ({values}) u GROUP BY v"
+# Many rows have the same values together: those are counted first. A row has no value twice.
+TOGETHER_IN_MATCHED = (
+    "SELECT v, sum(n)::bigint AS n FROM (SELECT unnest(g.f) AS v, g.n FROM"
+    " (SELECT m.{column} AS f, count(*) AS n FROM matched m GROUP BY m.{column}) g) u GROUP BY v"
+)
 IN_ALL = (
     "SELECT v, count(f.number) AS n FROM ({values}) u"
     " LEFT JOIN matched f ON f.number = u.number GROUP BY v"
@@ -85,7 +90,9 @@ class Facet:
 
     def sql(self, column: str) -> Sql:
         """A JSON list ``[[value, count] …]`` over that column of ``matched``."""
-        if self.mincount > 0:
+        if self.mincount > 0 and self.kind == "numbers":
+            counted, named = TOGETHER_IN_MATCHED.format(column=column), ()
+        elif self.mincount > 0:
             values = VALUES[self.kind].format(row="m", column=column, rows="matched m")
             counted, named = IN_MATCHED.format(values=values), ()
         else:
