@@ -246,6 +246,8 @@ class Client:
             raise SourceTooSlow(
                 f"{host} sent nothing for {self.limits.read_timeout_s:.0f} s."
             ) from error
+        except requests.exceptions.InvalidHeader as error:
+            raise SourceUnreachable(f"{host} answers with headers that contradict.") from error
         except ValueError as error:
             # InvalidURL, InvalidSchema, and what urllib says of an address that is none.
             raise UrlRefused(f"{host} redirects to an address that can't be fetched.") from error
