@@ -184,8 +184,9 @@ def test_an_oversize_file_is_refused_before_and_while_it_streams(client, httpser
     httpserver.expect_request("/big").respond_with_data(b"x" * (QUICK.max_bytes + 1))
     with pytest.raises(SourceTooLarge):
         client.fetch(httpserver.url_for("/big"))
-    chunks = (b"x" * (1 << 20) for _ in range(6))
-    httpserver.expect_request("/chunked").respond_with_handler(lambda _: Response(chunks))
+    httpserver.expect_request("/chunked").respond_with_handler(
+        lambda _: Response(b"x" * (1 << 20) for _ in range(6))
+    )
     with pytest.raises(SourceTooLarge):
         client.fetch(httpserver.url_for("/chunked"))
     assert not [path for path in client.raw_dir.rglob("*") if path.is_file()]
