@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -39,7 +40,16 @@ class TableDecision:
     decision: str
     reason: str = ""
     tier: str = ""
+    # None: the table itself. `edition_kind` is `whole`, `projection` or `sample`.
     edition: str | None = None
+    edition_kind: str = "whole"
+    agreement: str | None = None
+    # When the agreement ends, seconds since 1970.
+    valid_until: float | None = None
+    # Whether a quota of the agreement must be leased before answering.
+    metered: bool = False
+    limits: Mapping[str, float] = field(default_factory=dict)
+    obligations: tuple[Mapping[str, Any], ...] = ()
     access_url: str = ""
     dataset: Mapping[str, Any] = field(default_factory=dict)
     licence: Mapping[str, Any] = field(default_factory=dict)
@@ -68,6 +78,21 @@ class Decision:
     token_error: str | None = None
     # When the token ends, seconds since 1970.
     exp: float | None = None
+    # Ids of the user, the organisation, the application and the token, for records and limits.
+    sub: str | None = None
+    organization_id: str | None = None
+    client_id: str | None = None
+    token_id: str | None = None
+    # The networks that the token may be used from; None: any.
+    networks: tuple[str, ...] | None = None
+    # What a link token is bound to beside its table; None for any other.
+    claims: Mapping[str, Any] | None = None
+
+    @property
+    def ends_at(self) -> float:
+        """When the clock ends the token or one of the agreements, seconds since 1970."""
+        ends = [self.exp, *(table.valid_until for table in self.tables.values())]
+        return min((end for end in ends if end is not None), default=math.inf)
 
     def of(self, table: str) -> TableDecision:
         return self.tables.get(table, UNKNOWN)
@@ -158,6 +183,12 @@ def parse(result: Mapping[str, Any], *, asked_token: bool) -> Decision:
             reason=said.get("reason") or "",
             tier=said.get("tier") or "",
             edition=said.get("edition") or None,
+            edition_kind=said.get("edition_kind") or "whole",
+            agreement=said.get("agreement") or None,
+            valid_until=said.get("valid_until"),
+            metered=bool(said.get("metered")),
+            limits=said.get("limits") or {},
+            obligations=tuple(said.get("obligations") or ()),
             access_url=said.get("access_url") or "",
             dataset=said.get("dataset") or {},
             licence=said.get("licence") or {},
@@ -169,6 +200,12 @@ def parse(result: Mapping[str, Any], *, asked_token: bool) -> Decision:
         organization=result.get("organization"),
         token_error=result.get("token_error"),
         exp=result.get("exp"),
+        sub=result.get("sub"),
+        organization_id=result.get("organization_id"),
+        client_id=result.get("client_id"),
+        token_id=result.get("token_id"),
+        networks=None if result.get("networks") is None else tuple(result["networks"]),
+        claims=result.get("claims"),
     )
 
 
@@ -277,7 +314,7 @@ class Decisions:
         return Decision(active=True, tables={name: last[name] for name in tables})
 
     def _ended(self, decision: Decision) -> bool:
-        return decision.exp is not None and decision.exp <= self._now()
+        return decision.ends_at <= self._now()
 
 
 def fingerprint(token: str | None) -> str:

@@ -32,7 +32,7 @@ from api_gateway.pool import Lease, Pool
 from api_gateway.processes import ClientGone, Nursery
 from api_gateway.settings import GATE_TIMEOUT_S, QUEUE_S, Settings
 from api_gateway.shelf import Shelf, Shelved
-from api_gateway.verdicts import require_locks, require_permits
+from api_gateway.verdicts import require_locks, require_network, require_permits
 from lake import logs
 
 log = logging.getLogger(__name__)
@@ -48,10 +48,11 @@ _RECHECK_S = 2.0
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: its token, and its connection, watched for a hang-up."""
+    """Who asks: its token, its connection, watched for a hang-up, and its IP address."""
 
     token: str | None
     connection: socket.socket | None = None
+    address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Gateway:
     ) -> tuple[Shelved, ...]:
         """The tables at the versions asked for, if the caller may read every one of them."""
         decision = self.decisions.decide(caller.token, tables, action)
+        require_network(decision, caller.address)
         require_permits(decision, tables, caller.token, self.decisions)
         if not self.settings.allow_weak_sandbox:
             require_locks(decision, tables, self.nursery.locks)

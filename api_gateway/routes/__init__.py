@@ -30,14 +30,14 @@ def caller() -> Caller:
         connection = None
     said = request.headers.get("Authorization", "").strip()
     if not said:
-        return Caller(None, connection)
+        return Caller(None, connection, request.remote_addr)
     if not (match := _BEARER.fullmatch(said)):
         raise TokenInvalid(
             "send Authorization: Bearer hic_…",
             headers={"WWW-Authenticate": 'Bearer realm="hanoiic", error="invalid_request"'},
             token_error="token_unknown",  # noqa: S106
         )
-    return Caller(match[1], connection)
+    return Caller(match[1], connection, request.remote_addr)
 
 
 def public_url() -> str:

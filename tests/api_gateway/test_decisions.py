@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from api_gateway.decisions import Decision, Decisions, TableDecision, Unreachable, parse
-from api_gateway.errors import DecisionUnavailable, SandboxMissing
+from api_gateway.errors import AccessDenied, DecisionUnavailable, SandboxMissing
 from api_gateway.sandbox import Locks
-from api_gateway.verdicts import require_locks
+from api_gateway.verdicts import require_locks, require_network
 
 OPEN = TableDecision("permit", tier="open")
 CLICK = TableDecision("permit", tier="click")
@@ -19,7 +21,7 @@ class Scene:
     def __init__(self):
         self.seconds, self.epoch, self.asked = 1000.0, 1, 0
         self.portal_away = self.valkey_away = False
-        self.exp = None
+        self.exp = self.valid_until = None
         self.during_introspection = lambda: None
         self.decisions = Decisions(self, self, lambda: self.seconds, lambda: self.seconds)
 
@@ -33,7 +35,7 @@ class Scene:
             raise Unreachable
         self.asked += 1
         self.during_introspection()
-        known = {"open": OPEN, "click": CLICK}
+        known = {"open": OPEN, "click": replace(CLICK, valid_until=self.valid_until)}
         return Decision(True, {name: known[name] for name in tables or known}, exp=self.exp)
 
     def decide(self, *tables, **caller):
@@ -73,6 +75,31 @@ def test_answers_do_not_outlive_five_seconds_or_their_token(scene):
     scene.seconds += 1.1
     scene.decide("click")
     assert scene.asked == 4
+
+
+def test_an_answer_does_not_outlive_its_agreement(scene):
+    scene.valid_until = scene.seconds + 1
+    scene.decide("click")
+    scene.seconds += 0.9
+    scene.decide("click")
+    assert scene.asked == 1
+    scene.seconds += 0.1
+    scene.decide("click")
+    assert scene.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [("10.1.2.3", True), ("2001:db8::5", True), ("10.2.0.1", False), (None, False), ("x", False)],
+)
+def test_a_token_serves_its_networks_only(address, allowed):
+    decision = Decision(True, {}, networks=("10.1.0.0/16", "2001:db8::/32"))
+    require_network(Decision(True, {}), address)
+    if allowed:
+        require_network(decision, address)
+    else:
+        with pytest.raises(AccessDenied, match="network"):
+            require_network(decision, address)
 
 
 def test_a_change_during_the_question_is_not_missed(scene):
