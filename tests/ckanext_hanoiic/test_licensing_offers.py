@@ -17,7 +17,17 @@ from licensing_scene import Scene, act
 
 TABLES = {
     f"hanoiic_{name}"
-    for name in ["licence", "offer", "access_request", "agreement", "token", "lake_table", "audit"]
+    for name in [
+        "licence",
+        "offer",
+        "access_request",
+        "agreement",
+        "token",
+        "lake_table",
+        "audit",
+        "edition",
+        "edition_preview",
+    ]
 }
 FIELDS = {"summary", "may", "must", "must_not"}
 

@@ -23,45 +23,48 @@ from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, Offer
 from ckanext.hanoiic.licensing.parties import Party
 
 
-def accept(package: model.Package, user: model.User, party: Party) -> Agreement:
-    """The party accepts the licence text of a ``click`` dataset.
+def accept(package: model.Package, user: model.User, party: Party, table: str = "") -> Agreement:
+    """The party accepts the licence text of a ``click`` dataset, or of a table's own offer.
 
     Accepting what is already accepted returns the standing agreement; a newer offer supersedes
     the older agreement. Raises :class:`WrongTier`, :class:`AgreementStands` while suspended and
     :class:`OfficerNeeded` after a revocation.
     """
-    offer = offers.settle(package, user.id)
+    offer = offers.settle(package, user.id, table)
     if offer.tier != "click":
         raise WrongTier("This dataset is not opened by accepting its licence", tier=offer.tier)
-    newest = _newest(package.id, party, user.id)
+    newest = _newest(offer, party, user.id)
     if newest and newest.state == "active" and newest.offer_id == offer.id:
         return newest
     if newest and newest.state == "revoked":
         raise OfficerNeeded("Access was revoked; ask the publishing organisation")
-    pending = open_request(package.id, party)
+    pending = open_request(package.id, party, offer.table_name)
     if pending:
         _move_request(pending, "withdraw", user.id, "The licence was accepted instead")
     return _begin(offer, party, user.id, newest)
 
 
-def submit(package: model.Package, user: model.User, party: Party, purpose: str) -> AccessRequest:
+def submit(
+    package: model.Package, user: model.User, party: Party, purpose: str, table: str = ""
+) -> AccessRequest:
     """Ask for a ``request`` dataset, or for a ``click`` one after a revocation.
 
     Asking again while a request is open returns it. Raises :class:`WrongTier` or
     :class:`AgreementStands`.
     """
-    offer = offers.settle(package, user.id)
-    newest = _newest(package.id, party, user.id)
+    offer = offers.settle(package, user.id, table)
+    newest = _newest(offer, party, user.id)
     revoked = newest is not None and newest.state == "revoked"
-    if offer.tier == "open" or (offer.tier == "click" and not revoked):
+    if offer.tier in ("open", "registered") or (offer.tier == "click" and not revoked):
         raise WrongTier("This dataset needs no request", tier=offer.tier)
     if newest and newest.state in states.LIVE:
         raise AgreementStands("There is an agreement already", state=newest.state)
-    pending = open_request(package.id, party)
+    pending = open_request(package.id, party, offer.table_name)
     if pending:
         return pending
     request = AccessRequest(
         dataset_id=package.id,
+        table_name=offer.table_name,
         offer_id=offer.id,
         user_id=user.id,
         purpose=purpose,
@@ -83,7 +86,7 @@ def approve(
     """Approve a request: its party holds an agreement under the offer of now."""
     offer = _lock(request, officer.id)
     _refuse_own(request, officer)
-    newest = _newest(request.dataset_id, parties.of(request), officer.id)
+    newest = _newest(offer, parties.of(request), officer.id)
     _move_request(request, "approve", officer.id, reason)
     return _begin(
         offer, parties.of(request), request.user_id, newest, request=request,
@@ -111,10 +114,10 @@ def change(agreement: Agreement, event: str, officer: model.User, reason: str = 
     return agreement
 
 
-def open_request(dataset_id: str, party: Party) -> AccessRequest | None:
+def open_request(dataset_id: str, party: Party, table: str = "") -> AccessRequest | None:
     return model.Session.scalars(
         sa.select(AccessRequest).filter_by(
-            dataset_id=dataset_id, state="submitted", **party.columns()
+            dataset_id=dataset_id, table_name=table, state="submitted", **party.columns()
         )
     ).first()
 
@@ -126,11 +129,12 @@ def is_expired(agreement: Agreement, at: datetime) -> bool:
     )
 
 
-def _newest(dataset_id: str, party: Party, actor_id: str) -> Agreement | None:
-    """The party's newest agreement; one past its end is moved to ``expired`` first."""
+def _newest(offer: Offer, party: Party, actor_id: str) -> Agreement | None:
+    """The party's newest agreement on what the offer is about; one past its end is moved to
+    ``expired`` first."""
     newest = model.Session.scalars(
         sa.select(Agreement)
-        .filter_by(dataset_id=dataset_id, **party.columns())
+        .filter_by(dataset_id=offer.dataset_id, table_name=offer.table_name, **party.columns())
         .order_by(Agreement.created_at.desc())
         .limit(1)
         .execution_options(populate_existing=True)
@@ -157,6 +161,7 @@ def _begin(
         model.Session.flush()
     agreement = Agreement(
         dataset_id=offer.dataset_id,
+        table_name=offer.table_name,
         offer_id=offer.id,
         request_id=request.id if request else None,
         accepted_by=user_id,
@@ -178,7 +183,8 @@ def _begin(
 
 def _lock(row: AccessRequest | Agreement, actor_id: str) -> Offer:
     """Take the dataset's lock, then read the row as it is now."""
-    offer = offers.settle(model.Session.get(model.Package, row.dataset_id), actor_id)
+    package = model.Session.get(model.Package, row.dataset_id)
+    offer = offers.settle(package, actor_id, row.table_name)
     model.Session.refresh(row)
     return offer
 

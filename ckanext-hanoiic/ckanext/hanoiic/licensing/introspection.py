@@ -50,9 +50,9 @@ def _tables(caller: Caller, names: list[str] | None, action: str) -> dict[str, A
     datasets = standing.by_table(names and [name for name in names if TABLE_NAME.fullmatch(name)])
     judged = standing.judge(caller, datasets.values(), action, clock.now())
     told = {
-        name: _table(judged[dataset.package.id])
+        name: _table(judged[dataset.scope])
         for name, dataset in sorted(datasets.items())
-        if judged[dataset.package.id].decision.decision != "unknown"
+        if judged[dataset.scope].decision.decision != "unknown"
     }
     # A private table and one that never was give the very same answer.
     return told if names is None else {name: told.get(name, UNKNOWN) for name in names}

@@ -6,12 +6,13 @@ Also CKAN's own licence list is made from them, so that the choices of ``license
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import rfc8785
 import yaml
 from ckan import model
 from ckan.model.license import DefaultLicense, License, LicenseRegister
@@ -35,12 +36,38 @@ class Text:
     open: bool
     plain: dict[str, dict[str, Any]]
     policy: dict[str, Any]
+    restricted_edition: bool = False
+
+    def columns(self) -> dict[str, Any]:
+        """The text as columns of :class:`Licence`."""
+        return {
+            "id": self.id,
+            "version": self.version,
+            "title_vi": self.title["vi"],
+            "title_en": self.title["en"],
+            "url": self.url,
+            "draft": self.draft,
+            "open": self.open,
+            "restricted_edition": self.restricted_edition,
+            "plain": self.plain,
+            "policy": self.policy,
+        }
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 over the text in JSON with sorted keys."""
-        content = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(content.encode()).hexdigest()
+        return content_hash(self.columns())
+
+
+# What the hash of a licence is about: the text, its policy and their name.
+HASHED = (
+    "id", "version", "title_vi", "title_en", "url", "draft", "open", "restricted_edition",
+    "plain", "policy",
+)  # fmt: skip
+
+
+def content_hash(columns: Mapping[str, Any]) -> str:
+    """SHA-256, hex, over the canonical JSON (RFC 8785) of :data:`HASHED`."""
+    return hashlib.sha256(rfc8785.dumps({name: columns[name] for name in HASHED})).hexdigest()
 
 
 @cache
@@ -72,16 +99,10 @@ def published(licence_id: str | None) -> Licence | None:
 
 
 def _publish(text: Text) -> Licence:
-    values = {
-        "id": text.id,
-        "version": text.version,
-        "title_vi": text.title["vi"],
-        "title_en": text.title["en"],
-        "url": text.url,
-        "draft": text.draft,
-        "plain": text.plain,
-        "policy": text.policy,
+    values = text.columns() | {
         "content_hash": text.content_hash,
+        "state": "published",
+        "origin": "shipped",
         "published_at": clock.now(),
     }
     model.Session.execute(insert(Licence).values(values).on_conflict_do_nothing())

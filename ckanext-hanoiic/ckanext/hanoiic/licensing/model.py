@@ -7,6 +7,7 @@ press a button in the same instant.
 
 from __future__ import annotations
 
+import json
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -25,10 +26,41 @@ def _stamp() -> sa.Column:
     return sa.Column(Moment, nullable=False, default=clock.now)
 
 
+def _scope() -> sa.Column:
+    return sa.Column(sa.Text, nullable=False, default="", server_default=sa.text("''"))
+
+
+def _json(default: str) -> sa.Column:
+    return sa.Column(
+        JSONB,
+        nullable=False,
+        default=lambda: json.loads(default),
+        server_default=sa.text(f"'{default}'"),
+    )
+
+
 class Licence(BaseModel):
-    """An immutable licence text: version 2 is another row. A trigger refuses every UPDATE."""
+    """A version of a licence's text. A trigger refuses to change a published one: only its state
+    moves on, as :mod:`lifecycle` says; version 2 is another row.
+
+    ``origin`` is ``shipped`` (the portal's own files) or ``portal`` (written by an operator).
+    ``restricted_edition``: an offer under it must show less than the whole table.
+    """
 
     __tablename__ = "hanoiic_licence"
+    __table_args__ = (
+        sa.Index(
+            "hanoiic_licence_published",
+            "id",
+            unique=True,
+            postgresql_where=sa.text("state = 'published'"),
+        ),
+        sa.Index(
+            "hanoiic_licence_draft", "id", unique=True, postgresql_where=sa.text("state = 'draft'")
+        ),
+        sa.CheckConstraint("state IN ('draft', 'published', 'superseded', 'withdrawn')"),
+        sa.CheckConstraint("origin IN ('shipped', 'portal')"),
+    )
     id = sa.Column(sa.Text, primary_key=True)
     version = sa.Column(sa.Integer, primary_key=True)
     title_vi = sa.Column(sa.Text, nullable=False)
@@ -38,54 +70,88 @@ class Licence(BaseModel):
     plain = sa.Column(JSONB, nullable=False)
     policy = sa.Column(JSONB, nullable=False)
     content_hash = sa.Column(sa.Text, nullable=False)
-    published_at = _stamp()
+    published_at = sa.Column(Moment)
+    state = sa.Column(sa.Text, nullable=False)
+    origin = sa.Column(sa.Text, nullable=False)
+    open = sa.Column(sa.Boolean, nullable=False)
+    restricted_edition = sa.Column(sa.Boolean, nullable=False)
+    created_by = sa.Column(sa.Text)
+    changed_at = sa.Column(Moment)
+    changed_by = sa.Column(sa.Text)
+    state_reason = sa.Column(sa.Text)
 
 
 class Offer(BaseModel):
-    """What a dataset offers from ``created_at`` until ``superseded_at``; one is current."""
+    """What a dataset, or one of its tables, offers from ``created_at`` until ``superseded_at``.
+
+    ``table_name`` is empty for the dataset's own offer, which counts for every table without one
+    of its own; of each, one is current. ``columns`` None: all of them. ``masks``, ``row_filter``
+    and ``sample`` have the shapes of an edition's spec (:mod:`specs`), ``quota`` those of
+    :mod:`terms`. A withdrawn offer stays the current one, and gives nobody access.
+    """
 
     __tablename__ = "hanoiic_offer"
     __table_args__ = (
         sa.Index(
             "hanoiic_offer_current",
             "dataset_id",
+            "table_name",
             unique=True,
             postgresql_where=sa.text("superseded_at IS NULL"),
         ),
-        sa.UniqueConstraint("dataset_id", "number"),
-        sa.CheckConstraint("tier IN ('open', 'click', 'request')"),
+        sa.UniqueConstraint("dataset_id", "table_name", "number"),
+        sa.CheckConstraint("tier IN ('open', 'click', 'registered', 'request')"),
+        sa.CheckConstraint("agreement_days > 0"),
+        sa.CheckConstraint("sla_working_days > 0"),
         sa.ForeignKeyConstraint(
             ["licence_id", "licence_version"], ["hanoiic_licence.id", "hanoiic_licence.version"]
         ),
     )
     id = _key()
     dataset_id = sa.Column(sa.Text, nullable=False)
+    table_name = _scope()
     number = sa.Column(sa.Integer, nullable=False)
     licence_id = sa.Column(sa.Text)
     licence_version = sa.Column(sa.Integer)
     tier = sa.Column(sa.Text, nullable=False)
+    columns = sa.Column(JSONB(none_as_null=True))
+    masks = _json("{}")
+    row_filter = _json("[]")
+    sample = sa.Column(JSONB(none_as_null=True))
+    quota = _json("{}")
+    valid_from = sa.Column(Moment)
+    valid_until = sa.Column(Moment)
+    agreement_days = sa.Column(sa.Integer)
+    auto_approve = sa.Column(JSONB(none_as_null=True))
+    sla_working_days = sa.Column(sa.Integer)
     created_by = sa.Column(sa.Text)
     created_at = _stamp()
     superseded_at = sa.Column(Moment)
+    withdrawn_at = sa.Column(Moment)
+    withdrawn_by = sa.Column(sa.Text)
+    withdrawn_reason = sa.Column(sa.Text)
     licence = sa.orm.relationship(Licence, lazy="joined")
 
 
 class Party:
-    """Columns of who holds: an organisation, or a user who belongs to none."""
+    """Columns of what is held (a dataset, or one table of it) and who holds: an organisation, or
+    a user who belongs to none."""
 
     dataset_id = sa.Column(sa.Text, nullable=False, index=True)
+    table_name = _scope()
     party_kind = sa.Column(sa.Text, nullable=False)
     party_id = sa.Column(sa.Text, nullable=False)
 
 
 class AccessRequest(Party, BaseModel):
-    """A party's request for a dataset; one is open at a time."""
+    """A party's request for what an offer is about; one is open at a time."""
 
     __tablename__ = "hanoiic_access_request"
     __table_args__ = (
         sa.Index(
             "hanoiic_access_request_open",
             "dataset_id",
+            "table_name",
             "party_kind",
             "party_id",
             unique=True,
@@ -97,6 +163,7 @@ class AccessRequest(Party, BaseModel):
     offer_id = sa.Column(sa.Text, sa.ForeignKey("hanoiic_offer.id"), nullable=False)
     user_id = sa.Column(sa.Text, nullable=False)
     purpose = sa.Column(sa.Text, nullable=False)
+    purpose_code = sa.Column(sa.Text)
     state = sa.Column(sa.Text, nullable=False, default="submitted")
     created_at = _stamp()
     decided_at = sa.Column(Moment)
@@ -106,13 +173,17 @@ class AccessRequest(Party, BaseModel):
 
 
 class Agreement(Party, BaseModel):
-    """What a party holds of a dataset, under the offer it accepted; one is live at a time."""
+    """What a party holds under the offer it accepted; of each, one is live at a time.
+
+    ``pinned_versions``: table → list of versions that the lake keeps while the agreement lives.
+    """
 
     __tablename__ = "hanoiic_agreement"
     __table_args__ = (
         sa.Index(
             "hanoiic_agreement_live",
             "dataset_id",
+            "table_name",
             "party_kind",
             "party_id",
             unique=True,
@@ -126,6 +197,7 @@ class Agreement(Party, BaseModel):
     accepted_by = sa.Column(sa.Text, nullable=False)
     state = sa.Column(sa.Text, nullable=False, default="active")
     valid_until = sa.Column(Moment)
+    pinned_versions = _json("{}")
     reason = sa.Column(sa.Text)
     created_at = _stamp()
     changed_at = _stamp()
@@ -159,6 +231,36 @@ class LakeTable(BaseModel):
     resource_id = sa.Column(sa.Text, nullable=False)
     organization_id = sa.Column(sa.Text)
     claimed_at = _stamp()
+
+
+class Edition(BaseModel):
+    """What the harvest worker said of an edition: the newest version it is written for, or why
+    the last attempt failed. One without a row was never written."""
+
+    __tablename__ = "hanoiic_edition"
+    __table_args__ = (sa.CheckConstraint("state IN ('written', 'failed')"),)
+    id = sa.Column(sa.Text, primary_key=True)
+    table_name = sa.Column(sa.Text, nullable=False, index=True)
+    spec = sa.Column(JSONB, nullable=False)
+    state = sa.Column(sa.Text, nullable=False)
+    written_version = sa.Column(sa.Integer)
+    failed_version = sa.Column(sa.Integer)
+    error = sa.Column(sa.Text)
+    changed_at = _stamp()
+
+
+class EditionPreview(BaseModel):
+    """An officer's look at what an edition would show; the harvest worker answers it."""
+
+    __tablename__ = "hanoiic_edition_preview"
+    __table_args__ = (sa.CheckConstraint("state IN ('requested', 'running', 'ready', 'failed')"),)
+    id = _key()
+    table_name = sa.Column(sa.Text, nullable=False)
+    spec = sa.Column(JSONB, nullable=False)
+    state = sa.Column(sa.Text, nullable=False, default="requested")
+    result = sa.Column(JSONB(none_as_null=True))
+    requested_by = sa.Column(sa.Text, nullable=False)
+    requested_at = _stamp()
 
 
 class Audit(BaseModel):

@@ -11,16 +11,27 @@ from ckan import model
 from ckanext.hanoiic.licensing import audit, clock, licences
 from ckanext.hanoiic.licensing.model import Offer
 
-TIERS = ("open", "click", "request")
+TIERS = ("open", "click", "registered", "request")
 STRICTEST = "request"
 
 
-def current(dataset_id: str) -> Offer | None:
+def current(dataset_id: str, table: str = "") -> Offer | None:
+    """The dataset's own current offer, or that of one table; None when there is none."""
     return model.Session.scalars(
         sa.select(Offer)
-        .where(Offer.dataset_id == dataset_id, Offer.superseded_at.is_(None))
+        .where(
+            Offer.dataset_id == dataset_id,
+            Offer.table_name == table,
+            Offer.superseded_at.is_(None),
+        )
         .execution_options(populate_existing=True)
     ).first()
+
+
+def in_force(dataset_id: str, table: str = "") -> Offer | None:
+    """The current offer that counts for a table: its own, else the dataset's."""
+    own = current(dataset_id, table) if table else None
+    return own or current(dataset_id)
 
 
 def tier_of(dataset_id: str) -> str:
@@ -29,8 +40,10 @@ def tier_of(dataset_id: str) -> str:
     return offer.tier if offer else STRICTEST
 
 
-def settle(package: model.Package, actor_id: str | None) -> Offer:
-    """Make the current offer agree with the dataset and return it; flushed, not committed.
+def settle(package: model.Package, actor_id: str | None, table: str = "") -> Offer:
+    """Make the dataset's offer agree with its form; flushed, not committed.
+
+    Returns the offer in force for ``table``, or the dataset's own.
 
     Locks the dataset's row until the transaction ends: everything that makes an offer, a request
     or an agreement of one dataset passes here one by one.
@@ -45,7 +58,7 @@ def settle(package: model.Package, actor_id: str | None) -> Offer:
     terms = (tier, licence.id if licence else None, licence.version if licence else None)
     offer = current(package.id)
     if offer and (offer.tier, offer.licence_id, offer.licence_version) == terms:
-        return offer
+        return (table and current(package.id, table)) or offer
     if offer:
         offer.superseded_at = clock.now()
         model.Session.flush()
@@ -68,7 +81,7 @@ def settle(package: model.Package, actor_id: str | None) -> Offer:
         licence_version=terms[2],
         supersedes=offer.id if offer else None,
     )
-    return new
+    return (table and current(package.id, table)) or new
 
 
 def _tier(package: model.Package, has_text: bool) -> str:

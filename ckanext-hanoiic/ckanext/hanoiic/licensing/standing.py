@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from ckan import model
@@ -14,6 +15,8 @@ from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, LakeTable,
 from ckanext.hanoiic.licensing.offers import STRICTEST
 from ckanext.hanoiic.licensing.parties import Party
 
+# Dataset id, and the table with an offer of its own or "".
+Scope = tuple[str, str]
 NOBODY = Party("nobody", "")
 
 
@@ -49,11 +52,16 @@ def signed_in(user: model.User | None) -> Caller:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset as decisions see it."""
+    """A dataset, or a table with an offer of its own, as decisions see it."""
 
     package: model.Package
     owner: model.Group | None
     offer: Offer | None
+
+    @property
+    def scope(self) -> Scope:
+        """What agreements and requests about it are filed under."""
+        return self.package.id, self.offer.table_name if self.offer else ""
 
     @property
     def tier(self) -> str:
@@ -72,35 +80,46 @@ class Standing:
 
 @dataclass
 class Held:
-    """Newest agreement and request of each (dataset, party)."""
+    """Newest agreement and request of each (scope, party)."""
 
-    agreements: dict[tuple[str, Party], Agreement] = field(default_factory=dict)
-    requests: dict[tuple[str, Party], AccessRequest] = field(default_factory=dict)
+    agreements: dict[tuple[Scope, Party], Agreement] = field(default_factory=dict)
+    requests: dict[tuple[Scope, Party], AccessRequest] = field(default_factory=dict)
 
 
 def by_table(names: Sequence[str] | None) -> dict[str, Dataset]:
-    """Lake table → its living dataset; all of them for None."""
-    query = _datasets(LakeTable.name).join(LakeTable, LakeTable.dataset_id == model.Package.id)
+    """Lake table → its living dataset, with the offer in force for it; all of them for None."""
+    packages = sa.join(model.Package, LakeTable, LakeTable.dataset_id == model.Package.id)
+    query = _datasets(packages, LakeTable.name, LakeTable.name)
     if names is not None:
         query = query.where(LakeTable.name.in_(names))
     return {name: Dataset(*rest) for name, *rest in model.Session.execute(query)}
 
 
-def by_id(dataset_id: str) -> Dataset | None:
-    """One living dataset."""
-    query = _datasets(model.Package.id).where(model.Package.id == dataset_id)
-    row = model.Session.execute(query).first()
+def by_id(dataset_id: str, table: str = "") -> Dataset | None:
+    """One living dataset, with its own offer or that in force for one of its tables."""
+    query = _datasets(model.Package, model.Package.id, sa.literal(table))
+    row = model.Session.execute(query.where(model.Package.id == dataset_id)).first()
     return Dataset(*row[1:]) if row else None
 
 
-def _datasets(key: sa.ColumnElement[str]) -> sa.Select:
+def _datasets(packages: Any, key: sa.ColumnElement[str], table: sa.ColumnElement[str]) -> sa.Select:
+    def current(offer: type[Offer], name: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+        return sa.and_(
+            offer.dataset_id == model.Package.id,
+            offer.table_name == name,
+            offer.superseded_at.is_(None),
+        )
+
+    own, general = sa.orm.aliased(Offer), sa.orm.aliased(Offer)
+    in_force = sa.func.coalesce(
+        sa.select(own.id).where(own.table_name != "", current(own, table)).scalar_subquery(),
+        sa.select(general.id).where(current(general, sa.literal(""))).scalar_subquery(),
+    )
     return (
         sa.select(key, model.Package, model.Group, Offer)
-        .select_from(model.Package)
+        .select_from(packages)
         .outerjoin(model.Group, model.Group.id == model.Package.owner_org)
-        .outerjoin(
-            Offer, sa.and_(Offer.dataset_id == model.Package.id, Offer.superseded_at.is_(None))
-        )
+        .outerjoin(Offer, Offer.id == in_force)
         .where(model.Package.state == "active")
         # Another request may have changed what this session read before.
         .execution_options(populate_existing=True)
@@ -109,16 +128,18 @@ def _datasets(key: sa.ColumnElement[str]) -> sa.Select:
 
 def judge(
     caller: Caller, datasets: Iterable[Dataset], action: str, at: datetime
-) -> dict[str, Standing]:
-    """Dataset id → how the caller stands to it for ``query``, ``download`` or ``describe``."""
-    datasets = {dataset.package.id: dataset for dataset in datasets}
-    held = _held(list(datasets), caller.parties)
-    return {id_: _standing(caller, dataset, held, action, at) for id_, dataset in datasets.items()}
+) -> dict[Scope, Standing]:
+    """Scope → how the caller stands to it for ``query``, ``download`` or ``describe``."""
+    scopes = {dataset.scope: dataset for dataset in datasets}
+    held = _held(scopes, caller.parties)
+    return {
+        scope: _standing(caller, dataset, held, action, at) for scope, dataset in scopes.items()
+    }
 
 
 def _standing(caller: Caller, dataset: Dataset, held: Held, action: str, at: datetime) -> Standing:
     def candidate(party: Party) -> tuple[Decision, Standing]:
-        key = (dataset.package.id, party)
+        key = (dataset.scope, party)
         agreement, request = held.agreements.get(key), held.requests.get(key)
         if agreement and request and request.created_at <= agreement.created_at:
             request = None
@@ -145,11 +166,12 @@ def _state(agreement: Agreement | None, at: datetime) -> str | None:
     return "expired" if agreements.is_expired(agreement, at) else agreement.state
 
 
-def _held(dataset_ids: list[str], of: tuple[Party, ...]) -> Held:
+def _held(scopes: Iterable[Scope], of: tuple[Party, ...]) -> Held:
     if not of:
         return Held()
+    dataset_ids = {dataset_id for dataset_id, _ in scopes}
 
-    def newest(table: type) -> dict[tuple[str, Party], object]:
+    def newest(table: type) -> dict[tuple[Scope, Party], object]:
         rows = model.Session.scalars(
             sa.select(table)
             .where(
@@ -159,6 +181,6 @@ def _held(dataset_ids: list[str], of: tuple[Party, ...]) -> Held:
             .order_by(table.created_at)
             .execution_options(populate_existing=True)
         )
-        return {(row.dataset_id, parties.of(row)): row for row in rows}
+        return {((row.dataset_id, row.table_name), parties.of(row)): row for row in rows}
 
     return Held(newest(Agreement), newest(AccessRequest))

@@ -80,7 +80,7 @@ def hanoiic_access_show(context: Any, data_dict: dict[str, Any]) -> dict[str, An
     package = subject.visible_dataset(context, data_dict["id"])
     dataset, user = standing.by_id(package.id), subject.user_of(context)
     caller = standing.signed_in(user)
-    one = standing.judge(caller, [dataset], "query", clock.now())[package.id]
+    one = standing.judge(caller, [dataset], "query", clock.now())[dataset.scope]
     return {
         "tier": dataset.tier,
         "decision": one.decision.decision,
