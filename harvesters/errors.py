@@ -111,6 +111,13 @@ class ApiRefused(SourceFailed):
     code = "api_refused"
 
 
+class SourceChanging(SourceFailed):
+    """The data became other while its pages were read, so that they do not fit together."""
+
+    code = "source_changing"
+    passing = True
+
+
 class UploadGone(SourceFailed):
     """The portal has no such uploaded file."""
 

@@ -108,15 +108,19 @@ class Client:
         known: Validators | None = None,
         accept: str = "*/*",
         parameters: Mapping[str, str | int] | None = None,
+        body: bytes | None = None,
     ) -> Fetched:
         """Fetch one file, or confirm that the `known` one is still the same. What breaks off is
-        gone on with where the server can, and begun anew where it can't.
+        gone on with where the server can, and begun anew where it can't. With a `body` (of JSON)
+        it is the answer to that question, which is sent by POST.
 
         Raises UrlRefused, AddressForbidden, RedirectsExhausted, SourceUnreachable, TlsFailed,
         SourceAnsweredError, SourceInterrupted, SourceTooSlow, SourceTooLarge.
         """
         check_url(url)
         headers = {"Accept": accept}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         if known and raw_path(self.raw_dir, known.sha256).exists():
             if known.etag:
                 headers["If-None-Match"] = known.etag
@@ -131,7 +135,7 @@ class Client:
             self._adapter.deadline.after(self.limits.total_s),
         ):
             try:
-                return self._whole(url, headers, parameters, known, incoming)
+                return self._whole(url, headers, parameters, known, incoming, body)
             except SourceAnsweredError as error:
                 if rest := error.facts.get("retry_after_s"):
                     host.rest(rest, error.facts["status"])
@@ -182,11 +186,14 @@ class Client:
         parameters: Mapping[str, str | int] | None,
         known: Validators | None,
         incoming: Incoming,
+        body: bytes | None,
     ) -> Fetched:
         """The file in as many pieces as it breaks into, up to a cap."""
         for resumes_left in range(self.limits.resumes, -1, -1):
             try:
-                with self._get(url, {**headers, **incoming.wanted()}, parameters, incoming) as got:
+                # A part of an answer to a question is nothing that HTTP knows.
+                wanted = incoming.wanted() if body is None else {}
+                with self._ask(url, {**headers, **wanted}, parameters, incoming, body) as got:
                     if got.status_code == 304 and known and not incoming.byte_count:
                         return self._unchanged(url, known)
                     if not incoming.goes_on(got):
@@ -219,18 +226,26 @@ class Client:
             *(known.etag, known.last_modified, True),
         )
 
-    def _get(
+    def _ask(
         self,
         url: str,
         headers: Mapping[str, str],
         parameters: Mapping[str, str | int] | None,
         incoming: Incoming,
+        body: bytes | None,
     ) -> requests.Response:
         timeouts = (self.limits.connect_timeout_s, self.limits.read_timeout_s)
         host = urlsplit(url).hostname or ""
         try:
-            return self._session.get(
-                url, headers=dict(headers), params=parameters, timeout=timeouts, stream=True
+            return self._session.request(
+                "GET" if body is None else "POST",
+                url,
+                headers=dict(headers),
+                params=parameters,
+                data=body,
+                timeout=timeouts,
+                stream=True,
+                allow_redirects=True,
             )
         except requests.TooManyRedirects as error:
             raise RedirectsExhausted(

@@ -98,7 +98,8 @@ class GuardedAdapter(HTTPAdapter):
             redirect=False,
             backoff_factor=limits.backoff_s,
             status_forcelist=(429, 500, 502, 503, 504),
-            allowed_methods=("GET",),
+            # What is sent by POST are questions too: asked twice they change nothing.
+            allowed_methods=("GET", "POST"),
             raise_on_status=False,
             retry_after_max=limits.retry_after_s,
         )

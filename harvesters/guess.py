@@ -68,6 +68,11 @@ _ADDRESSES = (
         "The address is a layer of an ArcGIS server.",
     ),
     ("ogcapi", re.compile(r"/collections/[^/?]+/items(?:\?|$)"), "The address is an OGC API."),
+    (
+        "sensorthings",
+        re.compile(r"/v1\.[01]/(?:Things\([^()]*\)(?:/Datastreams)?|Datastreams[^/?]*)/?(?:\?|$)"),
+        "The address is of a SensorThings service.",
+    ),
 )
 _GTFS = {"agency", "stops", "routes", "trips", "stop_times", "calendar", "calendar_dates"}
 
@@ -83,6 +88,11 @@ _JSON_SIGNS = (
         "ogcapi",
         re.compile(rb'"rel"\s*:\s*"(?:http://www\.opengis\.net/def/rel/ogc/1\.0/)?conformance"'),
         "The JSON is the landing page of an OGC API.",
+    ),
+    (
+        "sensorthings",
+        re.compile(rb'"url"\s*:\s*"[^"]*/v1\.[01]/(?:Things|Datastreams|Observations)"'),
+        "The JSON is the start of a SensorThings service.",
     ),
     ("ckan", re.compile(rb'"help"\s*:\s*"[^"]*/api/3/action/'), "The JSON is an answer of CKAN."),
 )

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urldefrag, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urldefrag, urlencode, urljoin, urlsplit
 
 import ijson  # type: ignore[import-untyped]
 import simplejson  # type: ignore[import-untyped]
@@ -49,26 +49,43 @@ class Pages:
         self._rows_before = ""
         self.count = 0
 
-    def get(self, url: str, accept: str = "application/json") -> Fetched:
-        """One page. Its address must be of the source's host, and not be asked for twice.
+    def get(self, url: str, accept: str = "application/json", *, is_page: bool = True) -> Fetched:
+        """One page. Its address must be of the source's host, and not be asked for twice; what is
+        no page of the rows, such as what the source says of them, may be.
 
         Raises PagesBroken, SourceTooLarge, SourceTooSlow, and the errors of `Client.fetch`.
         """
         address = same_host(self._source.url, url)
-        if address in self._asked:
+        self._count(address, is_page)
+        return self._client.fetch_again(address, self._source.id, accept)
+
+    def answer(self, url: str, question: Any) -> Fetched:
+        """The answer to a question (of JSON, by POST). Raises as `get`."""
+        body = line(question).strip()
+        address = same_host(self._source.url, url)
+        self._count(f"{address} {body.decode()}", True)
+        return self._client.fetch(address, accept="application/json", body=body)
+
+    def _count(self, asked: str, is_page: bool) -> None:
+        if is_page and asked in self._asked:
             raise PagesBroken("The pages of the source lead in a circle: one came twice.")
-        if len(self._asked) >= MOST_PAGES:
+        if self.count >= MOST_PAGES:
             raise SourceTooLarge(f"The source has more than {MOST_PAGES} pages.")
-        self._asked.add(address)
+        self._asked.add(asked)
+        self.count += 1
         # Nothing is written; whoever is late is told so.
         self._incoming.add(b"")
-        fetched = self._client.fetch_again(address, self._source.id, accept)
-        self.count += 1
-        return fetched
 
-    def about(self, url: str) -> dict[str, Any]:
+    def about(self, url: str, *, is_page: bool = True) -> dict[str, Any]:
         """A small answer whole: a JSON object. Raises as `get`, and ApiRefused for what is none."""
-        fetched = self.get(url)
+        answer = self.document(url, is_page=is_page)
+        if not isinstance(answer, dict):
+            raise ApiRefused("The source's answer is no JSON object.")
+        return answer
+
+    def document(self, url: str, *, is_page: bool = True) -> Any:
+        """A small answer whole, of JSON. Raises as `get`, and ApiRefused for what is none."""
+        fetched = self.get(url, is_page=is_page)
         if fetched.byte_count > LONGEST_ABOUT_BYTES:
             raise SourceTooLarge(
                 f"What the source says of its data is over {LONGEST_ABOUT_BYTES >> 20} MiB."
@@ -77,8 +94,6 @@ class Pages:
             answer = simplejson.loads(fetched.path.read_bytes())
         except (ValueError, RecursionError) as error:
             raise ApiRefused("The source's answer is no JSON.") from error
-        if not isinstance(answer, dict):
-            raise ApiRefused("The source's answer is no JSON object.")
         return answer
 
     def rows(self, each: Iterator[bytes]) -> Iterator[bytes]:
@@ -142,7 +157,9 @@ def with_query(url: str, **parameters: str | int) -> str:
         for name, value in parse_qsl(parts.query, keep_blank_values=True)
         if name not in parameters
     ]
-    return parts._replace(query=urlencode([*kept, *parameters.items()]), fragment="").geturl()
+    # Not every server takes a plus for a space.
+    query = urlencode([*kept, *parameters.items()], quote_via=quote)
+    return parts._replace(query=query, fragment="").geturl()
 
 
 def query_of(url: str) -> dict[str, str]:

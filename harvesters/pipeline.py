@@ -219,7 +219,7 @@ def _name_dataset(report: Report, entries: list[TableEntry], dataset: str) -> No
 
 def is_catalogue(source: Source) -> bool:
     """Whether a source offers many datasets; else it has the one that its officer described."""
-    return connectors.of(source.kind).decode is None
+    return connectors.of(source.kind).is_catalogue
 
 
 def _check_table_name(source: Source) -> None:

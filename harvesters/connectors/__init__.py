@@ -19,6 +19,7 @@ from harvesters.connectors import (
     ogcapi,
     parquet,
     rest,
+    sensorthings,
     shapefile,
     xml,
 )
@@ -46,6 +47,7 @@ CONNECTORS: dict[str, Connector] = {
         rest.CONNECTOR,
         arcgis.CONNECTOR,
         ogcapi.CONNECTOR,
+        sensorthings.CONNECTOR,
     )
 }
 

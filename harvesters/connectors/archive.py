@@ -104,7 +104,7 @@ def _tables(
     is_note = options.parts is None and PurePosixPath(one.name).suffix.lower() in _MAY_BE_NOTES
     try:
         kind = guess.of_file(one.name, None, one.path).kind
-        if connectors.of(kind).decode is None:
+        if connectors.of(kind).is_catalogue:
             raise FormatMismatch(f"It is an answer of a {kind} catalogue.")
         tables = _decoded(kind, one.path, options, bench)
     except (TableNotFound, RowsNotFound, FormatMismatch, HtmlInsteadOfData) as error:

@@ -81,10 +81,17 @@ def one_collection(collect: Callable[[Source, Client], Fetched]) -> Discover:
 
 @dataclass(frozen=True)
 class Connector:
-    """A kind of source. `decode` is None for catalogues, whose files other connectors decode."""
+    """A kind of source. `decode` is None for catalogues whose files other connectors decode, and
+    `many` true for those that decode their own."""
 
     kind: str
     title: str
     help: str
     decode: Decode | None
     discover: Discover = one_file
+    many: bool = False
+
+    @property
+    def is_catalogue(self) -> bool:
+        """Whether such a source has many datasets, each described there."""
+        return self.many or self.decode is None

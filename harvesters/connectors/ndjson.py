@@ -54,7 +54,7 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
 
 
 def _rows(text: Text, rejected: list[Rejected]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(_lines(text.iter_utf8()), start=1):
+    for number, line in enumerate(lines(text.iter_utf8()), start=1):
         document = line.strip().lstrip(_RECORD_SEPARATOR)
         if not document:
             continue
@@ -75,12 +75,13 @@ def _rows(text: Text, rejected: list[Rejected]) -> Iterator[tuple[int, dict[str,
             )
 
 
-def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines of a text. Raises LineTooLong."""
     held = b""
     for chunk in chunks:
-        lines = (held + chunk).split(b"\n")
-        held = lines.pop()
-        yield from lines
+        whole = (held + chunk).split(b"\n")
+        held = whole.pop()
+        yield from whole
         if len(held) > LONGEST_LINE_BYTES:
             raise LineTooLong(f"A line is longer than {LONGEST_LINE_BYTES >> 20} MiB.")
     yield held

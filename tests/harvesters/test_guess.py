@@ -60,6 +60,13 @@ CASES = [
         ("https://x/FeatureServer/0/attachments/photo.csv", b"a,b\n1,2\n", "csv"),
         ("https://x/collections/a/items?f=html", b"<html>", "ogcapi"),
         ("https://x/ogc", b'{"links": [{"rel": "conformance", "href": "c"}]}', "ogcapi"),
+        ("https://x/frost/v1.1/Things(1)/Datastreams?$top=5", b"{}", "sensorthings"),
+        ("https://x/v1.1/Datastreams('a')", b"{}", "sensorthings"),
+        (
+            "https://x/v1.1",
+            b'{"value": [{"name": "Things", "url": "https://x/v1.1/Things"}]}',
+            "sensorthings",
+        ),
         ("https://x/vehicles.pb", b"\n\x0b\n\x032.0\x18\x80\xe2\xcf\xaa\x06", "gtfs_rt"),
         ("https://x/vehicles.pb", b"\n\x0b\x00", "gtfs_rt"),
         ("https://x/vehicles.pb", b'{"a": 1}', "json"),

@@ -109,6 +109,14 @@ KINDS: dict[str, Kind] = {
         many_tables=True,
         reading=("parts",),
     ),
+    "sensorthings": Kind(
+        N_("SensorThings API"),
+        N_(
+            "Measurements of sensors (…/v1.1): where they stand, and a table for each thing that "
+            "is measured."
+        ),
+        many_tables=True,
+    ),
     "gtfs": Kind(
         N_("GTFS public transport timetable"),
         N_("A zip file of stops, routes and timetables; every file in it becomes a table."),

@@ -128,6 +128,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "too_many_rejected": (N_("Too many rows break the rules."), LOOK_AT_THE_ROWS),
     "data_refused": (N_("The data is not fit to be published."), LOOK_AT_THE_ROWS),
     "api_refused": (N_("The API answered with an error."), EDIT_THE_SOURCE),
+    "source_changing": (
+        N_("The data changed again and again while it was read."),
+        N_("Run the source again at a time when nobody works on its data."),
+    ),
     "feed_broken": (N_("The live timetable cannot be read."), LOOK_AT_THE_ADDRESS),
     "pages_broken": (
         N_("The pages of the API do not end, or do not fit together."),
