@@ -22,6 +22,7 @@ from api_gateway.errors import (
     RangeMissing,
     TooLarge,
 )
+from api_gateway.portal import PortalActions
 from api_gateway.query import Gateway
 from api_gateway.routes import downloads, index, sql, tables
 from api_gateway.settings import BODY_BYTES, Settings
@@ -83,10 +84,9 @@ def _from_environment() -> Settings:
 
 
 def _decisions(settings: Settings) -> Decisions:
+    credential = lake_settings.read_secret(settings.gateway_credential_file)
     return Decisions(
-        CkanPortal(
-            settings.portal_url, lake_settings.read_secret(settings.gateway_credential_file)
-        ),
+        CkanPortal(PortalActions(settings.portal_url, credential)),
         ValkeyEpoch(lake_settings.read_secret(settings.redis_url_file)),
     )
 

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import redis
-import requests
-from requests.adapters import HTTPAdapter
 
 from api_gateway.errors import DecisionUnavailable, TokenInvalid
+from api_gateway.portal import PortalActions, Refused, Unreachable
 from lake import logs
 
 log = logging.getLogger(__name__)
@@ -28,8 +27,6 @@ EPOCH_KEY = "hanoiic:epoch"
 CONFIRMED_S = 5.0
 # Agreements and tokens also end by the clock, which raises no epoch.
 REMEMBERED_S = 5.0
-_PATH = "/api/3/action/hanoiic_introspect"
-_TIMEOUT_S = (2.0, 5.0)
 _MOST_REMEMBERED = 10_000
 
 
@@ -98,10 +95,6 @@ class Decision:
         return self.tables.get(table, UNKNOWN)
 
 
-class Unreachable(Exception):
-    """The portal, or the epoch, cannot be asked now."""
-
-
 class Portal(Protocol):
     """Who decides. `tables` None: every table the caller may know of. Raises Unreachable."""
 
@@ -117,16 +110,10 @@ class EpochSource(Protocol):
 
 
 class CkanPortal:
-    """CKAN's `hanoiic_introspect`, asked with the gateway's own API token."""
+    """CKAN's `hanoiic_introspect`."""
 
-    def __init__(self, portal_url: str, credential: str) -> None:
-        self._url = portal_url.rstrip("/") + _PATH
-        self._session = requests.Session()
-        # Proxies and .netrc of the environment are not for this credential.
-        self._session.trust_env = False
-        self._session.headers["Authorization"] = credential
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=32))
+    def __init__(self, actions: PortalActions) -> None:
+        self._actions = actions
 
     def introspect(
         self, token: str | None, tables: tuple[str, ...] | None, action: str
@@ -136,21 +123,12 @@ class CkanPortal:
             "tables": None if tables is None else list(tables),
             "action": action,
         }
-        headers = {logs.REQUEST_ID_HEADER: logs.request_id() or ""}
         try:
-            answer = self._session.post(
-                self._url, json=asked, headers=headers, timeout=_TIMEOUT_S, allow_redirects=False
+            return parse(
+                self._actions.call("hanoiic_introspect", asked), asked_token=token is not None
             )
-            answer.raise_for_status()
-            return parse(answer.json()["result"], asked_token=token is not None)
-        except (
-            requests.RequestException,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-        ) as error:
-            log.warning("portal_unreachable", extra=logs.facts(error=type(error).__qualname__))
+        except (Refused, ValueError, LookupError, TypeError, AttributeError) as error:
+            log.warning("portal_not_understood", extra=logs.facts(error=type(error).__qualname__))
             raise Unreachable from error
 
 

@@ -190,6 +190,47 @@ class AccessDenied(GatewayError):
     title = "Access to the table is not granted"
 
 
+class QuotaExceeded(GatewayError):
+    """An agreement's quota is used up. Facts: `quota`, `resets_at` (seconds since 1970)."""
+
+    code = "quota_exceeded"
+    # Not 429: clients repeat those by themselves, and a quota may last for weeks.
+    status = HTTPStatus.FORBIDDEN
+    title = "The quota is used up"
+
+
+class RateLimited(GatewayError):
+    """More requests a minute than the caller may send. Fact: `limit_per_minute`."""
+
+    code = "rate_limited"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    title = "Too many requests"
+
+
+class TooManyQueries(GatewayError):
+    """The caller's other queries are still running. Fact: `limit_concurrent`."""
+
+    code = "too_many_queries"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    title = "Too many queries at once"
+
+
+class AnswerTooLarge(GatewayError):
+    """The answer is larger than one answer may be. Facts: `limit_rows`, `limit_bytes`."""
+
+    code = "answer_too_large"
+    status = HTTPStatus.FORBIDDEN
+    title = "The answer is too large"
+
+
+class ReceiptNotFound(GatewayError):
+    """No such receipt, its answer was not completed, or it is no longer kept."""
+
+    code = "receipt_not_found"
+    status = HTTPStatus.NOT_FOUND
+    title = "No such receipt"
+
+
 class TableNotFound(GatewayError):
     """No such table, or none that the caller may know of. Facts: `table`, `suggestions`."""
 

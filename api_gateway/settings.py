@@ -32,6 +32,25 @@ class Settings:
     )
     gateway_timeout_s: float = setting(30.0, doc="Most engine time of one query, in seconds.")
     gateway_memory_mb: int = setting(1024, doc="Memory of one query process, in MiB.")
+    gateway_requests_per_minute: int = setting(
+        1200, doc="Most requests a minute with one token; 0: no limit."
+    )
+    gateway_anonymous_requests_per_minute: int = setting(
+        300, doc="Most requests a minute from one address without a token; 0: no limit."
+    )
+    gateway_concurrent_queries: int = setting(
+        8, doc="Most queries at once of one organisation; 0: no limit."
+    )
+    gateway_anonymous_concurrent_queries: int = setting(
+        4, doc="Most queries at once from one address without a token; 0: no limit."
+    )
+    gateway_events_dir: Path = setting(
+        Path(tempfile.gettempdir()) / "hanoiic-events",
+        doc="Folder of the events that wait to be told to the portal; better not a temporary one.",
+    )
+    receipt_key_file: Path | None = setting(
+        None, doc="File of the private Ed25519 key (PEM) that signs receipts; without: no receipts."
+    )
     log_level: str = setting("INFO", doc="Least severe level that is logged.")
     allow_weak_sandbox: bool = setting(
         False,

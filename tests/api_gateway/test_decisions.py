@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from api_gateway.decisions import Decision, Decisions, TableDecision, Unreachable, parse
+from api_gateway.decisions import Decision, Decisions, TableDecision, parse
 from api_gateway.errors import AccessDenied, DecisionUnavailable, SandboxMissing
+from api_gateway.portal import Unreachable
 from api_gateway.sandbox import Locks
 from api_gateway.verdicts import require_locks, require_network
 

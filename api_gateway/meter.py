@@ -1,0 +1,277 @@
+"""What an answer costs its caller, and what is told of it.
+
+begin:  rate of the agreement → a slot among the caller's queries → one query of every quota
+sending: rows and bytes of the quotas, the receipt's digest
+end:    the slot freed, the quotas settled, an event for the portal, the receipt signed
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import NAMESPACE_URL, uuid4, uuid5
+
+import redis
+
+from api_gateway.decisions import Decision, TableDecision, fingerprint
+from api_gateway.errors import AnswerTooLarge, GatewayError
+from api_gateway.events import Events
+from api_gateway.portal import PortalActions
+from api_gateway.quota import Ledger, Spending
+from api_gateway.rates import Allowance, Rates
+from api_gateway.receipts import Receipt, Receipts
+from api_gateway.settings import QUEUE_S, Settings
+from api_gateway.shelf import Shelved
+from api_gateway.slots import Slot, Slots
+from lake import logs
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request for tables at one door: who, by which decision, which versions, and for what.
+
+    `query` is what is asked, as a text that is the same for the same answer. `once` is the key
+    under which a repeated request is charged once only.
+    """
+
+    door: str
+    action: str
+    token: str | None
+    address: str | None
+    decision: Decision
+    shelved: tuple[Shelved, ...]
+    query: str
+    media_type: str
+    issuer: str
+    once: str | None = None
+
+    @property
+    def who(self) -> str:
+        """Whose slots are taken: the organisation's, else the user's, token's or address's."""
+        told = self.decision.organization_id or self.decision.sub
+        return told or fingerprint(self.token) or f"address:{self.address}"
+
+    @property
+    def charged_once_as(self) -> str | None:
+        """The caller's key with all that makes the answer: another answer is another charge."""
+        if self.once is None:
+            return None
+        made_of = [self.who, self.once, self.query, self.media_type]
+        made_of += [f"{each.table}@{each.version.number}" for each in self.shelved]
+        return hashlib.sha256("\0".join(made_of).encode()).hexdigest()
+
+
+class Meter:
+    """The counters of one gateway process."""
+
+    def __init__(self, settings: Settings, actions: PortalActions, client: redis.Redis) -> None:
+        self._settings = settings
+        self._rates = Rates(client)
+        self._slots = Slots(client, QUEUE_S)
+        self._ledger = Ledger(actions)
+        self._events = Events(actions, settings.gateway_events_dir)
+        key = settings.receipt_key_file
+        self.receipts = Receipts(key, client) if key else None
+
+    def request(self, token: str | None, address: str | None) -> Allowance | None:
+        """Count a request by its token, or its address without one. Raises RateLimited."""
+        if token is None:
+            most = self._settings.gateway_anonymous_requests_per_minute
+            return self._rates.count(f"address:{address}", most)
+        return self._rates.count(fingerprint(token), self._settings.gateway_requests_per_minute)
+
+    def begin(self, visit: Visit) -> Metered:
+        """Admit an answer. Raises RateLimited, TooManyQueries, QuotaExceeded,
+        DecisionUnavailable."""
+        decisions = [each.decision for each in visit.shelved]
+        limits = strictest(decisions)
+        metered = {each.agreement for each in decisions if each.metered and each.agreement}
+        with ExitStack() as undo:
+            try:
+                for each in decisions:
+                    if most := each.limits.get("requests_per_minute"):
+                        self._rates.count(f"agreement:{each.agreement}", int(most))
+                slot = self._slots.take(visit.who, self._most_at_once(visit, limits))
+                if slot:
+                    undo.callback(slot.free)
+                spendings = []
+                for agreement in sorted(metered):
+                    spending = self._ledger.begin(agreement, visit.charged_once_as)
+                    spendings.append(spending)
+                    undo.callback(spending.end)
+            except GatewayError as error:
+                self.refused(visit, error)
+                raise
+            undo.pop_all()
+        return Metered(self, visit, limits, slot, spendings)
+
+    def refused(self, visit: Visit, error: GatewayError) -> None:
+        """Tell the portal that a request was refused."""
+        reason = str(error.facts.get("reason") or error.code)
+        self._events.record(event(visit, "refused", reason=reason))
+
+    def close(self) -> None:
+        """Settle every lease and send what waits."""
+        self._ledger.close()
+        self._events.close()
+
+    def _most_at_once(self, visit: Visit, limits: dict[str, float]) -> int:
+        signed_in = visit.token is not None
+        usual = (
+            self._settings.gateway_concurrent_queries
+            if signed_in
+            else self._settings.gateway_anonymous_concurrent_queries
+        )
+        return int(limits.get("concurrent_queries", usual))
+
+
+class Metered:
+    """One answer on its way."""
+
+    def __init__(
+        self,
+        meter: Meter,
+        visit: Visit,
+        limits: dict[str, float],
+        slot: Slot | None,
+        spendings: list[Spending],
+    ) -> None:
+        self._meter, self._visit, self._limits = meter, visit, limits
+        self._slot, self._spendings = slot, spendings
+        self._begun_at, self._rows, self._bytes, self._ended = time.monotonic(), 0, 0, False
+        once = visit.charged_once_as
+        jti = str(uuid5(NAMESPACE_URL, f"urn:hanoiic:{once}") if once else uuid4())
+        self.receipt = Receipt(statement(visit), jti) if meter.receipts else None
+
+    @property
+    def timeout_s(self) -> float:
+        """The engine time that the terms allow, in seconds."""
+        return self._limits.get("timeout_s", float("inf"))
+
+    def rows(self, count: int) -> None:
+        """So many more rows are about to be sent. Raises QuotaExceeded, AnswerTooLarge,
+        DecisionUnavailable."""
+        self._rows += count
+        self._within("rows_per_answer", self._rows, "limit_rows")
+        for spending in self._spendings:
+            spending.spend(count, 0)
+
+    def sending(self, data: bytes) -> None:
+        """These bytes are about to be sent. Raises as `rows`."""
+        self.counted(len(data))
+        if self.receipt:
+            self.receipt.add(data)
+
+    def counted(self, byte_count: int) -> None:
+        """So many bytes are about to be sent, of a file whose digest is known otherwise."""
+        self._bytes += byte_count
+        self._within("bytes_per_answer", self._bytes, "limit_bytes")
+        for spending in self._spendings:
+            spending.spend(0, byte_count)
+        if self._slot:
+            self._slot.renew()
+
+    def finish(self) -> None:
+        """The answer is complete."""
+        if self._end("answered", "") and self.receipt and self._meter.receipts:
+            self.receipt.rows = self._rows
+            result = self.receipt.result(self._visit.media_type)
+            self._meter.receipts.complete(self.receipt, self._visit.issuer, result)
+
+    def break_off(self, reason: str) -> None:
+        """The answer ended early; what was sent counts. After `finish` it does nothing."""
+        self._end("broken_off", reason)
+
+    def fail(self, error: GatewayError) -> None:
+        """The answer was refused before its first byte."""
+        self._end("refused", error.code)
+
+    def _end(self, outcome: str, reason: str) -> bool:
+        if self._ended:
+            return False
+        self._ended = True
+        if self._slot:
+            self._slot.free()
+        for spending in self._spendings:
+            spending.end()
+        self._meter._events.record(
+            event(
+                self._visit, outcome, reason=reason, rows=self._rows, bytes=self._bytes,
+                duration_s=round(time.monotonic() - self._begun_at, 4),
+                receipt=self.receipt.jti if self.receipt and outcome == "answered" else None,
+            )
+        )  # fmt: skip
+        return True
+
+    def _within(self, limit: str, amount: int, fact: str) -> None:
+        most = self._limits.get(limit)
+        if most is not None and amount > most:
+            facts: dict[str, Any] = {fact: int(most)}
+            raise AnswerTooLarge(**facts)
+
+
+def strictest(decisions: Iterable[TableDecision]) -> dict[str, float]:
+    """Of the limits of several tables the lowest of each."""
+    found: dict[str, float] = {}
+    for each in decisions:
+        for name, value in each.limits.items():
+            found[name] = min(value, found.get(name, float("inf")))
+    return found
+
+
+def statement(visit: Visit) -> dict[str, Any]:
+    """The members of a receipt that are known before the answer."""
+    return {
+        "sub": visit.decision.organization or visit.decision.username or "anonymous",
+        "query_sha256": hashlib.sha256(visit.query.encode()).hexdigest(),
+        "tables": [
+            {
+                "name": each.table,
+                "version": each.version.number,
+                "content_hash": each.version.content_hash,
+                "edition": each.decision.edition,
+                "agreement": each.decision.agreement,
+                "licence": {
+                    name: each.decision.licence.get(name) for name in ("id", "version", "hash")
+                },
+            }
+            for each in visit.shelved
+        ],
+    }
+
+
+def event(visit: Visit, outcome: str, **more: Any) -> dict[str, Any]:
+    """What the portal is told of a visit (docs/architecture.md, "Events")."""
+    decision = visit.decision
+    return {
+        "id": str(uuid4()),
+        "at": datetime.now(UTC).isoformat(),
+        "request_id": logs.request_id(),
+        "door": visit.door,
+        "action": visit.action,
+        "token_id": decision.token_id,
+        "client_id": decision.client_id,
+        "sub": decision.sub,
+        "organization_id": decision.organization_id,
+        "outcome": outcome,
+        "tables": [
+            {
+                "name": each.table,
+                "version": each.version.number,
+                "edition": each.decision.edition,
+                "agreement": each.decision.agreement,
+                "licence": _named(each.decision.licence),
+            }
+            for each in visit.shelved
+        ],
+        **more,
+    }
+
+
+def _named(licence: Mapping[str, Any]) -> str | None:
+    return f"{licence['id']}@{licence.get('version')}" if licence.get("id") else None

@@ -1,0 +1,211 @@
+"""Quotas of agreements: leased from the portal in blocks, spent here, settled with the portal.
+
+The portal counts what all gateways together have leased and used, so a quota is never overdrawn.
+A block saves asking for every query; what is left of it goes back when its caller is quiet.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from api_gateway.errors import DecisionUnavailable, QuotaExceeded
+from api_gateway.portal import PortalActions, Refused, Unreachable
+from lake import logs
+
+log = logging.getLogger(__name__)
+
+Amounts = dict[str, int]
+ROWS_BLOCK = 100_000
+BYTES_BLOCK = 64 * 1024 * 1024
+# A hundredth of what is left, so that two gateways rarely hold what the other needs.
+_BLOCK_SHARE, _MOST_QUERIES = 100, 50
+_IDLE_S = 2.0
+_EXTEND_S = 10.0
+
+
+@dataclass
+class Lease:
+    """A block of an agreement's quota; `granted` lacks what the quota does not limit."""
+
+    id: str
+    agreement: str
+    granted: Amounts
+    # Asked for with an idempotency key of the caller: for one answer and its repetitions.
+    once: bool = False
+    used: Amounts = field(default_factory=lambda: {"queries": 0, "rows": 0, "bytes": 0})
+    running: int = 0
+    touched_at: float = field(default_factory=time.monotonic)
+    settled: bool = False
+
+    def left(self, what: str) -> float:
+        return self.granted.get(what, float("inf")) - self.used[what]
+
+    @property
+    def spent(self) -> bool:
+        return self.once or self.left("queries") < 1
+
+
+class Spending:
+    """One answer's use of a quota, from its begin to `end`."""
+
+    def __init__(self, ledger: Ledger, lease: Lease, once: str | None) -> None:
+        self._ledger, self._leases, self._once = ledger, [lease], once
+
+    def spend(self, rows: int, byte_count: int) -> None:
+        """To be called before so much is sent. Raises QuotaExceeded, DecisionUnavailable."""
+        for what, amount in (("rows", rows), ("bytes", byte_count)):
+            amount -= self._ledger.use(self._leases[-1], what, amount)
+            while amount:
+                # A repeated answer asks for the same leases again, and pays nothing.
+                key = self._once and f"{self._once}:{len(self._leases)}"
+                lease = self._ledger.more(self._leases[0].agreement, what, amount, key)
+                self._leases.append(lease)
+                amount -= self._ledger.use(lease, what, amount)
+
+    def end(self) -> None:
+        """What was used counts; the rest goes back."""
+        self._ledger.ended(self._leases)
+
+
+class Ledger:
+    """Leases of this gateway process. Thread-safe."""
+
+    def __init__(self, actions: PortalActions) -> None:
+        self._actions = actions
+        self._lock = threading.Lock()
+        self._current: dict[str, Lease] = {}
+        self._open: dict[str, Lease] = {}
+        self._block: dict[str, int] = {}
+        self._closing = threading.Event()
+        threading.Thread(target=self._settle_regularly, name="quota", daemon=True).start()
+
+    def begin(self, agreement: str, once: str | None = None) -> Spending:
+        """Charge one query. `once`: the same answer again, under the same key, costs nothing.
+
+        Raises QuotaExceeded, DecisionUnavailable.
+        """
+        if once:
+            lease = self._lease(agreement, _blocks(1), key=once)
+            lease.once = True
+            with self._lock:
+                lease.running += 1
+                lease.used["queries"] = 1
+            return Spending(self, lease, once)
+        with self._lock:
+            current = self._current.get(agreement)
+            if current and not current.spent and not current.settled:
+                return self._begun(current)
+        fresh = self._lease_block(agreement)
+        with self._lock:
+            self._current[agreement] = fresh
+            return self._begun(fresh)
+
+    def use(self, lease: Lease, what: str, amount: int) -> int:
+        """Take up to `amount` rows or bytes of a lease; returns how much it had."""
+        with self._lock:
+            part = int(min(amount, lease.left(what)))
+            lease.used[what] += part
+            return part
+
+    def more(self, agreement: str, what: str, amount: int, key: str | None) -> Lease:
+        """Rows or bytes beyond the first block, for a running answer. Raises as `begin`."""
+        block = {"rows": ROWS_BLOCK, "bytes": BYTES_BLOCK}[what]
+        lease = self._lease(agreement, {"queries": 0, what: max(block, amount)}, key)
+        lease.once = True
+        with self._lock:
+            lease.running += 1
+        return lease
+
+    def ended(self, leases: list[Lease]) -> None:
+        with self._lock:
+            for lease in leases:
+                lease.running -= 1
+                lease.touched_at = time.monotonic()
+        for lease in leases:
+            if lease.spent and not lease.running:
+                self._settle(lease, final=True)
+
+    def close(self) -> None:
+        """Give everything back that is not used."""
+        self._closing.set()
+        for lease in list(self._open.values()):
+            self._settle(lease, final=True)
+
+    def _begun(self, lease: Lease) -> Spending:
+        lease.used["queries"] += 1
+        lease.running += 1
+        lease.touched_at = time.monotonic()
+        return Spending(self, lease, None)
+
+    def _lease_block(self, agreement: str) -> Lease:
+        block = self._block.get(agreement, 1)
+        try:
+            return self._lease(agreement, _blocks(block))
+        except QuotaExceeded:
+            if block == 1:
+                raise
+            return self._lease(agreement, _blocks(1))
+
+    def _lease(self, agreement: str, want: Amounts, key: str | None = None) -> Lease:
+        asked = {"agreement": agreement, "key": key or uuid4().hex, "want": want}
+        try:
+            said = self._actions.call("hanoiic_usage_lease", asked)
+        except Refused as refusal:
+            if refusal.code != "quota_exceeded":
+                raise DecisionUnavailable("the quota cannot be read now") from refusal
+            raise QuotaExceeded(
+                "the agreement's quota is used up",
+                quota=refusal.facts.get("quota"),
+                resets_at=refusal.facts.get("resets_at"),
+            ) from refusal
+        except Unreachable:
+            raise DecisionUnavailable(
+                "the portal cannot count this query now", headers={"Retry-After": "5"}
+            ) from None
+        lease = Lease(said["lease"], agreement, said["granted"])
+        remaining = (said.get("remaining") or {}).get("queries")
+        with self._lock:
+            self._open[lease.id] = lease
+            self._block[agreement] = (
+                _MOST_QUERIES
+                if remaining is None
+                else max(1, min(_MOST_QUERIES, int(remaining) // _BLOCK_SHARE))
+            )
+        return lease
+
+    def _settle(self, lease: Lease, *, final: bool) -> None:
+        with self._lock:
+            if lease.settled or (final and lease.running):
+                return
+            lease.settled = final
+            told: dict[str, Any] = {"lease": lease.id, "used": dict(lease.used), "final": final}
+        try:
+            self._actions.call("hanoiic_usage_settle", told)
+        except (Refused, Unreachable) as error:
+            # The portal settles it by itself when it expires.
+            log.warning("lease_not_settled", extra=logs.facts(error=type(error).__qualname__))
+        if final:
+            with self._lock:
+                self._open.pop(lease.id, None)
+                if self._current.get(lease.agreement) is lease:
+                    del self._current[lease.agreement]
+
+    def _settle_regularly(self) -> None:
+        while not self._closing.wait(_IDLE_S / 2):
+            now = time.monotonic()
+            for lease in list(self._open.values()):
+                quiet_s = now - lease.touched_at
+                if not lease.running and quiet_s > _IDLE_S:
+                    self._settle(lease, final=True)
+                elif lease.running and quiet_s > _EXTEND_S:
+                    lease.touched_at = now
+                    self._settle(lease, final=False)
+
+
+def _blocks(queries: int) -> Amounts:
+    return {"queries": queries, "rows": ROWS_BLOCK, "bytes": BYTES_BLOCK}

@@ -1,0 +1,103 @@
+"""Receipts: a signed statement of what an answer was made of, and of its bytes.
+
+A JWS (RFC 7515, compact) signed with Ed25519 (RFC 8037). It is made when the answer is complete and
+kept for a day; the answer itself carries its number. The keys are served as a JWK set (RFC 7517).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import jwt
+import redis
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from jwt.algorithms import OKPAlgorithm
+
+from api_gateway.errors import ReceiptNotFound
+from lake import logs
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/jose"
+KEPT_S = 24 * 3600
+_KEY = "hanoiic:receipt:"
+
+
+@dataclass
+class Receipt:
+    """A receipt in the making: what the answer is made of; its bytes are added as they go out."""
+
+    facts: dict[str, Any]
+    jti: str = field(default_factory=lambda: str(uuid4()))
+    rows: int | None = None
+    byte_count: int = 0
+    _digest: Any = field(default_factory=hashlib.sha256)
+
+    def add(self, data: bytes) -> None:
+        self._digest.update(data)
+        self.byte_count += len(data)
+
+    def result(self, media_type: str) -> dict[str, Any]:
+        return {
+            "sha256": self._digest.hexdigest(),
+            "bytes": self.byte_count,
+            "rows": self.rows,
+            "media_type": media_type,
+        }
+
+
+class Receipts:
+    """Signs and keeps receipts; `key_file` holds a private Ed25519 key in PEM (PKCS #8)."""
+
+    def __init__(self, key_file: Path, client: redis.Redis) -> None:
+        key = load_pem_private_key(key_file.read_bytes(), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ValueError(f"{key_file} holds no Ed25519 key")
+        self._key, self._client = key, client
+        public: dict[str, Any] = OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)
+        self._jwk = {**public, "kid": thumbprint(public), "use": "sig", "alg": "EdDSA"}
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """The JWK set that receipts are checked with."""
+        return {"keys": [self._jwk]}
+
+    def complete(self, receipt: Receipt, issuer: str, result: dict[str, Any]) -> None:
+        """Sign a receipt and keep it. A receipt that cannot be kept is missing, not the answer."""
+        payload = {
+            "iss": issuer, "iat": int(time.time()), "jti": receipt.jti, **receipt.facts,
+            "result": result,
+        }  # fmt: skip
+        signed = jwt.encode(
+            payload, self._key, algorithm="EdDSA", headers={"kid": self._jwk["kid"]}
+        )
+        try:
+            self._client.set(_KEY + receipt.jti, signed, ex=KEPT_S)
+        except redis.RedisError as error:
+            log.warning("receipt_not_kept", extra=logs.facts(error=type(error).__qualname__))
+
+    def get(self, jti: str) -> str:
+        """A receipt in compact form. Raises ReceiptNotFound."""
+        try:
+            kept = self._client.get(_KEY + jti)
+        except redis.RedisError:
+            kept = None
+        if not isinstance(kept, bytes):
+            raise ReceiptNotFound
+        return kept.decode()
+
+
+def thumbprint(jwk: dict[str, Any]) -> str:
+    """The SHA-256 thumbprint of an Ed25519 key (RFC 7638, RFC 8037 section 2)."""
+    needed = json.dumps({name: jwk[name] for name in ("crv", "kty", "x")}, separators=(",", ":"))
+    digest = hashlib.sha256(needed.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -1,0 +1,264 @@
+"""Rates, slots, quotas, events and receipts, each alone on real Valkey and a portal over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import jwt
+import pytest
+import redis
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from pytest_httpserver import HTTPServer
+
+from api_gateway import quota
+from api_gateway.errors import (
+    DecisionUnavailable,
+    QuotaExceeded,
+    RateLimited,
+    ReceiptNotFound,
+    TooManyQueries,
+)
+from api_gateway.events import Events
+from api_gateway.portal import PortalActions
+from api_gateway.quota import Ledger
+from api_gateway.rates import Rates
+from api_gateway.receipts import Receipt, Receipts
+from api_gateway.slots import Slots
+from tests.api_gateway.quota_office import QuotaOffice
+from tests.servers import free_port, wait_for
+
+
+@pytest.fixture
+def client(valkey: str) -> redis.Redis:
+    return redis.Redis.from_url(valkey)
+
+
+@pytest.fixture
+def office(portal_server: HTTPServer) -> QuotaOffice:
+    portal_server.clear()
+    return QuotaOffice(portal_server)
+
+
+@pytest.fixture
+def actions(portal_server: HTTPServer) -> PortalActions:
+    return PortalActions(portal_server.url_for(""), "credential")
+
+
+@pytest.fixture
+def nowhere() -> redis.Redis:
+    return redis.Redis(port=free_port(), socket_connect_timeout=0.2)
+
+
+# Rates
+
+
+def test_a_minute_has_so_many_requests_for_all_gateways_together(client):
+    one, other = Rates(client), Rates(client)
+    allowances = [rates.count("caller-a", 4) for rates in (one, other, one, other)]
+    assert [each.left for each in allowances] == [3, 2, 1, 0]
+    assert allowances[0].headers["RateLimit-Policy"] == '"minute";q=4;w=60'
+    with pytest.raises(RateLimited) as refusal:
+        one.count("caller-a", 4)
+    assert 1 <= int(refusal.value.headers["Retry-After"]) <= 60
+    assert refusal.value.headers["RateLimit"].startswith('"minute";r=0;t=')
+    assert one.count("caller-b", 4).left == 3
+    assert one.count("caller-a", 0) is None
+
+
+def test_without_valkey_a_gateway_counts_alone(nowhere):
+    rates = Rates(nowhere)
+    rates.count("caller-c", 1)
+    with pytest.raises(RateLimited):
+        rates.count("caller-c", 1)
+
+
+# Slots
+
+
+def test_queries_at_once_are_counted_over_all_gateways(client):
+    one, other = Slots(client, wait_s=0.1), Slots(client, wait_s=0.1)
+    held = [one.take("org-a", 2), other.take("org-a", 2)]
+    with pytest.raises(TooManyQueries):
+        one.take("org-a", 2)
+    assert one.take("org-b", 2)
+    held[0].free()
+    assert other.take("org-a", 2)
+
+
+def test_a_slot_is_waited_for(client):
+    slots = Slots(client, wait_s=5)
+    first = slots.take("org-w", 1)
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(slots.take, "org-w", 1)
+        time.sleep(0.2)
+        assert not second.done()
+        first.free()
+        assert second.result(timeout=2)
+
+
+def test_the_slot_of_a_dead_gateway_comes_free(client, monkeypatch):
+    monkeypatch.setattr("api_gateway.slots.LEASE_S", 0.2)
+    slots = Slots(client, wait_s=2)
+    slots.take("org-d", 1)
+    assert slots.take("org-d", 1)
+
+
+def test_without_valkey_nothing_is_counted(nowhere):
+    assert Slots(nowhere, wait_s=0.1).take("org-x", 1) is None
+
+
+# Quotas
+
+
+def test_a_hundred_queries_for_320_parallel_calls_on_two_gateways(office, actions):
+    office.quota["a"] = {"queries": 100}
+    ledgers = [Ledger(actions), Ledger(actions)]
+
+    def ask(number: int) -> bool:
+        try:
+            ledgers[number % 2].begin("a").end()
+        except QuotaExceeded:
+            return False
+        return True
+
+    with ThreadPoolExecutor(32) as pool:
+        answered = sum(pool.map(ask, range(320)))
+    for ledger in ledgers:
+        ledger.close()
+    assert 90 <= answered <= 100
+    assert office.used["a"]["queries"] == answered == office.taken("a", "queries")
+
+
+def test_blocks_save_questions_and_go_back(office, actions):
+    office.quota["a"] = {"queries": 1000}
+    ledger = Ledger(actions)
+    for _ in range(50):
+        ledger.begin("a").end()
+    assert office.lease_calls < 10
+    wait_for(lambda: office.taken("a", "queries") == 50, "the rest of the block", 10)
+    ledger.close()
+
+
+def test_rows_beyond_the_quota_are_refused_before_they_go_out(office, actions, monkeypatch):
+    monkeypatch.setattr(quota, "ROWS_BLOCK", 10)
+    office.quota["a"] = {"rows": 25}
+    ledger = Ledger(actions)
+    spending = ledger.begin("a")
+    for _ in range(5):
+        spending.spend(5, 1_000_000_000)
+    with pytest.raises(QuotaExceeded) as refusal:
+        spending.spend(1, 0)
+    assert refusal.value.facts == {"quota": "rows", "resets_at": 1800000000}
+    spending.end()
+    ledger.close()
+    assert office.used["a"]["rows"] == 25
+
+
+def test_one_key_and_eleven_retries_are_charged_once(office, actions, monkeypatch):
+    monkeypatch.setattr(quota, "ROWS_BLOCK", 10)
+    office.quota["a"] = {"queries": 100, "rows": 1000}
+    ledgers = [Ledger(actions), Ledger(actions)]
+    for number in range(12):
+        spending = ledgers[number % 2].begin("a", "key-1")
+        spending.spend(34, 0)
+        spending.end()
+    for ledger in ledgers:
+        ledger.close()
+    assert office.used["a"] == {"queries": 1, "rows": 34, "bytes": 0}
+
+
+def test_a_portal_that_is_away_counts_nothing(office, actions):
+    office.quota["a"] = {"queries": 5}
+    ledger = Ledger(actions)
+    office.away = True
+    with pytest.raises(DecisionUnavailable):
+        ledger.begin("a")
+    ledger.close()
+
+
+# Events
+
+
+def test_events_arrive_once_also_after_the_portal_was_away(office, actions, tmp_path):
+    events = Events(actions, tmp_path)
+    office.away = True
+    events.record({"id": "1"})
+    time.sleep(1.2)
+    assert office.events == []
+    office.away = False
+    events.record({"id": "2"})
+    wait_for(lambda: len(office.events) == 2, "the events", 5)
+    events.close()
+    assert [each["id"] for each in office.events] == ["1", "2"]
+    assert (tmp_path / f"events-{os.getpid()}.jsonl").read_text() == ""
+
+
+def test_the_events_of_a_killed_gateway_are_sent_by_the_next(office, actions, tmp_path):
+    killed = f"""
+import os, signal
+from pathlib import Path
+from api_gateway.events import Events
+from api_gateway.portal import PortalActions
+events = Events(PortalActions("http://127.0.0.1:{free_port()}", "x"), Path({str(tmp_path)!r}))
+events.record({{"id": "before the kill"}})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", killed], check=False, timeout=60)
+    (left,) = tmp_path.glob("events-*.jsonl")
+    with left.open("a") as journal:
+        journal.write('{"id": "cut off')
+    Events(actions, tmp_path).close()
+    assert office.events == [{"id": "before the kill"}]
+    Events(actions, tmp_path).close()
+    assert len(office.events) == 1
+
+
+# Receipts
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    file = tmp_path / "receipt.key"
+    file.write_bytes(
+        Ed25519PrivateKey.generate().private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+    )
+    return file
+
+
+def test_a_receipt_is_signed_over_the_answers_bytes(client, key_file):
+    receipts = Receipts(key_file, client)
+    receipt = Receipt({"sub": "startup", "tables": [{"name": "bus_stops", "version": 2}]})
+    for part in (b'{"rows": ', b"[]}"):
+        receipt.add(part)
+    receipt.rows = 0
+    with pytest.raises(ReceiptNotFound):
+        receipts.get(receipt.jti)
+    receipts.complete(receipt, "https://gateway.test", receipt.result("application/json"))
+    signed = receipts.get(receipt.jti)
+    keys = jwt.PyJWKSet.from_dict(json.loads(json.dumps(receipts.keys)))
+    key = keys[jwt.get_unverified_header(signed)["kid"]]
+    told = jwt.decode(signed, key.key, algorithms=["EdDSA"])
+    assert told["jti"] == receipt.jti
+    assert told["result"] == {
+        "sha256": hashlib.sha256(b'{"rows": []}').hexdigest(),
+        "bytes": 12,
+        "rows": 0,
+        "media_type": "application/json",
+    }
+    forged = signed[:-4] + ("AAAA" if signed[-4:] != "AAAA" else "BBBB")
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.decode(forged, key.key, algorithms=["EdDSA"])
