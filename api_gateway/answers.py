@@ -5,7 +5,6 @@ The first rows are fetched before the header, so that most failures still get th
 
 from __future__ import annotations
 
-import itertools
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -46,10 +45,14 @@ def answer(
         "columns": [{"name": name, "type": str(kind)} for name, kind in columns],
         "truncated": truncated,
     }
-    frames.send_json(sock, frames.HEADER, header)
+    count = first.num_rows if first is not None else 0
+    frames.send_json(sock, frames.HEADER, header | {"first_rows": count})
     writer = _WRITERS[wanted](lambda data: _send(sock, data), schema, row, job["envelope"] | header)
-    count = 0
-    for batch in itertools.chain([first] if first is not None else [], _timed(reader, running)):
+    if first is not None:
+        writer.write(first)
+    for batch in _timed(reader, running):
+        # Told before they are sent: the gateway may have to stop here.
+        frames.send(sock, frames.ROWS, str(batch.num_rows).encode())
         count += batch.num_rows
         writer.write(batch)
     writer.close(count)

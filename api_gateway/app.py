@@ -9,6 +9,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import redis
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
@@ -22,9 +23,10 @@ from api_gateway.errors import (
     RangeMissing,
     TooLarge,
 )
+from api_gateway.meter import Meter
 from api_gateway.portal import PortalActions
 from api_gateway.query import Gateway
-from api_gateway.routes import downloads, index, sql, tables
+from api_gateway.routes import caller, downloads, index, receipts, sql, tables
 from api_gateway.settings import BODY_BYTES, Settings
 from lake import logs
 from lake import settings as lake_settings
@@ -32,19 +34,25 @@ from lake import settings as lake_settings
 log = logging.getLogger(__name__)
 
 _EXPOSED = (
-    "Content-Disposition, Content-Range, ETag, Hanoiic-Row-Limit, Hanoiic-Table-Versions, "
-    "Hanoiic-Truncated, Link, Retry-After, WWW-Authenticate, X-Request-Id"
+    "Content-Disposition, Content-Range, ETag, Hanoiic-Receipt, Hanoiic-Row-Limit, "
+    "Hanoiic-Table-Versions, Hanoiic-Truncated, Link, RateLimit, RateLimit-Policy, Retry-After, "
+    "WWW-Authenticate, X-Request-Id"
 )
 # Any page may ask, as a public API should allow; without cookies there is nothing to steal.
 _HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Request-Id, Range",
+    "Access-Control-Allow-Headers": (
+        "Authorization, Content-Type, Idempotency-Key, X-Request-Id, Range"
+    ),
     "Access-Control-Expose-Headers": _EXPOSED,
     "Access-Control-Max-Age": "86400",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
+_VALKEY_S = 1.0
+# Pages about data; those about the gateway itself are not counted.
+_COUNTED = frozenset({"tables", "sql", "downloads", "receipts"})
 _HTTP_ERRORS: dict[int, type[GatewayError]] = {
     400: BadRequest,
     404: NotFound,
@@ -54,7 +62,7 @@ _HTTP_ERRORS: dict[int, type[GatewayError]] = {
 }
 
 
-def create_app(settings: Settings | None = None, decisions: Decisions | None = None) -> Flask:
+def create_app(settings: Settings | None = None) -> Flask:
     """The application. Without arguments everything is told by the environment.
 
     Raises what `lake.settings` raises when the settings do not describe a gateway.
@@ -66,12 +74,13 @@ def create_app(settings: Settings | None = None, decisions: Decisions | None = N
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
     app.url_map.strict_slashes = False
-    gateway = Gateway(settings, decisions or _decisions(settings))
+    gateway = _gateway(settings)
     app.extensions["hanoiic_gateway"] = gateway
     atexit.register(gateway.close)
-    for room in (index, tables, sql, downloads):
+    for room in (index, tables, sql, downloads, receipts):
         app.register_blueprint(room.pages)
     _carry_request_id(app)
+    _count_requests(app, gateway)
     _answer_problems(app)
     _warn_of_missing_locks(gateway)
     return app
@@ -83,12 +92,17 @@ def _from_environment() -> Settings:
     return lake_settings.load(Settings, os.environ, home_file=file)
 
 
-def _decisions(settings: Settings) -> Decisions:
+def _gateway(settings: Settings) -> Gateway:
     credential = lake_settings.read_secret(settings.gateway_credential_file)
-    return Decisions(
-        CkanPortal(PortalActions(settings.portal_url, credential)),
-        ValkeyEpoch(lake_settings.read_secret(settings.redis_url_file)),
+    actions = PortalActions(settings.portal_url, credential)
+    valkey = redis.Redis.from_url(
+        lake_settings.read_secret(settings.redis_url_file),
+        socket_timeout=_VALKEY_S,
+        socket_connect_timeout=_VALKEY_S,
+        health_check_interval=30,
     )
+    decisions = Decisions(CkanPortal(actions), ValkeyEpoch(valkey))
+    return Gateway(settings, decisions, Meter(settings, actions, valkey))
 
 
 def _carry_request_id(app: Flask) -> None:
@@ -122,6 +136,20 @@ def _carry_request_id(app: Flask) -> None:
     def end(_: BaseException | None) -> None:
         if stack := g.pop("stack", None):
             stack.close()
+
+
+def _count_requests(app: Flask, gateway: Gateway) -> None:
+    @app.before_request
+    def count() -> None:
+        if request.blueprint in _COUNTED and request.method != "OPTIONS":
+            who = caller()
+            g.allowance = gateway.meter.request(who.token, who.address)
+
+    @app.after_request
+    def tell(response: Response) -> Response:
+        if allowance := g.pop("allowance", None):
+            response.headers.extend(allowance.headers)
+        return response
 
 
 def _answer_problems(app: Flask) -> None:

@@ -135,10 +135,8 @@ class CkanPortal:
 class ValkeyEpoch:
     """The epoch at `hanoiic:epoch`; a missing key is epoch 0."""
 
-    def __init__(self, url: str) -> None:
-        self._client = redis.Redis.from_url(
-            url, socket_timeout=1.0, socket_connect_timeout=1.0, health_check_interval=30
-        )
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
 
     def read(self) -> int:
         try:

@@ -1,7 +1,8 @@
 """Frames between the web process and a query process: kind (1 byte), length (4 bytes), payload.
 
 A query process answers a job with one HEADER, any number of DATA and one END, or with FAILED at any
-point before END.
+point before END. Each batch but the first, which HEADER tells of, is preceded by ROWS: how many
+rows the DATA after it adds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import socket
 import struct
 from typing import Any
 
-JOB, HEADER, DATA, END, FAILED = b"J", b"H", b"D", b"E", b"X"
+JOB, HEADER, ROWS, DATA, END, FAILED = b"J", b"H", b"R", b"D", b"E", b"X"
 _PREFIX = struct.Struct("!cI")
 LONGEST = 64 * 1024 * 1024
 

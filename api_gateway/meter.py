@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
@@ -182,6 +183,14 @@ class Metered:
             self.receipt.rows = self._rows
             result = self.receipt.result(self._visit.media_type)
             self._meter.receipts.complete(self.receipt, self._visit.issuer, result)
+
+    def finish_file(self, file: Path) -> None:
+        """The answer is a file of the lake, and it was sent."""
+        if self._end("answered", "") and self.receipt and self._meter.receipts:
+            self.receipt.rows = self._rows
+            self._meter.receipts.complete_file(
+                self.receipt, self._visit.issuer, self._visit.media_type, file
+            )
 
     def break_off(self, reason: str) -> None:
         """The answer ended early; what was sent counts. After `finish` it does nothing."""

@@ -2,7 +2,9 @@
 
 SQL ──gate──► the tables it touches ──portal──► may the caller read them all?
                                                     │
-    bytes ◄──relay── query process ◄──shelf── their versions and files
+                                  shelf: their versions and files
+                                                    │
+    bytes ◄──relay── query process ◄──meter── limits and quotas
 """
 
 from __future__ import annotations
@@ -10,9 +12,8 @@ from __future__ import annotations
 import json
 import logging
 import socket
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -22,14 +23,17 @@ from api_gateway.decisions import Decisions, fingerprint
 from api_gateway.engine import quoted
 from api_gateway.errors import (
     BY_CODE,
+    AccessDenied,
     GatewayError,
     QueryTimeout,
     TooComplex,
-    WorkerDied,
 )
+from api_gateway.formats import FORMATS
 from api_gateway.gate import Statement
+from api_gateway.meter import Meter, Metered, Visit
 from api_gateway.pool import Lease, Pool
 from api_gateway.processes import ClientGone, Nursery
+from api_gateway.running import Flow, Running
 from api_gateway.settings import GATE_TIMEOUT_S, QUEUE_S, Settings
 from api_gateway.shelf import Shelf, Shelved
 from api_gateway.verdicts import require_locks, require_network, require_permits
@@ -42,17 +46,18 @@ _GRACE_S = 2.0
 _GATE_PROCESSES = 2
 # A reading depends on nothing but the SQL: the same text, up to this long, is read once.
 _REMEMBERED_SQL = 4096
-# How often an answer that is being sent asks whether it may go on.
-_RECHECK_S = 2.0
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: its token, its connection, watched for a hang-up, and its IP address."""
+    """Who asks: its token, its connection, watched for a hang-up, its IP address, the address it
+    reached the gateway at, and the key under which it repeats a request."""
 
     token: str | None
     connection: socket.socket | None = None
     address: str | None = None
+    reached_at: str = ""
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Answer:
     asked: Asked
     shelved: tuple[Shelved, ...]
     truncated: bool
+    receipt: str | None
     chunks: Iterator[bytes]
     end: Callable[[], None]
 
@@ -69,9 +75,11 @@ class Answer:
 class Gateway:
     """The parts a request passes; one for a web process."""
 
-    def __init__(self, settings: Settings, decisions: Decisions) -> None:
+    def __init__(self, settings: Settings, decisions: Decisions, meter: Meter) -> None:
         self.settings = settings
         self.decisions = decisions
+        self.meter = meter
+        self.running = Running(decisions)
         self.shelf = Shelf(settings.lake_root)
         self.nursery = Nursery(settings)
         self.pool = Pool(self.nursery, settings.worker_count, QUEUE_S, spare=True)
@@ -82,29 +90,43 @@ class Gateway:
         """Answer a caller's SQL. Raises any GatewayError."""
         short = len(asked.sql) <= _REMEMBERED_SQL
         statement = self._remembered(asked.sql) if short else self._read(asked.sql)
-        return self._answer(statement, asked, caller, "query")
+        visit = self.visit("sql", "query", statement, asked, caller)
+        return self._answer(statement, asked, caller, visit)
 
     def download(self, table: str, asked: Asked, caller: Caller) -> Answer:
         """Answer with a whole table. Raises any GatewayError."""
-        whole = Statement(f"SELECT * FROM {quoted(table)}", (table,))  # noqa: S608
-        return self._answer(whole, asked, caller, "download")
+        statement = whole(table)
+        visit = self.visit("file", "download", statement, asked, caller)
+        return self._answer(statement, asked, caller, visit)
 
-    def take(
-        self, tables: tuple[str, ...], asked: Asked, caller: Caller, action: str
-    ) -> tuple[Shelved, ...]:
-        """The tables at the versions asked for, if the caller may read every one of them."""
+    def visit(
+        self, door: str, action: str, statement: Statement, asked: Asked, caller: Caller
+    ) -> Visit:
+        """The statement's tables at the versions asked for, if the caller may read all of them."""
+        tables = statement.tables
         decision = self.decisions.decide(caller.token, tables, action)
-        require_network(decision, caller.address)
-        require_permits(decision, tables, caller.token, self.decisions)
+        visit = Visit(
+            door, action, caller.token, caller.address, decision, (), _question(statement, asked),
+            FORMATS[asked.format].media_type, caller.reached_at, caller.idempotency_key,
+        )  # fmt: skip
+        try:
+            require_network(decision, caller.address)
+            require_permits(decision, tables, caller.token, self.decisions)
+        except AccessDenied as error:
+            self.meter.refused(visit, error)
+            raise
         if not self.settings.allow_weak_sandbox:
             require_locks(decision, tables, self.nursery.locks)
-        return tuple(
+        shelved = (
             self.shelf.take(name, decision.of(name), asked.as_of.of(name)) for name in tables
         )
+        return replace(visit, shelved=tuple(shelved))
 
     def close(self) -> None:
-        """End every query process."""
+        """End every query process, settle what is owed."""
+        self.running.close()
         self.nursery.close()
+        self.meter.close()
 
     def _read(self, sql: str) -> Statement:
         gate.measure(sql)
@@ -118,20 +140,56 @@ class Gateway:
         trees = json.loads(payload)
         return gate.accept(sql, trees["parsed"], trees["printed"], trees["again"])
 
-    def _answer(self, statement: Statement, asked: Asked, caller: Caller, action: str) -> Answer:
-        shelved = self.take(statement.tables, asked, caller, action)
-        sources = [each.source for each in shelved]
+    def _answer(self, statement: Statement, asked: Asked, caller: Caller, visit: Visit) -> Answer:
+        metered = self.meter.begin(visit)
+        timeout_s = min(
+            asked.timeout_s or metered.timeout_s, metered.timeout_s, self.settings.gateway_timeout_s
+        )
+        try:
+            lease = self._begun(statement, asked, caller, visit, metered, timeout_s)
+            try:
+                header = self._first(lease, asked, timeout_s)
+                metered.rows(header["first_rows"])
+            except BaseException:
+                lease.end()
+                raise
+        except GatewayError as error:
+            metered.fail(error)
+            raise
+        except BaseException as error:
+            metered.break_off(type(error).__name__)
+            raise
+        flow = self.running.begin(visit, caller.connection)
+
+        def end() -> None:
+            self.running.end(flow)
+            lease.end()
+            metered.break_off("client_gone")
+
+        chunks = self._relay(lease, timeout_s, metered, flow)
+        receipt = metered.receipt.jti if metered.receipt else None
+        return Answer(asked, visit.shelved, header["truncated"], receipt, chunks, end)
+
+    def _begun(
+        self,
+        statement: Statement,
+        asked: Asked,
+        caller: Caller,
+        visit: Visit,
+        metered: Metered,
+        timeout_s: float,
+    ) -> Lease:
+        sources = [each.source for each in visit.shelved]
         lease = self.pool.lease((fingerprint(caller.token), frozenset(sources)), sources)
         try:
-            timeout_s = min(asked.timeout_s or 1e9, self.settings.gateway_timeout_s)
-            lease.process.ask(_job(statement, asked, shelved, timeout_s), caller.connection)
-            header = self._first(lease, asked, timeout_s)
+            job = _job(statement, asked, visit.shelved, timeout_s)
+            if metered.receipt:
+                job["envelope"]["receipt"] = metered.receipt.jti
+            lease.process.ask(job, caller.connection)
         except BaseException:
             lease.end()
             raise
-        recheck = (caller.token, statement.tables, action)
-        chunks = self._relay(lease, timeout_s, recheck)
-        return Answer(asked, shelved, header["truncated"], chunks, lease.end)
+        return lease
 
     def _first(self, lease: Lease, asked: Asked, timeout_s: float) -> dict[str, Any]:
         try:
@@ -146,45 +204,53 @@ class Gateway:
         raise _reported(content, asked, timeout_s, self.settings.gateway_memory_mb)
 
     def _relay(
-        self, lease: Lease, timeout_s: float, recheck: tuple[str | None, tuple[str, ...], str]
+        self, lease: Lease, timeout_s: float, metered: Metered, flow: Flow
     ) -> Iterator[bytes]:
         """The answer's bytes. What goes wrong now can only break the connection off: the caller
         sees an incomplete answer, never a short one that looks whole."""
-        checked_at, epoch = time.monotonic(), self.decisions.epoch()
         try:
-            while True:
+            while not flow.stopped:
                 kind, payload = lease.process.receive(timeout_s + _GRACE_S)
                 if kind == frames.END:
                     lease.finish()
+                    metered.finish()
                     return
-                if kind != frames.DATA:
+                if kind == frames.ROWS:
+                    metered.rows(int(payload))
+                elif kind == frames.DATA:
+                    metered.sending(payload)
+                    yield payload
+                else:
                     raise Interrupted(json.loads(payload)["code"])
-                yield payload
-                if time.monotonic() - checked_at > _RECHECK_S:
-                    checked_at, epoch = time.monotonic(), self._still_permitted(epoch, recheck)
-        except (TimeoutError, WorkerDied) as error:
-            raise Interrupted(type(error).__name__) from error
+            raise Interrupted(flow.stopped)
+        except Interrupted as error:
+            metered.break_off(str(error))
+            raise
+        except (TimeoutError, GatewayError) as error:
+            code = error.code if isinstance(error, GatewayError) else "query_timeout"
+            metered.break_off(code)
+            raise Interrupted(code) from error
         except ClientGone:
             log.info("client_gone")
         finally:
+            self.running.end(flow)
             lease.end()
-
-    def _still_permitted(
-        self, epoch: int | None, recheck: tuple[str | None, tuple[str, ...], str]
-    ) -> int | None:
-        now = self.decisions.epoch()
-        if now != epoch or now is None:
-            token, tables, action = recheck
-            try:
-                decision = self.decisions.decide(token, tables, action)
-                require_permits(decision, tables, token, self.decisions)
-            except GatewayError as error:
-                raise Interrupted(error.code) from error
-        return now
+            metered.break_off("client_gone")
 
 
 class Interrupted(Exception):
     """An answer that cannot be completed after its first bytes were sent."""
+
+
+def whole(table: str) -> Statement:
+    """The statement that reads a whole table."""
+    return Statement(f"SELECT * FROM {quoted(table)}", (table,))  # noqa: S608
+
+
+def _question(statement: Statement, asked: Asked) -> str:
+    """What is asked, as a text that is the same for the same answer."""
+    asked_for = {"sql": statement.sql, "params": asked.params, "limit": asked.limit}
+    return json.dumps(asked_for, ensure_ascii=False, sort_keys=True)
 
 
 def _job(

@@ -62,6 +62,10 @@ class Home:
         return self.root / "spill"
 
     @property
+    def events(self) -> Path:
+        return self.root / "events"
+
+    @property
     def departments(self) -> Path:
         return self.root / "departments"
 
@@ -99,7 +103,14 @@ class Home:
         """
         folders = (
             *(self.root, self.etc, self.secrets, self.valkey, self.storage, self.lake, self.raw),
-            *(self.spill, self.departments, self.logs, self.run, self.supervisor_socket.parent),
+            *(
+                self.spill,
+                self.events,
+                self.departments,
+                self.logs,
+                self.run,
+                self.supervisor_socket.parent,
+            ),
         )
         try:
             for folder in folders:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from dataclasses import replace
 from typing import cast
 
 from flask import current_app, request
@@ -28,16 +29,19 @@ def caller() -> Caller:
         connection.settimeout(STALL_S)
     else:
         connection = None
+    who = Caller(
+        None, connection, request.remote_addr, public_url(), request.headers.get("Idempotency-Key")
+    )
     said = request.headers.get("Authorization", "").strip()
     if not said:
-        return Caller(None, connection, request.remote_addr)
+        return who
     if not (match := _BEARER.fullmatch(said)):
         raise TokenInvalid(
             "send Authorization: Bearer hic_…",
             headers={"WWW-Authenticate": 'Bearer realm="hanoiic", error="invalid_request"'},
             token_error="token_unknown",  # noqa: S106
         )
-    return Caller(match[1], connection, request.remote_addr)
+    return replace(who, token=match[1])
 
 
 def public_url() -> str:

@@ -24,6 +24,8 @@ def streamed(answer: Answer) -> Response:
         response.headers["Hanoiic-Row-Limit"] = str(answer.asked.limit)
         response.headers["Hanoiic-Truncated"] = "true" if answer.truncated else "false"
     describe(response, answer.shelved)
+    if answer.receipt:
+        response.headers["Hanoiic-Receipt"] = answer.receipt
     return response
 
 

@@ -19,6 +19,7 @@ from tests import servers
 from tests.api_gateway import gateway as gateways
 from tests.api_gateway.gateway import Gateway
 from tests.api_gateway.portal import CREDENTIAL, STARTUP, FakePortal, deny, permit
+from tests.api_gateway.quota_office import QuotaOffice
 
 STOPS = pa.table(
     {
@@ -111,6 +112,11 @@ def settings(folder: Path, lake: Lake, valkey: str, portal_server: HTTPServer) -
         "GATEWAY_SPILL_DIR": str(folder / "spill"),
         "GATEWAY_MEMORY_MB": 256,
         "GATEWAY_WORKERS": 4,
+        "GATEWAY_EVENTS_DIR": str(folder / "events"),
+        "GATEWAY_REQUESTS_PER_MINUTE": 0,
+        "GATEWAY_ANONYMOUS_REQUESTS_PER_MINUTE": 0,
+        "GATEWAY_CONCURRENT_QUERIES": 0,
+        "GATEWAY_ANONYMOUS_CONCURRENT_QUERIES": 0,
         **secrets,
     }
 
@@ -126,7 +132,7 @@ def portal(portal_server: HTTPServer, valkey: str) -> FakePortal:
     """Fresh for every test, with its own epoch: nothing a gateway remembers is left."""
     portal_server.clear()
     client = redis.Redis.from_url(valkey)
-    portal = FakePortal(portal_server, client)
+    portal = FakePortal(portal_server, client, QuotaOffice(portal_server))
     everyone = {name: permit(title="Điểm dừng xe buýt") for name in
                 ("bus_stops", "wards", "typed", "empty", "big")}  # fmt: skip
     portal.tables = {

@@ -11,6 +11,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from api_gateway.decisions import EPOCH_KEY
+from tests.api_gateway.quota_office import QuotaOffice
 
 CREDENTIAL = "credential-of-the-gateway"
 STARTUP = "hic_startup"
@@ -53,6 +54,7 @@ class FakePortal:
 
     server: HTTPServer
     valkey: redis.Redis
+    office: QuotaOffice
     tables: dict[str | None, dict[str, Any]] = field(default_factory=dict)
     token_errors: dict[str, str] = field(default_factory=dict)
     away: bool = False

@@ -1,0 +1,98 @@
+"""Answers that are being sent, and their end when their caller may no longer read them.
+
+One thread looks every second, so that neither a slow reader nor a file that the kernel sends by
+itself outlives a revocation for long.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+from api_gateway.decisions import Decisions
+from api_gateway.errors import AccessDenied, GatewayError
+from api_gateway.meter import Visit
+from api_gateway.verdicts import require_network, require_permits
+from lake import logs
+
+log = logging.getLogger(__name__)
+
+_INTERVAL_S = 1.0
+
+
+class Flow:
+    """One answer on its way. `stopped` is the reason's code once it must not go on."""
+
+    def __init__(self, visit: Visit, connection: socket.socket | None, epoch: int | None) -> None:
+        self.visit, self.epoch = visit, epoch
+        self._connection = connection
+        self.stopped: str | None = None
+
+    def stop(self, code: str) -> None:
+        """End it: what is not yet sent never will be, and the connection says so by closing."""
+        self.stopped = code
+        if self._connection:
+            try:
+                self._connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                log.debug("caller_already_gone")
+
+
+class Running:
+    """The flows of one gateway process. Thread-safe."""
+
+    def __init__(self, decisions: Decisions, now: Callable[[], float] = time.time) -> None:
+        self._decisions, self._now = decisions, now
+        self._flows: set[Flow] = set()
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        threading.Thread(target=self._look_regularly, name="running", daemon=True).start()
+
+    def begin(self, visit: Visit, connection: socket.socket | None) -> Flow:
+        """Watch an answer until `end`."""
+        # The epoch of before the decision would be right; an older one only looks once more.
+        flow = Flow(visit, connection, None)
+        with self._lock:
+            self._flows.add(flow)
+        return flow
+
+    def end(self, flow: Flow) -> None:
+        """The answer is over; safe to repeat."""
+        with self._lock:
+            self._flows.discard(flow)
+
+    def close(self) -> None:
+        self._closing.set()
+
+    def _look_regularly(self) -> None:
+        while not self._closing.wait(_INTERVAL_S):
+            with self._lock:
+                flows = list(self._flows)
+            if flows:
+                self._look(flows)
+
+    def _look(self, flows: list[Flow]) -> None:
+        epoch = self._decisions.epoch()
+        for flow in flows:
+            ended = flow.visit.decision.ends_at <= self._now()
+            if epoch is None or epoch != flow.epoch or ended:
+                try:
+                    self._require(flow.visit)
+                    flow.epoch = epoch
+                except GatewayError as error:
+                    code = str(error.facts.get("reason") or error.code)
+                    log.info("answer_stopped", extra=logs.facts(door=flow.visit.door, reason=code))
+                    flow.stop(code)
+                    self.end(flow)
+
+    def _require(self, visit: Visit) -> None:
+        tables = tuple(each.table for each in visit.shelved)
+        decision = self._decisions.decide(visit.token, tables, visit.action)
+        require_network(decision, visit.address)
+        require_permits(decision, tables, visit.token, self._decisions)
+        for each in visit.shelved:
+            if decision.of(each.table).edition != each.decision.edition:
+                raise AccessDenied(table=each.table, reason="edition_changed")
