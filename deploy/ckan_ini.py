@@ -75,6 +75,8 @@ class CkanIni:
     gateway_internal_url: str
     storage: Path
     source_secrets_key_file: Path
+    audit_key_file: Path
+    audit_checkpoints_file: Path
     notices: Mapping[str, str] = field(default_factory=dict)
     log_level: str = "INFO"
     testing: bool = False
@@ -122,6 +124,8 @@ class CkanIni:
             "hanoiic.gateway_user": GATEWAY_USER,
             "hanoiic.harvester_user": HARVESTER_USER,
             "hanoiic.source_secrets_key_file": str(self.source_secrets_key_file),
+            "hanoiic.audit_key_file": str(self.audit_key_file),
+            "hanoiic.audit_checkpoints_file": str(self.audit_checkpoints_file),
             **self.notices,
             **(TESTING if self.testing else {}),
         }

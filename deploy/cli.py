@@ -17,6 +17,7 @@ from typing import Any
 from deploy import doctor, up
 from deploy.errors import DeployError, NotRunning
 from deploy.home import Home
+from deploy.postgres import audit_tables
 from deploy.settings import Settings
 from deploy.supervision import Supervisor, end
 from lake.errors import SettingsError
@@ -82,6 +83,24 @@ def parser() -> argparse.ArgumentParser:
     logs.add_argument("-n", "--lines", type=int, default=20, help="how many lines (default 20)")
     reset = command("reset", run_reset, "stop the portal and delete all its data")
     reset.add_argument("--yes", action="store_true", help="don't ask")
+    audit = command("audit", run_audit, "check the audit's chain, or sign where it stands")
+    audit.add_argument(
+        "what",
+        choices=("verify", "checkpoint", "sql"),
+        help="verify: name the first entry that was edited or removed (exit code 1); checkpoint: "
+        "sign the newest entry's hash; sql: print what makes the audit's tables",
+    )
+    audit.add_argument("--checkpoints", type=Path, help="another file of signed checkpoints")
+    audit.add_argument("--key", type=Path, help="the key in PEM; its public half will do to verify")
+    audit.add_argument("--json", action="store_true", help="for scripts")
+    receipt = command("receipt", run_receipt, "check the receipt of an answer of the gateway")
+    receipt.add_argument("what", choices=("verify",), help="check signature and result")
+    receipt.add_argument("file", type=Path, metavar="FILE", help="the receipt (a JWS)")
+    receipt.add_argument("--result", type=Path, help="the answer it is for, as downloaded")
+    receipt.add_argument(
+        "--keys", help="the gateway's public keys: URL or file (default: the gateway's URL)"
+    )
+    receipt.add_argument("--json", action="store_true", help="for scripts")
     check = command("doctor", run_doctor, "check what the portal needs, and say what to do")
     check.add_argument("--json", action="store_true", help="for scripts")
     return top
@@ -178,6 +197,33 @@ def run_reset(settings: Settings, options: argparse.Namespace) -> int:
         shutil.rmtree(linked.parent)
     print(f"Deleted {home.root}.")
     return 0
+
+
+def run_audit(settings: Settings, options: argparse.Namespace) -> int:
+    if options.what == "sql":
+        print(audit_tables())
+        return 0
+    home = Home(settings.home.resolve())
+    if not home.ckan_ini.exists():
+        raise NotRunning(f"There is no portal in {home.root} yet; `hanoiic up` makes one.")
+    command = ["ckanext.hanoiic.licensing.audit_command", options.what, "--ini", home.ckan_ini]
+    for name in ("checkpoints", "key"):
+        if getattr(options, name):
+            command += [f"--{name}", getattr(options, name)]
+    return run_module(*command, *(["--json"] if options.json else []))
+
+
+def run_receipt(settings: Settings, options: argparse.Namespace) -> int:
+    keys = options.keys or f"{settings.public_gateway_url}/v1/receipts/keys"
+    command = ["ckanext.hanoiic.licensing.receipt_command", options.file, "--keys", keys]
+    if options.result:
+        command += ["--result", options.result]
+    return run_module(*command, *(["--json"] if options.json else []))
+
+
+def run_module(module: str, *arguments: object) -> int:
+    """Run a command of another room in a process of its own, on this terminal."""
+    return subprocess.call([sys.executable, "-m", module, *map(str, arguments)])
 
 
 def run_doctor(settings: Settings, options: argparse.Namespace) -> int:

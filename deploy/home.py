@@ -12,6 +12,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
 from deploy.errors import DiskFull, HomeNotWritable
 
 FREE_BYTES_NEEDED = 1 << 30
@@ -70,6 +78,14 @@ class Home:
         return self.root / "departments"
 
     @property
+    def audit(self) -> Path:
+        return self.root / "audit"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.audit / "checkpoints.jws"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
@@ -103,14 +119,8 @@ class Home:
         """
         folders = (
             *(self.root, self.etc, self.secrets, self.valkey, self.storage, self.lake, self.raw),
-            *(
-                self.spill,
-                self.events,
-                self.departments,
-                self.logs,
-                self.run,
-                self.supervisor_socket.parent,
-            ),
+            *(self.spill, self.events, self.departments, self.audit, self.logs, self.run),
+            self.supervisor_socket.parent,
         )
         try:
             for folder in folders:
@@ -163,6 +173,17 @@ class Home:
     def password(self, role: str) -> str:
         """A person's first password: 96 random bits in sixteen characters that can be typed."""
         return self.secret(f"{role}_password", bytes_of_chance=12)
+
+    def signing_key(self, name: str) -> Path:
+        """The file of an Ed25519 key (PEM), made once; its public half lies beside it in .pub."""
+        path = self.secret_file(name)
+        if not path.exists():
+            key = Ed25519PrivateKey.generate()
+            private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+            write_private(path.with_suffix(".pub"), public.decode())
+            write_private(path, private.decode())
+        return path
 
     def secret_file(self, name: str) -> Path:
         return self.secrets / name

@@ -29,6 +29,8 @@ DATABASE = "hanoiic"
 PORTAL_ROLE = "hanoiic_portal"
 HARVEST_ROLE = "hanoiic_harvest"
 HARVEST_SCHEMA = "harvest"
+# Owns the audit's schema, and nobody signs in as it: what the portal adds it can't change.
+AUDIT_ROLE = "hanoiic_audit"
 
 SETTINGS = """\
 # Written by the launcher at every start.
@@ -187,6 +189,7 @@ class EmbeddedPostgres:
             )
             connection.execute("ALTER SCHEMA public OWNER TO " + PORTAL_ROLE)
             connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+            ensure_audit(connection)
 
 
 def ensure_role(connection: psycopg.Connection, role: str, password: str) -> None:
@@ -197,6 +200,43 @@ def ensure_role(connection: psycopg.Connection, role: str, password: str) -> Non
             sql.SQL(verb), sql.Identifier(role), sql.Literal(password)
         )
     )
+
+
+def ensure_audit(connection: psycopg.Connection, portal_role: str = PORTAL_ROLE) -> None:
+    """Make the audit's role, schema and tables, and let the portal add and read.
+
+    ``connection`` is a superuser's, to the portal's database. The tables are licensing's
+    (``audit.sql``); an audit that stands is left as it is.
+    """
+    role, portal = sql.Identifier(AUDIT_ROLE), sql.Identifier(portal_role)
+    known = "SELECT 1 FROM pg_roles WHERE rolname = %s"
+    if not connection.execute(known, (AUDIT_ROLE,)).fetchone():
+        connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(role))
+    with connection.transaction():
+        if connection.execute("SELECT to_regclass('hanoiic_audit.entry')").fetchone() == (None,):
+            connection.execute(sql.SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(role, role))
+            connection.execute(sql.SQL("SET LOCAL ROLE {}").format(role))
+            connection.execute(audit_tables().encode())
+            connection.execute("RESET ROLE")
+            connection.execute("RESET search_path")
+        for right in AUDIT_RIGHTS:
+            connection.execute(sql.SQL(right).format(role, portal))
+
+
+AUDIT_RIGHTS = (
+    "GRANT USAGE ON SCHEMA {} TO {}",
+    "GRANT SELECT ON {}.entry TO {}",
+    "GRANT INSERT (event, actor_id, dataset_id, subject_id, facts) ON {}.intake TO {}",
+)
+
+
+def audit_tables() -> str:
+    """The statements that make the audit's tables, as shipped with the licensing plugin."""
+    spec = importlib.util.find_spec("ckanext.hanoiic.licensing")
+    if spec is None or not spec.submodule_search_locations:
+        raise DatabaseFailed("The licensing plugin is not installed; run `make up` again.")
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    return (folder / "audit.sql").read_text(encoding="utf-8")
 
 
 def bundled_programs() -> Path:

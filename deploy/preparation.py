@@ -40,6 +40,8 @@ def write_configuration(plan: Plan) -> None:
     home.secret("harvest_mask.key")
     # 32 random bytes: a key of Fernet.
     home.secret("source_secrets.key")
+    # Signs the answers' receipts; the gateway reads it.
+    home.signing_key("receipt_signing.key")
     CkanIni(
         secret_key=home.secret("ckan"),
         database_url=database_url,
@@ -51,6 +53,8 @@ def write_configuration(plan: Plan) -> None:
         storage=home.storage,
         notices=notices.read(settings.notices_file),
         source_secrets_key_file=home.secret_file("source_secrets.key"),
+        audit_key_file=home.signing_key("audit_signing.key"),
+        audit_checkpoints_file=home.checkpoints,
         log_level=settings.log_level,
     ).write(home.ckan_ini)
 

@@ -34,6 +34,8 @@ def main(arguments: list[str]) -> int:
             gateway_internal_url="http://127.0.0.1:9",
             storage=home.storage,
             source_secrets_key_file=home.secret_file("source_secrets.key"),
+            audit_key_file=home.signing_key("audit_signing.key"),
+            audit_checkpoints_file=home.checkpoints,
             log_level="WARNING",
             testing=True,
         ).write(home.ckan_ini)

@@ -8,7 +8,7 @@ from ckan import model
 from ckan.lib.redis import connect_to_redis
 from ckan.tests.helpers import call_action
 from ckanext.hanoiic.licensing import epoch
-from ckanext.hanoiic.licensing.model import Agreement, Audit
+from ckanext.hanoiic.licensing.model import INTAKE, Agreement
 from licensing_scene import Scene, act, user_id
 from redis.exceptions import ConnectionError as ValkeyDown
 
@@ -106,7 +106,7 @@ def test_reading_using_a_token_and_signing_in_leave_the_epoch():
     call_action("package_search", q="*:*")
     model.User.get(scene.founder).set_user_last_active()
     model.Session.commit()
-    model.Session.add(Audit(event="looked", facts={}))
+    model.Session.execute(sa.insert(INTAKE).values(event="looked", facts={}))
     model.Session.commit()
     assert value() == before
 

@@ -1,11 +1,15 @@
-"""The audit: one row for each transition and each change of what is decided, in its transaction."""
+"""The audit: one entry for each transition and each change of what is decided.
+
+Added in the transaction of the change; the database chains them when it commits (``audit.sql``).
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import sqlalchemy as sa
 from ckan import model
-from ckanext.hanoiic.licensing.model import Audit
+from ckanext.hanoiic.licensing.model import INTAKE
 
 
 def record(
@@ -17,12 +21,11 @@ def record(
     **facts: Any,
 ) -> None:
     """Add what happened to the running transaction; ``facts`` are JSON values, never secrets."""
-    model.Session.add(
-        Audit(
-            event=event,
-            actor_id=actor_id,
-            dataset_id=dataset_id,
-            subject_id=subject_id,
-            facts=facts,
-        )
-    )
+    entry = {
+        "event": event,
+        "actor_id": actor_id,
+        "dataset_id": dataset_id,
+        "subject_id": subject_id,
+        "facts": facts,
+    }
+    model.Session.execute(sa.insert(INTAKE).values(entry))
