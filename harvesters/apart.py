@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,6 +44,27 @@ def tables(
 
     Raises what `read` raises of DataRefused, ReaderDied, and ArchiveTooLarge.
     """
+    arrived = streams(reader, path, arguments, beside=beside)
+    return [_table(each, bench, are_bytes) for each in arrived]
+
+
+@dataclass(frozen=True)
+class Arriving:
+    """A table on its way: what its reader says of it (`columns`, `part`, `messages`), and its
+    batches, with the reason of a row's rejection as their column `REJECTED`."""
+
+    about: Mapping[str, Any]
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+
+
+def streams(
+    reader: str, path: Path, arguments: Mapping[str, Any], *, beside: Path | None = None
+) -> Iterator[Arriving]:
+    """What `reader` gives, one table after the other, each read to its end before the next.
+
+    Raises as `tables`, also while the batches are read.
+    """
     request = {
         "reader": reader,
         "path": str(path),
@@ -51,17 +73,35 @@ def tables(
     }
     with _process(request) as process:
         assert process.stdout is not None  # noqa: S101  (it is a pipe)
-        found: list[RawTable] = []
-        try:
-            while _has_more(process.stdout):
+        while _has_more(process.stdout):
+            with _reading(process):
                 stream = pa.ipc.open_stream(process.stdout)
-                found.append(_table(stream, bench, are_bytes))
-        except (pa.ArrowException, OSError) as error:
-            process.stdout.close()
-            _check(process)
-            raise ReaderDied("The file's reader gave no table.") from error
+                about = json.loads(stream.schema.metadata[ABOUT])
+            yield Arriving(about, stream.schema.remove_metadata(), _batches(stream, process))
         _check(process)
-    return found
+
+
+def _batches(
+    stream: pa.RecordBatchStreamReader, process: subprocess.Popen[bytes]
+) -> Iterator[pa.RecordBatch]:
+    while True:
+        with _reading(process):
+            batch = next(iter(stream), None)
+        if batch is None:
+            return
+        yield batch
+
+
+@contextlib.contextmanager
+def _reading(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Raises what ended the process when what it sends ends too early."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        assert process.stdout is not None  # noqa: S101
+        process.stdout.close()
+        _check(process)
+        raise ReaderDied("The file's reader gave no table.") from error
 
 
 @contextlib.contextmanager
@@ -95,12 +135,11 @@ def _has_more(pipe: IO[bytes]) -> bool:
     return bool(pipe.peek(1))  # type: ignore[attr-defined]
 
 
-def _table(reader: pa.RecordBatchStreamReader, bench: Workbench, are_bytes: bool) -> RawTable:
-    about = json.loads(reader.schema.metadata[ABOUT])
-    schema = reader.schema.remove_metadata()
-    kept = pa.schema([each for each in schema if each.name != REJECTED])
+def _table(arriving: Arriving, bench: Workbench, are_bytes: bool) -> RawTable:
+    about = arriving.about
+    kept = pa.schema([each for each in arriving.schema if each.name != REJECTED])
     rejected: list[Rejected] = []
-    accepted = (_accepted(batch, kept, rejected) for batch in reader)
+    accepted = (_accepted(batch, kept, rejected) for batch in arriving.batches)
     name = bench.load(kept, accepted if are_bytes else map(cleaned, accepted))
     return RawTable(
         name,

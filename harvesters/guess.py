@@ -73,6 +73,7 @@ _ADDRESSES = (
         re.compile(r"/v1\.[01]/(?:Things\([^()]*\)(?:/Datastreams)?|Datastreams[^/?]*)/?(?:\?|$)"),
         "The address is of a SensorThings service.",
     ),
+    ("wfs", re.compile(r"[?&]service=wfs(?:&|$)", re.I), "The address asks a WFS."),
 )
 _GTFS = {"agency", "stops", "routes", "trips", "stop_times", "calendar", "calendar_dates"}
 
@@ -103,7 +104,10 @@ _XML_ROOT = re.compile(
     rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)[\s/>]",
     re.S,
 )
-_XML_ROOTS = {"kml": ("kml", "The root of the XML is kml.")}
+_XML_ROOTS = {
+    "kml": ("kml", "The root of the XML is kml."),
+    "wfs_capabilities": ("wfs", "The XML says what a WFS can."),
+}
 
 _EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _MEDIA_TYPES = {

@@ -21,6 +21,7 @@ from harvesters.connectors import (
     rest,
     sensorthings,
     shapefile,
+    wfs,
     xml,
 )
 from harvesters.connectors.base import Connector, File, Link, Offer
@@ -48,6 +49,7 @@ CONNECTORS: dict[str, Connector] = {
         arcgis.CONNECTOR,
         ogcapi.CONNECTOR,
         sensorthings.CONNECTOR,
+        wfs.CONNECTOR,
     )
 }
 

@@ -39,7 +39,7 @@ def read(path: Path, arguments: Mapping[str, Any]) -> Iterator[Table]:
 
     Raises LayerBroken, PartNotFound, CrsMissing, CrsUnsupported, TooManyColumns.
     """
-    with _named_errors():
+    with named_errors():
         listed = [(str(name), kind) for name, kind in pyogrio.list_layers(path)]
     wanted = [
         (name, kind)
@@ -54,7 +54,7 @@ def read(path: Path, arguments: Mapping[str, Any]) -> Iterator[Table]:
     for name, kind in wanted:
         encoding = ANY_BYTES if arguments.get("any_bytes") else None
         with (
-            _named_errors(),
+            named_errors(),
             raw.open_arrow(
                 path, layer=name, encoding=encoding, use_pyarrow=True, batch_size=BATCH_ROWS
             ) as (about, reader),
@@ -64,7 +64,7 @@ def read(path: Path, arguments: Mapping[str, Any]) -> Iterator[Table]:
 
 
 @contextmanager
-def _named_errors() -> Iterator[None]:
+def named_errors() -> Iterator[None]:
     try:
         yield
     except _GDAL_ERRORS as error:
@@ -115,12 +115,12 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     row = 0
     while True:
-        with _named_errors():
+        with named_errors():
             batch = next(iter(reader), None)
         if batch is None:
             return
         arrays = [pa.array(range(row + 1, row + 1 + len(batch)), pa.int64())]
-        with _named_errors():
+        with named_errors():
             arrays += [each.convert(batch.column(each.column.header)) for each in columns]
         reasons: list[str | None] = [None] * len(batch)
         if geometry is not None:

@@ -67,6 +67,8 @@ CASES = [
             b'{"value": [{"name": "Things", "url": "https://x/v1.1/Things"}]}',
             "sensorthings",
         ),
+        ("https://x/ows?SERVICE=WFS&x=1", b"<html>", "wfs"),
+        ("https://x/ows", b'<wfs:WFS_Capabilities version="2.0.0"/>', "wfs"),
         ("https://x/vehicles.pb", b"\n\x0b\n\x032.0\x18\x80\xe2\xcf\xaa\x06", "gtfs_rt"),
         ("https://x/vehicles.pb", b"\n\x0b\x00", "gtfs_rt"),
         ("https://x/vehicles.pb", b'{"a": 1}', "json"),

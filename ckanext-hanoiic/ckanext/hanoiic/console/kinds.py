@@ -117,6 +117,13 @@ KINDS: dict[str, Kind] = {
         ),
         many_tables=True,
     ),
+    "wfs": Kind(
+        N_("Web Feature Service (WFS)"),
+        N_("The map layers of a server (…/ows?service=WFS); each becomes a dataset."),
+        many_tables=True,
+        catalogue=True,
+        reading=("parts",),
+    ),
     "gtfs": Kind(
         N_("GTFS public transport timetable"),
         N_("A zip file of stops, routes and timetables; every file in it becomes a table."),
