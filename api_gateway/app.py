@@ -13,6 +13,7 @@ import redis
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from api_gateway.cancelling import Queries
 from api_gateway.decisions import CkanPortal, Decisions, ValkeyEpoch
 from api_gateway.errors import (
     PROBLEM_TYPE,
@@ -34,16 +35,18 @@ from lake import settings as lake_settings
 log = logging.getLogger(__name__)
 
 _EXPOSED = (
-    "Content-Disposition, Content-Range, ETag, Hanoiic-Receipt, Hanoiic-Row-Limit, "
-    "Hanoiic-Table-Versions, Hanoiic-Truncated, Link, RateLimit, RateLimit-Policy, Retry-After, "
-    "WWW-Authenticate, X-Request-Id"
+    "Content-Disposition, Content-Range, ETag, Hanoiic-Attribution, Hanoiic-Columns, "
+    "Hanoiic-Query-Id, Hanoiic-Receipt, Hanoiic-Row-Limit, Hanoiic-Table-Versions, "
+    "Hanoiic-Truncated, Link, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
+    "X-Request-Id"
 )
 # Any page may ask, as a public API should allow; without cookies there is nothing to steal.
 _HEADERS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": (
-        "Authorization, Content-Type, Idempotency-Key, X-Request-Id, Range"
+        "Authorization, Content-Type, Hanoiic-Query-Id, Idempotency-Key, If-None-Match, "
+        "If-Range, Prefer, Range, Range-Unit, X-Request-Id"
     ),
     "Access-Control-Expose-Headers": _EXPOSED,
     "Access-Control-Max-Age": "86400",
@@ -95,14 +98,17 @@ def _from_environment() -> Settings:
 def _gateway(settings: Settings) -> Gateway:
     credential = lake_settings.read_secret(settings.gateway_credential_file)
     actions = PortalActions(settings.portal_url, credential)
+    url = lake_settings.read_secret(settings.redis_url_file)
     valkey = redis.Redis.from_url(
-        lake_settings.read_secret(settings.redis_url_file),
+        url,
         socket_timeout=_VALKEY_S,
         socket_connect_timeout=_VALKEY_S,
         health_check_interval=30,
     )
     decisions = Decisions(CkanPortal(actions), ValkeyEpoch(valkey))
-    return Gateway(settings, decisions, Meter(settings, actions, valkey))
+    # Whoever waits for a message, or for an answer to one, waits longer than a lookup may take.
+    patient = redis.Redis.from_url(url, socket_connect_timeout=_VALKEY_S)
+    return Gateway(settings, decisions, Meter(settings, actions, valkey), Queries(patient))
 
 
 def _carry_request_id(app: Flask) -> None:

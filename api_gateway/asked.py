@@ -21,7 +21,9 @@ _SCALARS = (str, int, float, bool, type(None))
 _MOST_PARAMETERS = 1000
 # A plus sign in a URL that was not encoded arrives as a space.
 _LOST_PLUS = re.compile(r"(T\S+) (\d\d:?\d\d)$")
-SQL_FIELDS = frozenset({"sql", "params", "format", "as_of", "limit", "timeout_s", "csv_safe"})
+SQL_FIELDS = frozenset(
+    {"sql", "params", "format", "as_of", "limit", "timeout_s", "csv_safe", "dry_run"}
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Asked:
     limit: int | None = None
     timeout_s: float | None = None
     csv_safe: bool = False
+    dry_run: bool = False
 
 
 def from_body(body: Any, accept: MIMEAccept) -> Asked:
@@ -65,6 +68,7 @@ def from_body(body: Any, accept: MIMEAccept) -> Asked:
         limit=_number("limit", body.get("limit"), int, 0, LIMIT_ROWS),
         timeout_s=_number("timeout_s", body.get("timeout_s"), float, 0.05, math.inf),
         csv_safe=_flag("csv_safe", body.get("csv_safe")),
+        dry_run=_flag("dry_run", body.get("dry_run")),
     )
 
 

@@ -88,6 +88,14 @@ class NotAcceptable(GatewayError):
     title = "The format is not served"
 
 
+class FormatUnsuited(GatewayError):
+    """The rows cannot be written in the format asked for. Fact: `format`."""
+
+    code = "format_unsuited"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The answer does not fit the format"
+
+
 class SyntaxRefused(GatewayError):
     """The SQL cannot be parsed. Facts: `position` (0-based, characters), `near`."""
 
@@ -156,6 +164,22 @@ class MemoryExceeded(GatewayError):
     code = "query_memory_exceeded"
     status = HTTPStatus.INSUFFICIENT_STORAGE
     title = "The query needs more memory than it may have"
+
+
+class QueryCancelled(GatewayError):
+    """Its caller cancelled the query."""
+
+    code = "query_cancelled"
+    status = HTTPStatus.CONFLICT
+    title = "The query was cancelled"
+
+
+class QueryNotFound(GatewayError):
+    """The caller has no running query of that id."""
+
+    code = "query_not_found"
+    status = HTTPStatus.NOT_FOUND
+    title = "No such query runs"
 
 
 class WorkerDied(GatewayError):
@@ -275,6 +299,7 @@ class SandboxMissing(GatewayError):
 BY_CODE: dict[str, type[GatewayError]] = {
     error.code: error
     for error in (
+        FormatUnsuited,
         SyntaxRefused,
         StatementRefused,
         TooComplex,

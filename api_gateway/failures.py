@@ -11,6 +11,8 @@ from typing import Any
 
 import duckdb
 
+from api_gateway.formats import Unsuited
+
 _KIND = re.compile(r"\s*(?:Invalid: |IOError: )?([A-Za-z][A-Za-z \-/]*?) ?[Ee]rror[:!]")
 _PATHS = re.compile(r"(?:/[^\s/'\"]+){2,}/?")
 # kind of the engine → code, and a detail of our own; None passes the engine's first lines on.
@@ -48,6 +50,8 @@ def report(error: Exception, *, timed_out: bool) -> dict[str, Any]:
     """`code`, `detail`, and for errors about names `near`, the name that does not fit."""
     if timed_out:
         return {"code": "query_timeout", "detail": "the query took too long"}
+    if isinstance(error, Unsuited):
+        return {"code": "format_unsuited", "detail": str(error)}
     if isinstance(error, MemoryError):
         return {"code": "query_memory_exceeded", "detail": _REPORTS["out of memory"][1]}
     text = str(error)

@@ -6,7 +6,7 @@ is sent as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,8 @@ FORMATS: dict[str, Format] = {
         Format("csv", "text/csv; charset=utf-8", ("text/csv",)),
         Format("arrow", "application/vnd.apache.arrow.stream"),
         Format("parquet", "application/vnd.apache.parquet", ("application/x-parquet",)),
+        Format("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        Format("geojson", "application/geo+json"),
     )
 }
 MEDIA_TYPES: dict[str, str] = {
@@ -38,6 +40,15 @@ MEDIA_TYPES: dict[str, str] = {
     for each in FORMATS.values()
     for media_type in (each.media_type.partition(";")[0], *each.aliases)
 }
+
+
+# Compressed already.
+PACKED = frozenset({"parquet", "xlsx"})
+CHUNK_BYTES = 256 * 1024
+
+
+class Unsuited(Exception):
+    """The rows cannot be written in the format asked for; its text says why."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +75,49 @@ def unique(names: Iterable[str]) -> list[str]:
     return result
 
 
+def described(
+    columns: Iterable[tuple[str, Any]], facts: Mapping[str, Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """What an answer says of its columns: name, DuckDB's type, and the `facts` by folded name."""
+    return [
+        {"name": name, "type": str(kind), **facts.get(name.casefold(), {})}
+        for name, kind in columns
+    ]
+
+
 def row(name: str, columns: list[tuple[str, Any]], *, csv_safe: bool = False) -> Row:
-    """The `Row` of a format for columns of (name, DuckDB type)."""
+    """The `Row` of a table-like format for columns of (name, DuckDB type)."""
     return _ROWS[name](columns, csv_safe)
+
+
+def features(columns: list[tuple[str, Any]], shown: list[dict[str, Any]]) -> Row:
+    """The `Row` of GeoJSON: a feature of the first geometry among the columns. Raises Unsuited."""
+    places = [_is_place(column, said) for column, said in zip(columns, shown, strict=True)]
+    if True not in places:
+        raise Unsuited("GeoJSON needs a geometry column among the selected ones")
+    place = places.index(True)
+    of_blob = columns[place][1].id == "blob"
+    value = f"st_geomfromwkb(c{place})" if of_blob else f"c{place}"
+    rest = value_text.members_of(
+        (name, value_text.json_of(f"c{index}", kind))
+        for index, (name, kind) in enumerate(columns)
+        if index != place
+    )
+    head = '{"type":"Feature","geometry":'
+    return Row(
+        f"'{head}' || coalesce(st_asgeojson({value})::VARCHAR, 'null') || "
+        f"',\"properties\":' || {rest} || '}},' || chr(10)",
+        between=",\n",
+    )
+
+
+def _is_place(column: tuple[str, Any], shown: Mapping[str, Any]) -> bool:
+    name, kind = column
+    if str(kind).lower().startswith("geometry"):
+        return True
+    # The lake keeps a geometry as WKB; a computed one is known by its name.
+    named = shown.get("lake_type") == "geometry" or name.casefold() in ("geometry", "geom")
+    return bool(kind.id == "blob" and named)
 
 
 def _binary(columns: list[tuple[str, Any]], _: bool) -> Row:

@@ -23,6 +23,7 @@ from api_gateway.errors import (
     TooComplex,
     TooLarge,
 )
+from api_gateway.origins import Select
 from api_gateway.settings import SQL_BYTES
 
 TREE_BYTES = 8_000_000
@@ -80,10 +81,15 @@ _TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 @dataclass(frozen=True)
 class Statement:
-    """An accepted statement: the SQL that will run, and the lake tables it touches, in order."""
+    """An accepted statement: the SQL that will run, and the lake tables it touches, in order.
+
+    `origins` tells where its columns come from, `repeatable` whether it answers the same again.
+    """
 
     sql: str
     tables: tuple[str, ...]
+    origins: Select | None = None
+    repeatable: bool = True
 
 
 @cache

@@ -73,6 +73,13 @@ class Process:
     def alive(self) -> bool:
         return not select.select([self._pidfd], [], [], 0)[0]
 
+    def end_soon(self) -> None:
+        """Have it end, for another thread than the one that uses it, which sees it die."""
+        try:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            log.debug("process_already_gone")
+
     def kill(self) -> None:
         """End it at once; safe to repeat."""
         if self._pidfd < 0:

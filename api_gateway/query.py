@@ -11,27 +11,34 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import socket
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from api_gateway import frames, gate
+from werkzeug.datastructures import ETags
+
+from api_gateway import frames, gate, origins, repeatable, tags
 from api_gateway.asked import Asked
+from api_gateway.cancelling import Queries, Turn
 from api_gateway.decisions import Decisions, fingerprint
 from api_gateway.engine import quoted
 from api_gateway.errors import (
-    BY_CODE,
     AccessDenied,
     GatewayError,
+    QueryCancelled,
     QueryTimeout,
     TooComplex,
+    WorkerDied,
 )
 from api_gateway.formats import FORMATS
 from api_gateway.gate import Statement
+from api_gateway.jobs import Jobs, reported
 from api_gateway.meter import Meter, Metered, Visit
-from api_gateway.pool import Lease, Pool
+from api_gateway.origins import Select, Star
+from api_gateway.pool import Pool
 from api_gateway.processes import ClientGone, Nursery
 from api_gateway.running import Flow, Running
 from api_gateway.settings import GATE_TIMEOUT_S, QUEUE_S, Settings
@@ -51,36 +58,54 @@ _REMEMBERED_SQL = 4096
 @dataclass(frozen=True)
 class Caller:
     """Who asks: its token, its connection, watched for a hang-up, its IP address, the address it
-    reached the gateway at, and the key under which it repeats a request."""
+    reached the gateway at, the key under which it repeats a request, the tags of answers that it
+    has, and its name for the query."""
 
     token: str | None
     connection: socket.socket | None = None
     address: str | None = None
     reached_at: str = ""
     idempotency_key: str | None = None
+    held: ETags = field(default_factory=ETags)
+    query_id: str = ""
+
+    @property
+    def name(self) -> str:
+        """A key for this caller; those without a token are told apart by their address."""
+        return fingerprint(self.token) or f"address:{self.address}"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer whose first rows are there. `end` gives its process back, read in full or not."""
+    """An answer whose first rows are there. `end` gives its process back, read in full or not.
+
+    `tag` names what it says; `held`: the caller has just that already, and no rows come.
+    """
 
     asked: Asked
     shelved: tuple[Shelved, ...]
-    truncated: bool
-    receipt: str | None
-    chunks: Iterator[bytes]
-    end: Callable[[], None]
+    tag: str | None = None
+    held: bool = False
+    truncated: bool = False
+    columns: tuple[dict[str, Any], ...] = ()
+    receipt: str | None = None
+    chunks: Iterable[bytes] = ()
+    end: Callable[[], None] = lambda: None
 
 
 class Gateway:
     """The parts a request passes; one for a web process."""
 
-    def __init__(self, settings: Settings, decisions: Decisions, meter: Meter) -> None:
+    def __init__(
+        self, settings: Settings, decisions: Decisions, meter: Meter, queries: Queries
+    ) -> None:
         self.settings = settings
         self.decisions = decisions
         self.meter = meter
+        self.queries = queries
         self.running = Running(decisions)
         self.shelf = Shelf(settings.lake_root)
+        self._jobs = Jobs(self.shelf)
         self.nursery = Nursery(settings)
         self.pool = Pool(self.nursery, settings.worker_count, QUEUE_S, spare=True)
         self._remembered = lru_cache(maxsize=1024)(self._read)
@@ -88,16 +113,32 @@ class Gateway:
 
     def query(self, asked: Asked, caller: Caller) -> Answer:
         """Answer a caller's SQL. Raises any GatewayError."""
-        short = len(asked.sql) <= _REMEMBERED_SQL
-        statement = self._remembered(asked.sql) if short else self._read(asked.sql)
+        statement = self.read(asked.sql)
         visit = self.visit("sql", "query", statement, asked, caller)
         return self._answer(statement, asked, caller, visit)
+
+    def plan(self, asked: Asked, caller: Caller) -> dict[str, Any]:
+        """What a caller's SQL would do: columns, plan and estimate. Raises any GatewayError."""
+        statement = self.read(asked.sql)
+        shelved = self.visit("sql", "query", statement, asked, caller).shelved
+        timeout_s = min(asked.timeout_s or math.inf, self.settings.gateway_timeout_s)
+        job = self._jobs.job("plan", statement, asked, shelved, timeout_s)
+        turn = self._begun(job, caller, shelved)
+        try:
+            found = self._first(turn, asked, timeout_s)
+        finally:
+            turn.end()
+        return {"tables": [each.attribution for each in shelved], **found}
 
     def download(self, table: str, asked: Asked, caller: Caller) -> Answer:
         """Answer with a whole table. Raises any GatewayError."""
         statement = whole(table)
         visit = self.visit("file", "download", statement, asked, caller)
         return self._answer(statement, asked, caller, visit)
+
+    def read(self, sql: str) -> Statement:
+        """A caller's SQL as the gate accepts it. Raises what `gate.accept` raises."""
+        return self._remembered(sql) if len(sql) <= _REMEMBERED_SQL else self._read(sql)
 
     def visit(
         self, door: str, action: str, statement: Statement, asked: Asked, caller: Caller
@@ -138,20 +179,30 @@ class Gateway:
                 raise TooComplex("the query takes too long to parse") from None
             lease.finish()
         trees = json.loads(payload)
-        return gate.accept(sql, trees["parsed"], trees["printed"], trees["again"])
+        accepted = gate.accept(sql, trees["parsed"], trees["printed"], trees["again"])
+        tree = json.loads(trees["again"])
+        return replace(
+            accepted, origins=origins.read(tree), repeatable=repeatable.is_repeatable(tree)
+        )
 
     def _answer(self, statement: Statement, asked: Asked, caller: Caller, visit: Visit) -> Answer:
+        tag = tags.tag(statement, asked, visit.shelved)
+        if tag and caller.held.contains_weak(tag):
+            return Answer(asked, visit.shelved, tag, held=True)
         metered = self.meter.begin(visit)
         timeout_s = min(
             asked.timeout_s or metered.timeout_s, metered.timeout_s, self.settings.gateway_timeout_s
         )
         try:
-            lease = self._begun(statement, asked, caller, visit, metered, timeout_s)
+            job = self._jobs.job("query", statement, asked, visit.shelved, timeout_s)
+            if metered.receipt:
+                job["envelope"]["receipt"] = metered.receipt.jti
+            turn = self._begun(job, caller, visit.shelved)
             try:
-                header = self._first(lease, asked, timeout_s)
+                header = self._first(turn, asked, timeout_s)
                 metered.rows(header["first_rows"])
             except BaseException:
-                lease.end()
+                turn.end()
                 raise
         except GatewayError as error:
             metered.fail(error)
@@ -163,56 +214,59 @@ class Gateway:
 
         def end() -> None:
             self.running.end(flow)
-            lease.end()
+            turn.end()
             metered.break_off("client_gone")
 
-        chunks = self._relay(lease, timeout_s, metered, flow)
-        receipt = metered.receipt.jti if metered.receipt else None
-        return Answer(asked, visit.shelved, header["truncated"], receipt, chunks, end)
+        return Answer(
+            asked, visit.shelved, tag,
+            truncated=header["truncated"], columns=tuple(header["columns"]),
+            receipt=metered.receipt.jti if metered.receipt else None,
+            chunks=self._relay(turn, timeout_s, metered, flow), end=end,
+        )  # fmt: skip
 
-    def _begun(
-        self,
-        statement: Statement,
-        asked: Asked,
-        caller: Caller,
-        visit: Visit,
-        metered: Metered,
-        timeout_s: float,
-    ) -> Lease:
-        sources = [each.source for each in visit.shelved]
-        lease = self.pool.lease((fingerprint(caller.token), frozenset(sources)), sources)
+    def _begun(self, job: dict[str, Any], caller: Caller, shelved: tuple[Shelved, ...]) -> Turn:
+        sources = [each.source for each in shelved]
+        query = self.queries.begin(caller.query_id, caller.name)
         try:
-            job = _job(statement, asked, visit.shelved, timeout_s)
-            if metered.receipt:
-                job["envelope"]["receipt"] = metered.receipt.jti
+            lease = self.pool.lease((fingerprint(caller.token), frozenset(sources)), sources)
+        except BaseException:
+            query.end()
+            raise
+        turn = Turn(lease, query)
+        try:
+            query.runs_in(lease.process)
             lease.process.ask(job, caller.connection)
         except BaseException:
-            lease.end()
+            turn.end()
             raise
-        return lease
+        return turn
 
-    def _first(self, lease: Lease, asked: Asked, timeout_s: float) -> dict[str, Any]:
+    def _first(self, turn: Turn, asked: Asked, timeout_s: float) -> dict[str, Any]:
         try:
-            kind, payload = lease.process.receive(timeout_s + _GRACE_S)
+            kind, payload = turn.lease.process.receive(timeout_s + _GRACE_S)
         except TimeoutError:
             raise QueryTimeout(timeout_s=timeout_s) from None
+        except WorkerDied:
+            if turn.query.cancelled:
+                raise QueryCancelled from None
+            raise
         content: dict[str, Any] = json.loads(payload)
-        if kind == frames.HEADER:
+        if kind == frames.END:
+            turn.lease.finish()
+        if kind in (frames.HEADER, frames.END):
             return content
         if content["code"] not in ("query_crashed", "query_memory_exceeded"):
-            lease.finish()
-        raise _reported(content, asked, timeout_s, self.settings.gateway_memory_mb)
+            turn.lease.finish()
+        raise reported(content, asked, timeout_s, self.settings.gateway_memory_mb)
 
-    def _relay(
-        self, lease: Lease, timeout_s: float, metered: Metered, flow: Flow
-    ) -> Iterator[bytes]:
+    def _relay(self, turn: Turn, timeout_s: float, metered: Metered, flow: Flow) -> Iterator[bytes]:
         """The answer's bytes. What goes wrong now can only break the connection off: the caller
         sees an incomplete answer, never a short one that looks whole."""
         try:
             while not flow.stopped:
-                kind, payload = lease.process.receive(timeout_s + _GRACE_S)
+                kind, payload = turn.lease.process.receive(timeout_s + _GRACE_S)
                 if kind == frames.END:
-                    lease.finish()
+                    turn.lease.finish()
                     metered.finish()
                     return
                 if kind == frames.ROWS:
@@ -228,13 +282,14 @@ class Gateway:
             raise
         except (TimeoutError, GatewayError) as error:
             code = error.code if isinstance(error, GatewayError) else "query_timeout"
+            code = QueryCancelled.code if turn.query.cancelled else code
             metered.break_off(code)
             raise Interrupted(code) from error
         except ClientGone:
             log.info("client_gone")
         finally:
             self.running.end(flow)
-            lease.end()
+            turn.end()
             metered.break_off("client_gone")
 
 
@@ -244,43 +299,11 @@ class Interrupted(Exception):
 
 def whole(table: str) -> Statement:
     """The statement that reads a whole table."""
-    return Statement(f"SELECT * FROM {quoted(table)}", (table,))  # noqa: S608
+    every = Select((Star(None, frozenset()),), ((table, table),))
+    return Statement(f"SELECT * FROM {quoted(table)}", (table,), every)  # noqa: S608
 
 
 def _question(statement: Statement, asked: Asked) -> str:
     """What is asked, as a text that is the same for the same answer."""
     asked_for = {"sql": statement.sql, "params": asked.params, "limit": asked.limit}
     return json.dumps(asked_for, ensure_ascii=False, sort_keys=True)
-
-
-def _job(
-    statement: Statement, asked: Asked, shelved: tuple[Shelved, ...], timeout_s: float
-) -> dict[str, Any]:
-    return {
-        "kind": "query",
-        "sql": statement.sql,
-        "params": asked.params,
-        "format": asked.format,
-        "limit": asked.limit,
-        "csv_safe": asked.csv_safe,
-        "timeout_s": timeout_s,
-        "request_id": logs.request_id(),
-        "envelope": {
-            "request_id": logs.request_id(),
-            "tables": [each.attribution for each in shelved],
-        },
-    }
-
-
-def _reported(
-    content: dict[str, Any], asked: Asked, timeout_s: float, memory_mb: int
-) -> GatewayError:
-    facts: dict[str, Any] = {}
-    if content["code"] == QueryTimeout.code:
-        facts["timeout_s"] = timeout_s
-    if content["code"] == "query_memory_exceeded":
-        facts["memory_mb"] = memory_mb
-    if near := content.get("near"):
-        place = asked.sql.find(near)
-        facts |= {"near": near, "position": place if place >= 0 else None}
-    return BY_CODE[content["code"]](content["detail"], **facts)

@@ -29,7 +29,8 @@ _DOUBLE_DIGITS = 15
 _ZONED = "timestamp with time zone"
 _TIMESTAMPS = frozenset({"timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"})
 _NESTED = frozenset({"list", "array", "struct", "map"})
-_UNQUOTED = _SMALL_INTEGERS | _BIG_INTEGERS | {"decimal", "float", "double", "boolean", "date"}
+NUMBERS = _SMALL_INTEGERS | _BIG_INTEGERS | {"decimal", "float", "double"}
+_UNQUOTED = NUMBERS | {"boolean", "date"}
 # A spreadsheet would run a text that begins like this as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -46,7 +47,7 @@ def members_of(members: Iterable[tuple[str, str]]) -> str:
         + f" || coalesce({text}, 'null')"
         for index, (name, text) in enumerate(members)
     ]
-    return " || ".join([*parts, "'}'"])
+    return " || ".join([*parts, "'}'"]) if parts else "'{}'"
 
 
 def json_of(value: str, kind: Any, depth: int = 0) -> str:
@@ -104,6 +105,11 @@ def _json_map(value: str, kind: Any, depth: int) -> str:
     )
 
 
+def plain(value: str, kind: Any) -> str:
+    """SQL for the text of `value` in a cell, unquoted; NULL stays NULL."""
+    return json_of(value, kind) if kind.id in _NESTED else _text(value, kind)
+
+
 def _text(value: str, kind: Any) -> str:
     """SQL for the plain text of a scalar `value`; NULL stays NULL."""
     name = str(kind).lower()
@@ -135,7 +141,7 @@ def csv_cell(value: str, kind: Any, safe: bool) -> str:
     would run as a formula."""
     if kind.id in _UNQUOTED or str(kind).lower() in (_ZONED, *_TIMESTAMPS):
         return f"coalesce({_text(value, kind)}, '')"
-    text = json_of(value, kind) if kind.id in _NESTED else _text(value, kind)
+    text = plain(value, kind)
     if safe and kind.id not in _NESTED:
         starts = ", ".join(literal(start) for start in _FORMULA_STARTS)
         text = f"CASE WHEN left({text}, 1) IN ({starts}) THEN '''' || {text} ELSE {text} END"

@@ -20,7 +20,7 @@ from typing import Any
 
 import duckdb
 
-from api_gateway import answers, engine, failures, frames, sandbox
+from api_gateway import answers, engine, failures, frames, plan, sandbox
 from api_gateway.engine import Source
 from api_gateway.gate import TREE_BYTES
 from api_gateway.sandbox import Locks
@@ -101,6 +101,7 @@ class Worker:
             "open": self._open,
             "parse": self._parse,
             "query": self._query,
+            "plan": self._plan,
         }
 
     def serve(self) -> None:
@@ -135,6 +136,7 @@ class Worker:
             Source(each["table"], tuple(each["files"]), tuple(each["times"]))
             for each in job["sources"]
         ]
+        self._sources = sources
         self._restrict_files([Path(file) for source in sources for file in source.files])
         engine.lock(self._connection, sources, self._room.spill, self._room.spill_mb)
         self._stopwatch = Stopwatch()
@@ -167,6 +169,7 @@ class Worker:
         cursor = self._connection.cursor()
         self._stopwatch.start(job["timeout_s"], cursor.interrupt)
         try:
+            job["folder"] = str(self._room.spill)
             rows = answers.answer(cursor, job, self._sock, self._stopwatch.running)
         except (OSError, frames.Closed) as error:
             if not isinstance(error, OSError) or not failures.is_engine_failure(error):
@@ -181,6 +184,20 @@ class Worker:
                     format=job["format"], rows=rows, duration_s=round(time.monotonic() - begun, 4)
                 ),
             )
+        finally:
+            cursor.close()
+
+    def _plan(self, job: dict[str, Any]) -> None:
+        """Answer END with what the query would do."""
+        cursor = self._connection.cursor()
+        self._stopwatch.start(job["timeout_s"], cursor.interrupt)
+        try:
+            with self._stopwatch.running():
+                found = plan.explain(cursor, job, self._sources)
+        except Exception as error:
+            self._fail(error)
+        else:
+            frames.send_json(self._sock, frames.END, found)
         finally:
             cursor.close()
 

@@ -12,6 +12,7 @@ from flask import current_app, request
 from api_gateway.errors import TokenInvalid
 from api_gateway.query import Caller, Gateway
 from api_gateway.settings import STALL_S
+from lake import logs
 
 _BEARER = re.compile(r"(?i)bearer +([A-Za-z0-9._~+/=-]{1,512})")
 
@@ -30,8 +31,9 @@ def caller() -> Caller:
     else:
         connection = None
     who = Caller(
-        None, connection, request.remote_addr, public_url(), request.headers.get("Idempotency-Key")
-    )
+        None, connection, request.remote_addr, public_url(), request.headers.get("Idempotency-Key"),
+        request.if_none_match, query_id(),
+    )  # fmt: skip
     said = request.headers.get("Authorization", "").strip()
     if not said:
         return who
@@ -42,6 +44,13 @@ def caller() -> Caller:
             token_error="token_unknown",  # noqa: S106
         )
     return replace(who, token=match[1])
+
+
+def query_id() -> str:
+    """The caller's own name for its query, else the request's id: who knows it from the start can
+    cancel before the first answer."""
+    said = request.headers.get("Hanoiic-Query-Id")
+    return said if said and logs.accept_request_id(said) == said else logs.request_id() or ""
 
 
 def public_url() -> str:

@@ -2,42 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from flask import Response
+from flask import Response, request
 
-from api_gateway.formats import FORMATS
+from api_gateway import attribution, encodings
+from api_gateway.formats import FORMATS, PACKED
 from api_gateway.query import Answer
+from api_gateway.routes import public_url, query_id
 from api_gateway.shelf import Shelved
 
 
 def streamed(answer: Answer) -> Response:
     """The response of an answer; its process is given back when the response is closed."""
-    response = Response(answer.chunks, content_type=FORMATS[answer.asked.format].media_type)
+    response = Response(content_type=FORMATS[answer.asked.format].media_type)
     # A generator that never began runs no `finally`: begun or not, the answer knows how to end.
     response.call_on_close(answer.end)
-    response.headers["Cache-Control"] = "private, no-store"
-    response.headers["Vary"] = "Accept, Authorization"
+    response.headers["Cache-Control"] = "private, no-cache" if answer.tag else "private, no-store"
+    response.headers["Vary"] = "Accept, Accept-Encoding, Authorization"
+    if answer.tag:
+        response.set_etag(answer.tag, weak=True)
+    describe(response, answer.shelved)
+    if answer.held:
+        response.status_code = 304
+        return response
+    response.response = _encoded(answer, response)
     # Proxies that collect an answer before passing it on would hide that it streams.
     response.headers["X-Accel-Buffering"] = "no"
+    response.headers["Hanoiic-Query-Id"] = query_id()
+    if header := attribution.columns_header(answer.columns):
+        response.headers["Hanoiic-Columns"] = header
     if answer.asked.limit is not None:
         response.headers["Hanoiic-Row-Limit"] = str(answer.asked.limit)
         response.headers["Hanoiic-Truncated"] = "true" if answer.truncated else "false"
-    describe(response, answer.shelved)
     if answer.receipt:
         response.headers["Hanoiic-Receipt"] = answer.receipt
     return response
 
 
+def _encoded(answer: Answer, response: Response) -> Iterable[bytes]:
+    name = None
+    if answer.asked.format not in PACKED:
+        name = encodings.choose(request.accept_encodings)
+    if name is None:
+        return answer.chunks
+    response.headers["Content-Encoding"] = name
+    return encodings.compressed(answer.chunks, name)
+
+
 def describe(response: Response, shelved: tuple[Shelved, ...]) -> None:
     """Say in headers which versions an answer is made of, and under which licences."""
-    if shelved:
-        response.headers["Hanoiic-Table-Versions"] = ", ".join(
-            f"{each.table}={each.version.number}" for each in shelved
-        )
+    if not shelved:
+        return
+    response.headers["Hanoiic-Table-Versions"] = ", ".join(
+        f"{each.table}={each.version.number}" for each in shelved
+    )
+    if header := attribution.text_header(shelved):
+        response.headers["Hanoiic-Attribution"] = header
     for url in dict.fromkeys(str(each.decision.licence.get("url") or "") for each in shelved):
         if _is_web_address(url):
             response.headers.add("Link", f'<{url}>; rel="license"')
+    for each in shelved:
+        response.headers.add("Link", f'<{public_url()}/v1/tables/{each.table}>; rel="describedby"')
 
 
 def _is_web_address(url: str) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import BadRequest as NotJson
 
 from api_gateway import asked
-from api_gateway.errors import BadRequest
+from api_gateway.asked import Asked
+from api_gateway.errors import BadRequest, QueryNotFound
 from api_gateway.routes import caller, gateway
 from api_gateway.routes.answering import streamed
+from lake import logs
 
 pages = Blueprint("sql", __name__)
 
@@ -16,8 +18,7 @@ pages = Blueprint("sql", __name__)
 @pages.get("/v1/sql")
 def get() -> Response:
     """For a link or a curl without a body."""
-    wanted = asked.from_query(request.args, request.accept_mimetypes)
-    return streamed(gateway().query(wanted, caller()))
+    return _answered(asked.from_query(request.args, request.accept_mimetypes))
 
 
 @pages.post("/v1/sql")
@@ -27,5 +28,22 @@ def post() -> Response:
         body = request.get_json(force=True)
     except (NotJson, RecursionError):
         raise BadRequest("the body is not JSON") from None
-    wanted = asked.from_body(body, request.accept_mimetypes)
-    return streamed(gateway().query(wanted, caller()))
+    return _answered(asked.from_body(body, request.accept_mimetypes))
+
+
+@pages.delete("/v1/queries/<query_id>")
+def cancel(query_id: str) -> tuple[str, int]:
+    """End a running query of the same caller: its id is the `Hanoiic-Query-Id` that was
+    sent or answered."""
+    if not gateway().queries.cancel(query_id, caller().name):
+        raise QueryNotFound(f"no query {query_id[:80]} of yours runs")
+    return "", 204
+
+
+def _answered(wanted: Asked) -> Response:
+    if not wanted.dry_run:
+        return streamed(gateway().query(wanted, caller()))
+    plan = gateway().plan(wanted, caller())
+    response = jsonify({"request_id": logs.request_id(), "dry_run": True, **plan})
+    response.headers["Cache-Control"] = "private, no-store"
+    return response

@@ -31,7 +31,8 @@ def test_answer_names_its_tables_columns_and_request(gateway):
     assert (body["row_count"], body["truncated"]) == (2, False)
     assert body["request_id"] == answer.headers["X-Request-Id"]
     assert set(answer.headers["Hanoiic-Table-Versions"].split(", ")) == {"bus_stops=2", "wards=1"}
-    assert answer.headers["Link"] == f'<{LICENCE["url"]}>; rel="license"'
+    assert f'<{LICENCE["url"]}>; rel="license"' in answer.headers["Link"]
+    assert f'<{gateway.url}/v1/tables/wards>; rel="describedby"' in answer.headers["Link"]
 
 
 @pytest.mark.parametrize(

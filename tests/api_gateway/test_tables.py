@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from api_gateway.formats import FORMATS
 from tests.api_gateway.conftest import STOPS
 from tests.api_gateway.portal import STARTUP, permit
-from tests.api_gateway.reading import READERS
 
 
 def test_index_names_the_endpoints(gateway):
@@ -18,7 +18,7 @@ def test_index_names_the_endpoints(gateway):
     assert set(index["endpoints"]) >= {"tables", "table", "download", "sql", "health"}
     # The address by which the gateway reaches the portal is nobody's business.
     assert "portal" not in index
-    assert set(index["formats"]) == set(READERS)
+    assert set(index["formats"]) == set(FORMATS)
 
 
 def test_health_names_every_lock(gateway):
@@ -54,7 +54,7 @@ def test_table_shows_columns_versions_licence_and_access(gateway):
     assert table["columns"][1] == {"name": "tên", "type": "string", "ascii": "ten"}
     assert [(each["version"], each["row_count"]) for each in table["versions"]] == [(2, 3), (1, 2)]
     assert table["licence"]["id"] == "CC-BY-4.0"
-    assert set(table["downloads"]) == set(READERS)
+    assert set(table["downloads"]) == set(FORMATS)
     denied = gateway.get("/v1/tables/secret").json()
     assert denied["access"]["decision"] == "deny"
     assert denied["columns"][0]["name"] == "bí mật"

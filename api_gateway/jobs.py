@@ -1,0 +1,80 @@
+"""What a query process is told of a query, and what its report of a failure means to the caller."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from api_gateway import attribution, origins
+from api_gateway.asked import Asked
+from api_gateway.errors import BY_CODE, GatewayError, QueryTimeout
+from api_gateway.gate import Statement
+from api_gateway.origins import Select
+from api_gateway.shelf import Shelf, Shelved
+from lake import Column, Version, logs
+
+
+class Jobs:
+    """Makes jobs; remembers what the columns of the last answers mean."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._described = lru_cache(maxsize=1024)(self._describe)
+
+    def job(
+        self,
+        kind: str,
+        statement: Statement,
+        asked: Asked,
+        shelved: tuple[Shelved, ...],
+        timeout_s: float,
+    ) -> dict[str, Any]:
+        """A job of `kind` (`query` or `plan`) with all that its answer says beside the rows."""
+        versions = tuple((each.table, each.version) for each in shelved)
+        return {
+            "kind": kind,
+            "sql": statement.sql,
+            "params": asked.params,
+            "format": asked.format,
+            "limit": asked.limit,
+            "csv_safe": asked.csv_safe,
+            "timeout_s": timeout_s,
+            "request_id": logs.request_id(),
+            "described": self._described(statement.origins, versions),
+            "envelope": {
+                "request_id": logs.request_id(),
+                "tables": [each.attribution for each in shelved],
+                "attribution": attribution.text(shelved),
+            },
+        }
+
+    def _describe(
+        self, select: Select | None, versions: tuple[tuple[str, Version], ...]
+    ) -> dict[str, dict[str, str]]:
+        """What people read of the answer's columns, by their folded names."""
+        read = dict(versions)
+
+        def columns_of(table: str) -> dict[str, Column]:
+            columns = self._shelf.columns(table, read[table]) if table in read else []
+            return {each.name.casefold(): each for each in columns}
+
+        found = origins.resolve(select, columns_of)
+        said = {name: attribution.described(column) for name, column in found.items()}
+        return {name: facts for name, facts in said.items() if facts}
+
+
+def reported(
+    content: dict[str, Any], asked: Asked, timeout_s: float, memory_mb: int
+) -> GatewayError:
+    """The error that a query process reported, with the facts the caller may see."""
+    facts: dict[str, Any] = {}
+    if content["code"] == QueryTimeout.code:
+        facts["timeout_s"] = timeout_s
+    if content["code"] == "query_memory_exceeded":
+        facts["memory_mb"] = memory_mb
+    if content["code"] == "format_unsuited":
+        facts["format"] = asked.format
+    if near := content.get("near"):
+        place = asked.sql.find(near)
+        facts |= {"near": near, "position": place if place >= 0 else None}
+    return BY_CODE[content["code"]](content["detail"], **facts)

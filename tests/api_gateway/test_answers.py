@@ -1,0 +1,310 @@
+"""What goes with an answer: its meaning, its tag, its compression, its plan, and its end."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import threading
+import time
+from urllib.parse import unquote
+
+import duckdb
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import requests
+import shapely
+import zstandard
+
+from api_gateway import gate, repeatable
+from lake import Column, Provenance
+from lake.schema import to_arrow
+from tests.api_gateway import gateway as gateways
+from tests.api_gateway.portal import STARTUP, permit
+
+COLUMNS = [
+    Column("trạm", "string", ascii="tram", title="Trạm đo"),
+    Column("pm25", "float64", unit="µg/m³", title="Bụi PM2.5", title_en="PM2.5"),
+    Column("vị trí", "geometry", ascii="vi_tri"),
+]
+PLACES = [shapely.Point(105.81, 21.02), shapely.Point(105.84, 21.0), None]
+
+
+@pytest.fixture(scope="module")
+def stations(lake):
+    schema = to_arrow(COLUMNS)
+    rows = pa.table(
+        {
+            "trạm": ["Láng", "=1+1", "Hồ <Gươm>"],
+            "pm25": [35.5, None, 12.0],
+            "vị trí": [None if each is None else shapely.to_wkb(each) for each in PLACES],
+        },
+        schema=schema,
+    )
+    lake.table("stations").publish(rows.to_batches(), Provenance(), schema=schema)
+
+
+@pytest.fixture(autouse=True)
+def open_stations(portal, stations):
+    for tables in portal.tables.values():
+        tables["stations"] = permit(title="Trạm quan trắc")
+    portal.change()
+
+
+@pytest.mark.parametrize(
+    ("sql", "units"),
+    [
+        ("SELECT trạm, pm25 FROM stations", {"pm25": "µg/m³"}),
+        ("FROM stations", {"pm25": "µg/m³"}),
+        ("SELECT s.PM25 AS bụi FROM stations s", {"bụi": "µg/m³"}),
+        ("SELECT pm25::INT AS whole FROM stations", {"whole": "µg/m³"}),
+        ("WITH a AS (SELECT pm25 AS x FROM stations) SELECT y.x FROM (FROM a) y", {"x": "µg/m³"}),
+        ("SELECT s.*, w.phường FROM stations s, wards w", {"pm25": "µg/m³"}),
+        ("SELECT * REPLACE (pm25 * 2 AS pm25) FROM stations", {}),
+        ("SELECT count(*) AS pm25 FROM stations", {}),
+        ("SELECT *, pm25 / 2 AS pm25 FROM stations", {}),
+        ("SELECT pm25 + 1 AS p FROM stations", {}),
+        ("FROM stations UNION ALL FROM stations", {}),
+    ],
+)
+def test_units_go_with_columns_of_tables_alone(gateway, sql, units):
+    columns = gateway.sql(sql).json()["columns"]
+    assert {each["name"]: each["unit"] for each in columns if "unit" in each} == units
+
+
+def test_meaning_in_envelope_and_headers(gateway):
+    answer = gateway.sql("SELECT pm25 FROM stations", format="csv")
+    assert json.loads(answer.headers["Hanoiic-Columns"]) == [
+        {"name": "pm25", "type": "DOUBLE", "unit": "µg/m³"}
+    ]
+    attribution = unquote(answer.headers["Hanoiic-Attribution"])
+    assert "Hà Nội. «Trạm quan trắc», stations phiên bản 1 (" in attribution
+    body = gateway.sql("SELECT pm25 FROM stations").json()
+    assert body["attribution"] == attribution
+    assert body["columns"][0]["title_en"] == "PM2.5"
+
+
+@pytest.mark.parametrize("format_name", ["arrow", "parquet"])
+def test_meaning_in_the_schema(gateway, format_name):
+    content = gateway.sql("SELECT trạm, pm25 AS p FROM stations", format=format_name).content
+    if format_name == "arrow":
+        schema = pa.ipc.open_stream(content).schema
+    else:
+        schema = pq.read_schema(io.BytesIO(content))
+    assert schema.field("p").metadata[b"hanoiic:unit"].decode() == "µg/m³"
+    assert json.loads(schema.metadata[b"hanoiic:tables"])[0]["licence"]["id"] == "CC-BY-4.0"
+
+
+def test_geojson_is_a_feature_collection(gateway):
+    answer = gateway.sql("FROM stations", format="geojson")
+    assert answer.headers["Content-Type"] == "application/geo+json"
+    body = answer.json()
+    assert (body["type"], body["row_count"]) == ("FeatureCollection", 3)
+    first, last = body["features"][0], body["features"][-1]
+    assert first == {
+        "type": "Feature",
+        "geometry": {"type": "Point", "coordinates": [105.81, 21.02]},
+        "properties": {"trạm": "Láng", "pm25": 35.5},
+    }
+    assert last["geometry"] is None
+    alone = gateway.sql('SELECT "vị trí" AS p FROM stations LIMIT 1', format="geojson").json()
+    assert alone["features"][0]["properties"] == {}
+    computed = gateway.sql("SELECT 'POINT(1 2)'::GEOMETRY AS x", format="geojson")
+    assert computed.status_code in (200, 400)
+
+
+def test_geojson_without_a_geometry_is_refused(gateway):
+    answer = gateway.sql("SELECT pm25 FROM stations", format="geojson")
+    assert (answer.status_code, answer.json()["code"]) == (422, "format_unsuited")
+    assert answer.json()["format"] == "geojson"
+
+
+def test_spreadsheet_keeps_types_and_runs_no_formula(gateway):
+    answer = gateway.sql("FROM stations", format="xlsx")
+    assert answer.status_code == 200, answer.text
+    book = openpyxl.load_workbook(io.BytesIO(answer.content))
+    rows = list(book["Dữ liệu"].iter_rows())
+    assert [cell.value for cell in rows[0]] == ["trạm", "pm25", "vị trí"]
+    assert [cell.value for cell in rows[1]][:2] == ["Láng", 35.5]
+    assert (rows[2][0].value, rows[2][0].data_type) == ("=1+1", "s")
+    assert rows[2][1].value is None
+    assert rows[3][0].value == "Hồ <Gươm>"
+    assert "Trạm quan trắc" in book["Nguồn"]["B1"].value
+
+
+def test_spreadsheet_of_every_type(gateway):
+    sql = (
+        "SELECT DATE '2026-02-28' AS d, TIMESTAMPTZ '2026-01-01 07:00:00+07' AS ts, "
+        "TIME '06:30:00' AS t, true AS b, 2::DECIMAL(9,2) AS n, 9007199254740993 AS big, "
+        "'nan'::DOUBLE AS f, DATE '1066-10-14' AS old, [1, 2] AS l, 'a' || chr(1) || '_x0041_' AS s"
+    )
+    content = gateway.sql(sql, format="xlsx").content
+    row = openpyxl.load_workbook(io.BytesIO(content))["Dữ liệu"][2]
+    said = [cell.value.isoformat() if cell.is_date else cell.value for cell in row]
+    assert said[:7] == [
+        "2026-02-28T00:00:00", "2026-01-01T00:00:00", "06:30:00", True, 2, "9007199254740993",
+        "NaN",
+    ]  # fmt: skip
+    assert said[7:9] == ["1066-10-14", "[1,2]"]
+    assert said[9].startswith("a")
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1 FROM range(1048576)", "SELECT repeat('x', 32768) AS x"])
+def test_what_no_sheet_can_hold_is_refused(gateway, sql):
+    answer = gateway.sql(sql, format="xlsx")
+    assert (answer.status_code, answer.json()["code"]) == (422, "format_unsuited"), answer.text
+    assert "at most" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+@pytest.mark.parametrize("rows", [1, 200_000])
+def test_compressed_as_asked(gateway, encoding, rows):
+    body = {"sql": f"SELECT i FROM range({rows}) t(i)", "format": "csv"}
+    headers = {"Accept-Encoding": encoding}
+    answer = requests.post(
+        f"{gateway.url}/v1/sql", json=body, headers=headers, stream=True, timeout=60
+    )
+    assert answer.headers["Content-Encoding"] == encoding
+    assert "Accept-Encoding" in answer.headers["Vary"]
+    raw = answer.raw.read(decode_content=False)
+    if encoding == "gzip":
+        plain = gzip.decompress(raw)
+    else:
+        plain = zstandard.ZstdDecompressor().decompressobj().decompress(raw)
+    assert plain == gateway.sql(body["sql"], format="csv").content
+    assert len(raw) < len(plain) + 30
+
+
+@pytest.mark.parametrize("accept", ["identity", "gzip;q=0", "br", ""])
+def test_not_compressed_unless_asked(gateway, accept):
+    answer = gateway.sql("SELECT 1", headers={"Accept-Encoding": accept})
+    assert "Content-Encoding" not in answer.headers
+    packed = gateway.sql("SELECT 1", format="parquet", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in packed.headers
+
+
+def test_what_the_caller_has_is_not_sent_again(gateway, portal):
+    first = gateway.sql("SELECT * FROM secret", STARTUP)
+    tag = first.headers["ETag"]
+    held = {"If-None-Match": tag}
+    same = gateway.sql("select *  from secret", STARTUP, headers=dict(held))
+    assert (same.status_code, same.content, same.headers["ETag"]) == (304, b"", tag)
+    assert same.headers["Hanoiic-Table-Versions"] == "secret=1"
+    in_link = gateway.get("/v1/sql?q=SELECT * FROM secret", STARTUP, headers=dict(held))
+    assert in_link.status_code == 304
+    for other in ({"format": "csv"}, {"limit": 5}, {"as_of": 1, "csv_safe": True}):
+        answer = gateway.sql("SELECT * FROM secret", STARTUP, headers=dict(held), **other)
+        assert answer.status_code == 200
+    # The tag is no key: without a right there is no answer, and nothing is told.
+    assert gateway.sql("SELECT * FROM secret", headers=dict(held)).status_code == 403
+    portal.tables[STARTUP]["secret"]["licence"] = {"id": "other", "version": 2}
+    portal.change()
+    assert gateway.sql("SELECT * FROM secret", STARTUP, headers=dict(held)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT now()", "SELECT current_date", "SELECT random()", "SELECT ago(INTERVAL 1 DAY)",
+        "SELECT * FROM bus_stops USING SAMPLE 2 ROWS", "SELECT (SELECT uuid())",
+    ],
+)  # fmt: skip
+def test_what_changes_by_itself_has_no_tag(gateway, sql):
+    answer = gateway.sql(sql)
+    assert answer.status_code == 200, answer.text
+    assert "ETag" not in answer.headers
+
+
+def test_functions_that_change_are_those_the_engine_says():
+    rows = duckdb.sql(
+        "SELECT lower(function_name), stability, macro_definition FROM duckdb_functions()"
+    ).fetchall()
+    changing = {name for name, how, _ in rows if how not in (None, "CONSISTENT")}
+    words = ("now()", "current_", "today", "random", "uuid")
+    changing |= {name for name, _, macro in rows if macro and any(w in macro for w in words)}
+    assert changing & gate.allowed_functions() <= repeatable.CHANGING
+
+
+def test_dry_run_shows_the_plan_and_what_it_costs(gateway, lake):
+    answer = gateway.sql(
+        "SELECT trạm, avg(pm25) AS mean FROM stations WHERE pm25 > ? GROUP BY 1",
+        params=[10],
+        dry_run=True,
+    )
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert body["dry_run"] is True
+    assert [each["name"] for each in body["columns"]] == ["trạm", "mean"]
+    assert body["tables"][0]["name"] == "stations"
+    estimate = body["estimate"]
+    assert 0 < estimate["bytes_read"] < 4096
+    assert estimate["rows_read"] >= 1
+    assert str(lake.root) not in answer.text
+    assert ".parquet" not in answer.text
+    assert "SCAN" in answer.text
+    assert "READ_PARQUET" not in answer.text
+
+
+def test_dry_run_obeys_the_decision_and_names_errors(gateway):
+    assert gateway.sql("SELECT * FROM secret", dry_run=True).status_code == 403
+    assert gateway.sql("SELECT x FROM stations", dry_run=True).json()["code"] == "query_invalid"
+    in_link = gateway.get("/v1/sql?q=SELECT 1&dry_run=1")
+    assert in_link.json()["estimate"]["bytes_read"] == 0
+
+
+LONG = "SELECT sum(a.i * b.i) FROM range(2000000) a(i), range(2000000) b(i)"
+
+
+def _cancelled(asked, cancel_url: str, query_id: str) -> tuple[requests.Response, list[int]]:
+    answers: list[requests.Response] = []
+    thread = threading.Thread(target=lambda: answers.append(asked()))
+    thread.start()
+    statuses: list[int] = []
+    deadline = time.monotonic() + 20
+    while 204 not in statuses and time.monotonic() < deadline:
+        time.sleep(0.1)
+        answer = requests.delete(f"{cancel_url}/v1/queries/{query_id}", timeout=30)
+        statuses.append(answer.status_code)
+    thread.join(20)
+    return answers[0], statuses
+
+
+def test_a_query_is_cancelled_by_its_caller_alone(gateway):
+    asked = []
+
+    def ask():
+        return gateway.sql(LONG, headers={"Hanoiic-Query-Id": "mine-7"})
+
+    def other() -> int:
+        return gateway.request("DELETE", "/v1/queries/mine-7", STARTUP).status_code
+
+    thread = threading.Timer(0.5, lambda: asked.append(other()))
+    thread.start()
+    time.sleep(0)
+    answer, statuses = _cancelled(ask, gateway.url, "mine-7")
+    thread.join()
+    assert (answer.status_code, answer.json()["code"]) == (409, "query_cancelled")
+    assert statuses[-1] == 204
+    assert set(asked) <= {404}
+    assert gateway.request("DELETE", "/v1/queries/mine-7", None).status_code == 404
+
+
+def test_a_query_is_cancelled_through_another_gateway(gateway, folder, settings):
+    with gateways.running(folder, settings) as second:
+        answer, statuses = _cancelled(
+            lambda: gateway.sql(LONG, headers={"Hanoiic-Query-Id": "far-1"}), second.url, "far-1"
+        )
+    assert (answer.status_code, answer.json()["code"]) == (409, "query_cancelled")
+    assert statuses[-1] == 204
+
+
+def test_a_streaming_answer_is_broken_off_by_its_cancellation(gateway):
+    answer = gateway.sql("FROM range(300000000)", format="csv", stream=True)
+    chunks = answer.iter_content(1 << 20)
+    assert next(chunks)
+    query_id = answer.headers["Hanoiic-Query-Id"]
+    assert gateway.request("DELETE", f"/v1/queries/{query_id}", None).status_code == 204
+    with pytest.raises(requests.exceptions.RequestException):
+        list(chunks)
