@@ -74,6 +74,21 @@ _ADDRESSES = (
         "The address is of a SensorThings service.",
     ),
     ("wfs", re.compile(r"[?&]service=wfs(?:&|$)", re.I), "The address asks a WFS."),
+    (
+        "opendatasoft",
+        re.compile(
+            r"/api/explore/v2\.\d/catalog/datasets(?:/[^/?]+)?/?(?:\?|$)|/explore/(?:dataset/|\?|$)"
+        ),
+        "The address is of an Opendatasoft portal.",
+    ),
+    (
+        "socrata",
+        re.compile(
+            r"/(?:d|api/views|resource)/[a-z0-9]{4}-[a-z0-9]{4}(?:\.json)?(?:/about_data)?/?(?:\?|$)"
+            r"|/[a-z0-9]{4}-[a-z0-9]{4}/about_data|/api/catalog/v1(?:\?|$)"
+        ),
+        "The address is of a Socrata site.",
+    ),
 )
 _GTFS = {"agency", "stops", "routes", "trips", "stop_times", "calendar", "calendar_dates"}
 

@@ -17,10 +17,12 @@ from harvesters.connectors import (
     kml,
     ndjson,
     ogcapi,
+    opendatasoft,
     parquet,
     rest,
     sensorthings,
     shapefile,
+    socrata,
     wfs,
     xml,
 )
@@ -48,8 +50,10 @@ CONNECTORS: dict[str, Connector] = {
         rest.CONNECTOR,
         arcgis.CONNECTOR,
         ogcapi.CONNECTOR,
-        sensorthings.CONNECTOR,
         wfs.CONNECTOR,
+        sensorthings.CONNECTOR,
+        opendatasoft.CONNECTOR,
+        socrata.CONNECTOR,
     )
 }
 

@@ -51,6 +51,21 @@ _LICENCES = {
     "publications.europa.eu/resource/authority/licence/odc_pddl": "PDDL-1.0",
     "www.nationalarchives.gov.uk/doc/open-government-licence/version/3": "OGL-UK-3.0",
 }
+_LICENCE_NAMES = {
+    **dict.fromkeys(("cc by", "cc by 4 0", "creative commons attribution 4 0"), "CC-BY-4.0"),
+    **dict.fromkeys(
+        ("creative commons attribution 4 0 international", "cc attribution 4 0"), "CC-BY-4.0"
+    ),
+    **dict.fromkeys(("cc by sa", "cc by sa 4 0"), "CC-BY-SA-4.0"),
+    **dict.fromkeys(("cc0", "cc0 1 0", "cc zero", "public domain cc0"), "CC0-1.0"),
+    "creative commons 1 0 universal public domain dedication": "CC0-1.0",
+    **dict.fromkeys(("odbl", "odbl 1 0", "open database license odbl"), "ODbL-1.0"),
+    "open database license": "ODbL-1.0",
+    **dict.fromkeys(("odc by", "odc by 1 0"), "ODC-BY-1.0"),
+    "open data commons attribution license": "ODC-BY-1.0",
+    **dict.fromkeys(("pddl", "pddl 1 0"), "PDDL-1.0"),
+    "open data commons public domain dedication and license": "PDDL-1.0",
+}
 _LEGAL_TEXT = re.compile(r"/(?:deed|legalcode)(?:\.[\w-]+)?$")
 
 # The portal's terms of the EU vocabulary, by its other terms, by those of Dublin Core, and by the
@@ -111,6 +126,12 @@ def licence(text: str) -> str:
     address = re.sub(r"^https?://", "", text.strip().lower())
     plain = _LEGAL_TEXT.sub("", address).rstrip("/")
     return _LICENCES.get(plain, text.strip())
+
+
+def licence_named(text: str) -> str:
+    """A licence by its name (`CC BY 4.0`), as CKAN's register has it; else as it was written."""
+    plain = re.sub(r"[^a-z0-9]+", " ", text.casefold()).strip()
+    return _LICENCE_NAMES.get(plain, text.strip())
 
 
 def frequency(text: str) -> str | None:

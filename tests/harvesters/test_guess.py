@@ -62,6 +62,12 @@ CASES = [
         ("https://x/ogc", b'{"links": [{"rel": "conformance", "href": "c"}]}', "ogcapi"),
         ("https://x/frost/v1.1/Things(1)/Datastreams?$top=5", b"{}", "sensorthings"),
         ("https://x/v1.1/Datastreams('a')", b"{}", "sensorthings"),
+        ("https://x/explore/dataset/bus/information/", b"<html>", "opendatasoft"),
+        ("https://x/api/explore/v2.1/catalog/datasets?where=a", b"{}", "opendatasoft"),
+        ("https://x/api/explore/v2.1/catalog/datasets/a/exports/csv", b"a,b\n1,2\n", "csv"),
+        ("https://x/resource/abcd-1234.json?$where=a", b"[]", "socrata"),
+        ("https://x/resource/abcd-1234.csv", b"a,b\n1,2\n", "csv"),
+        ("https://x/Transport/Bus-stops/abcd-1234/about_data", b"<html>", "socrata"),
         (
             "https://x/v1.1",
             b'{"value": [{"name": "Things", "url": "https://x/v1.1/Things"}]}',

@@ -149,6 +149,24 @@ KINDS: dict[str, Kind] = {
         many_tables=True,
         catalogue=True,
     ),
+    "opendatasoft": Kind(
+        N_("Opendatasoft portal"),
+        N_(
+            "The address of a portal, or of one of its datasets (…/explore/dataset/name); fields "
+            "keep their types and units."
+        ),
+        many_tables=True,
+        catalogue=True,
+    ),
+    "socrata": Kind(
+        N_("Socrata site"),
+        N_(
+            "The address of a site, or of one of its datasets (…/d/abcd-1234); only rows that "
+            "changed are asked for."
+        ),
+        many_tables=True,
+        catalogue=True,
+    ),
     "dcat": Kind(
         N_("DCAT catalogue"),
         N_(
