@@ -1,13 +1,24 @@
-"""A bounded set of query processes, kept by what they hold: a warm one answers in milliseconds."""
+"""A bounded set of query processes, kept by what they hold: a warm one answers in milliseconds.
+
+A process serves one set of files for its whole life, and whoever may read exactly those. Callers
+meet in it in turn and leave nothing behind: an instance holds the files and no state a query could
+change. Each query has a cursor of its own in a transaction that may not write (`worker.py`), the
+settings are locked, and a process that failed in any way is not used again.
+
+Free places go round by party (an organisation, or the address of somebody unknown): the next one is
+for the party that has the fewest, and none may have all.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Hashable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from api_gateway.engine import Source
 from api_gateway.errors import Busy, WorkerDied
@@ -16,16 +27,94 @@ from api_gateway.processes import Nursery, Process
 log = logging.getLogger(__name__)
 
 
-class Pool:
-    """At most `size` processes with tables. A process serves one key for its whole life, and a key
-    is one caller and one set of files: nothing of one caller ever meets another."""
+@dataclass(frozen=True)
+class Life:
+    """How long a process is used: queries, and seconds since its start."""
 
-    def __init__(self, nursery: Nursery, size: int, wait_s: float, *, spare: bool) -> None:
+    queries: int = 1000
+    seconds: float = 900.0
+
+    def is_over(self, process: Process) -> bool:
+        return process.served >= self.queries or time.monotonic() - process.born_at >= self.seconds
+
+
+class Places:
+    """`size` places, of which one party holds at most `share`; who waits, waits in turn."""
+
+    def __init__(self, size: int, wait_s: float, share: int | None = None) -> None:
+        self._size, self._wait_s = size, wait_s
+        self._share = share or fair_share(size)
+        self._freed = threading.Condition()
+        self._held: Counter[str] = Counter()
+        self._waiting: dict[str, deque[object]] = {}
+
+    @property
+    def held(self) -> int:
+        """The number of places in use."""
+        return self._held.total()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for one."""
+        return sum(map(len, list(self._waiting.values())))
+
+    def take(self, party: str) -> None:
+        """A place for `party`, which must `free` it. Raises Busy after the longest wait."""
+        deadline, ticket = time.monotonic() + self._wait_s, object()
+        with self._freed:
+            self._waiting.setdefault(party, deque()).append(ticket)
+            try:
+                while not self._is_next(party, ticket):
+                    if not self._freed.wait(deadline - time.monotonic()):
+                        raise Busy(headers={"Retry-After": "2"})
+                self._held[party] += 1
+            finally:
+                self._waiting[party].remove(ticket)
+                if not self._waiting[party]:
+                    del self._waiting[party]
+                self._freed.notify_all()
+
+    def free(self, party: str) -> None:
+        """Give a place back."""
+        with self._freed:
+            self._held[party] -= 1
+            if not self._held[party]:
+                del self._held[party]
+            self._freed.notify_all()
+
+    def _is_next(self, party: str, ticket: object) -> bool:
+        if self.held >= self._size or self._waiting[party][0] is not ticket:
+            return False
+        below = [each for each in self._waiting if self._held[each] < self._share]
+        # Among those that have as few, who came first: a dict keeps that order.
+        return bool(below) and party == min(below, key=self._held.__getitem__)
+
+
+def fair_share(size: int) -> int:
+    """Three quarters, and never the last place."""
+    return max(1, size - max(1, size // 4))
+
+
+class Pool:
+    """At most `size` processes with tables."""
+
+    def __init__(
+        self,
+        nursery: Nursery,
+        size: int,
+        wait_s: float,
+        *,
+        spare: bool,
+        share: int | None = None,
+        life: Life | None = None,
+        ended: Callable[[str], None] = lambda cause: None,
+    ) -> None:
         self._nursery = nursery
         self._size = size
-        self._wait_s = wait_s
-        self._freed = threading.Condition()
-        self._busy = 0
+        self._life = life or Life()
+        self._ended = ended
+        self.places = Places(size, wait_s, share)
+        self._lock = threading.Lock()
         # In the order of their last use: the first one has waited longest.
         self._idle: list[tuple[Hashable, Process]] = []
         self._spare: Process | None = None
@@ -33,51 +122,50 @@ class Pool:
         self._refill()
 
     @contextmanager
-    def process(self, key: Hashable, sources: Iterable[Source]) -> Iterator[Lease]:
+    def process(self, key: Hashable, sources: Iterable[Source], party: str = "") -> Iterator[Lease]:
         """A process that holds `sources`. It returns to the pool only if the lease was finished,
         otherwise it is killed. Raises Busy, WorkerDied."""
-        lease = self.lease(key, sources)
+        lease = self.lease(key, sources, party)
         try:
             yield lease
         finally:
             lease.end()
 
-    def lease(self, key: Hashable, sources: Iterable[Source]) -> Lease:
+    def lease(self, key: Hashable, sources: Iterable[Source], party: str = "") -> Lease:
         """As `process`, for answers that outlive the call: the caller must `end` the lease."""
-        process = self._reserve(key)
+        self.places.take(party)
+        process = None
         try:
-            if process is None:
-                process = self._fresh()
-                process.open(sources)
+            if process := self._warm(key):
+                return Lease(self, key, party, process)
+            process = self._fresh()
+            process.open(sources)
         except BaseException:
-            self._return(key, process, keep=False)
+            if process:
+                self._discard(process, "lost")
+            self.places.free(party)
             raise
-        return Lease(self, key, process)
+        return Lease(self, key, party, process)
 
     @property
     def busy(self) -> int:
         """The number of processes at work."""
-        return self._busy
+        return self.places.held
 
-    def _reserve(self, key: Hashable) -> Process | None:
-        deadline = time.monotonic() + self._wait_s
-        with self._freed:
-            while self._busy >= self._size:
-                if not self._freed.wait(deadline - time.monotonic()):
-                    raise Busy(headers={"Retry-After": "2"})
-            self._busy += 1
+    def _warm(self, key: Hashable) -> Process | None:
+        with self._lock:
             for index in range(len(self._idle) - 1, -1, -1):
                 if self._idle[index][0] == key:
                     process = self._idle.pop(index)[1]
-                    if process.alive():
+                    if process.alive() and not self._life.is_over(process):
                         return process
-                    process.kill()
-            if self._busy + len(self._idle) > self._size:
-                self._idle.pop(0)[1].kill()
+                    self._discard(process, "age" if process.alive() else "lost")
+            if self.places.held + len(self._idle) > self._size:
+                self._discard(self._idle.pop(0)[1], "place")
             return None
 
     def _fresh(self) -> Process:
-        with self._freed:
+        with self._lock:
             process, self._spare = self._spare, None
         self._refill()
         if process and process.alive():
@@ -94,34 +182,47 @@ class Pool:
         except (WorkerDied, OSError):
             log.exception("no_spare")
             return
-        with self._freed:
+        with self._lock:
             extra, self._spare = self._spare, process
         if extra:
             extra.kill()
 
-    def _return(self, key: Hashable, process: Process | None, *, keep: bool) -> None:
-        with self._freed:
-            self._busy -= 1
-            if process and keep:
-                self._idle.append((key, process))
-            elif process:
-                process.kill()
-            self._freed.notify()
+    def _discard(self, process: Process, cause: str) -> None:
+        process.kill()
+        self._ended(cause)
+
+    def _return(self, lease: Lease) -> None:
+        process = lease.process
+        if not lease.finished:
+            self._discard(process, lease.cause)
+        elif self._life.is_over(process):
+            self._discard(process, "age")
+        else:
+            with self._lock:
+                self._idle.append((lease.key, process))
+        self.places.free(lease.party)
 
 
 class Lease:
-    """The right to use one process until `end`."""
+    """The right to use one process until `end`. `cause` is why it is killed when it is not finished
+    by then; metrics count by it."""
 
-    def __init__(self, pool: Pool, key: Hashable, process: Process) -> None:
-        self._pool, self._key, self.process = pool, key, process
-        self._finished = self._ended = False
+    def __init__(self, pool: Pool, key: Hashable, party: str, process: Process) -> None:
+        self._pool, self.key, self.party, self.process = pool, key, party, process
+        self.finished = self._ended = False
+        self.cause = "left"
+        process.served += 1
 
     def finish(self) -> None:
         """The process has answered in full and may serve again."""
-        self._finished = True
+        self.finished = True
+
+    def fail(self, cause: str) -> None:
+        """The process is not to serve again."""
+        self.finished, self.cause = False, cause
 
     def end(self) -> None:
         """Give the process back, or kill it if it did not finish; safe to repeat."""
         if not self._ended:
             self._ended = True
-            self._pool._return(self._key, self.process, keep=self._finished)
+            self._pool._return(self)

@@ -46,6 +46,9 @@ class Process:
         self._sock = sock
         self._pidfd = pidfd
         self._client: socket.socket | None = None
+        self.born_at = time.monotonic()
+        # Queries it was leased for.
+        self.served = 0
 
     def open(self, sources: Iterable[Source]) -> None:
         """Give it its tables; for good."""

@@ -49,7 +49,7 @@ from lake import logs
 log = logging.getLogger(__name__)
 
 # Past its engine time a query is interrupted; past this much more, its process is killed.
-_GRACE_S = 2.0
+_GRACE_S = 0.75
 _GATE_PROCESSES = 2
 # A reading depends on nothing but the SQL: the same text, up to this long, is read once.
 _REMEMBERED_SQL = 4096
@@ -109,7 +109,9 @@ class Gateway:
         self.nursery = Nursery(settings)
         self.pool = Pool(self.nursery, settings.worker_count, QUEUE_S, spare=True)
         self._remembered = lru_cache(maxsize=1024)(self._read)
-        self._gates = Pool(self.nursery, _GATE_PROCESSES, QUEUE_S, spare=False)
+        self._gates = Pool(
+            self.nursery, _GATE_PROCESSES, QUEUE_S, spare=False, share=_GATE_PROCESSES
+        )
 
     def query(self, asked: Asked, caller: Caller) -> Answer:
         """Answer a caller's SQL. Raises any GatewayError."""
@@ -120,15 +122,15 @@ class Gateway:
     def plan(self, asked: Asked, caller: Caller) -> dict[str, Any]:
         """What a caller's SQL would do: columns, plan and estimate. Raises any GatewayError."""
         statement = self.read(asked.sql)
-        shelved = self.visit("sql", "query", statement, asked, caller).shelved
+        visit = self.visit("sql", "query", statement, asked, caller)
         timeout_s = min(asked.timeout_s or math.inf, self.settings.gateway_timeout_s)
-        job = self._jobs.job("plan", statement, asked, shelved, timeout_s)
-        turn = self._begun(job, caller, shelved)
+        job = self._jobs.job("plan", statement, asked, visit.shelved, timeout_s)
+        turn = self._begun(job, caller, visit)
         try:
             found = self._first(turn, asked, timeout_s)
         finally:
             turn.end()
-        return {"tables": [each.attribution for each in shelved], **found}
+        return {"tables": [each.attribution for each in visit.shelved], **found}
 
     def download(self, table: str, asked: Asked, caller: Caller) -> Answer:
         """Answer with a whole table. Raises any GatewayError."""
@@ -197,7 +199,7 @@ class Gateway:
             job = self._jobs.job("query", statement, asked, visit.shelved, timeout_s)
             if metered.receipt:
                 job["envelope"]["receipt"] = metered.receipt.jti
-            turn = self._begun(job, caller, visit.shelved)
+            turn = self._begun(job, caller, visit)
             try:
                 header = self._first(turn, asked, timeout_s)
                 metered.rows(header["first_rows"])
@@ -224,11 +226,13 @@ class Gateway:
             chunks=self._relay(turn, timeout_s, metered, flow), end=end,
         )  # fmt: skip
 
-    def _begun(self, job: dict[str, Any], caller: Caller, shelved: tuple[Shelved, ...]) -> Turn:
-        sources = [each.source for each in shelved]
+    def _begun(self, job: dict[str, Any], caller: Caller, visit: Visit) -> Turn:
+        sources = [each.source for each in visit.shelved]
+        # Among whom the places go round.
+        party = visit.decision.organization_id or visit.decision.organization or caller.name
         query = self.queries.begin(caller.query_id, caller.name)
         try:
-            lease = self.pool.lease((fingerprint(caller.token), frozenset(sources)), sources)
+            lease = self.pool.lease(frozenset(sources), sources, party)
         except BaseException:
             query.end()
             raise
@@ -245,6 +249,7 @@ class Gateway:
         try:
             kind, payload = turn.lease.process.receive(timeout_s + _GRACE_S)
         except TimeoutError:
+            turn.lease.fail("overtime")
             raise QueryTimeout(timeout_s=timeout_s) from None
         except WorkerDied:
             if turn.query.cancelled:
@@ -255,8 +260,7 @@ class Gateway:
             turn.lease.finish()
         if kind in (frames.HEADER, frames.END):
             return content
-        if content["code"] not in ("query_crashed", "query_memory_exceeded"):
-            turn.lease.finish()
+        turn.lease.fail(content["code"])
         raise reported(content, asked, timeout_s, self.settings.gateway_memory_mb)
 
     def _relay(self, turn: Turn, timeout_s: float, metered: Metered, flow: Flow) -> Iterator[bytes]:

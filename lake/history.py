@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow.fs
 from deltalake import DeltaTable
 
 from lake.errors import TimeWithoutZone, VersionExpired, VersionNotFound
@@ -43,6 +44,8 @@ class Version:
 
 _TEXTS = ("run_id", "source_url", "source_hash", "content_hash", "publish_id")
 _GONE = "hanoiic.gone_versions"
+# Clocks of a file system and of this machine differ by less.
+_YOUNG_S = 2.0
 
 
 def publish_metadata(
@@ -135,10 +138,15 @@ class History:
 
 
 class Histories:
-    """The histories of a lake's tables as far as they were read: of a log only new commits are."""
+    """The histories of a lake's tables as far as they were read: of a log only new commits are.
+
+    Whether there are any is asked of the file system: commits are numbered without gaps, so the log
+    is as it was while its last commit is the same file and the next number has none.
+    """
 
     def __init__(self) -> None:
         self._read: dict[str, tuple[str, int, History]] = {}
+        self._ends: dict[str, tuple[_LogEnd, History]] = {}
 
     def of(self, delta: DeltaTable) -> History:
         """The history of a table up to the version that `delta` has loaded."""
@@ -151,6 +159,46 @@ class Histories:
             known = History(delta.history(version - known_version), known)
             self._read[delta.table_uri] = (table_id, version, known)
         return known
+
+    def unchanged(self, uri: str, fs: pyarrow.fs.FileSystem, folder: str) -> History | None:
+        """The history of the table if its log is as it was when it was last noted."""
+        end, history = self._ends.get(uri, (None, None))
+        return history if end and end == _log_end(fs, folder, end.version) else None
+
+    def note(
+        self,
+        uri: str,
+        history: History,
+        version: int,
+        fs: pyarrow.fs.FileSystem,
+        folder: str,
+        opened_at: float,
+    ) -> None:
+        """Remember that the log ended with `version`, as read after `opened_at` (seconds since
+        1970)."""
+        end = _log_end(fs, folder, version)
+        # A file that is as young as the reading may have taken the place of the one that was read.
+        if end and end.written_at_ns < (opened_at - _YOUNG_S) * 1e9:
+            self._ends[uri] = (end, history)
+
+
+@dataclass(frozen=True)
+class _LogEnd:
+    """The last commit of a log, as a file."""
+
+    version: int
+    written_at_ns: int
+    byte_count: int
+
+
+def _log_end(fs: pyarrow.fs.FileSystem, folder: str, version: int) -> _LogEnd | None:
+    """The commit `version`, if it is the last one."""
+    last, following = fs.get_file_info(
+        [f"{folder}/_delta_log/{number:020}.json" for number in (version, version + 1)]
+    )
+    if not last.is_file or following.is_file:
+        return None
+    return _LogEnd(version, last.mtime_ns, last.size)
 
 
 def _is_of(version: Version, as_of: int | datetime | None) -> bool:

@@ -167,8 +167,14 @@ class Table:
         )
 
     def _history(self) -> History:
-        delta = self._open()
-        history = self._histories.of(delta) if delta else None
+        history = self._histories.unchanged(self.uri, self._fs, self._folder)
+        if history is None:
+            opened_at = time.time()
+            if delta := self._open():
+                history = self._histories.of(delta)
+                self._histories.note(
+                    self.uri, history, delta.version(), self._fs, self._folder, opened_at
+                )
         if history is None or history.latest is None:
             raise TableNotFound(f"table {self.name} was never published", table=self.name)
         return history

@@ -68,7 +68,7 @@ def pool(folder: Path, settings: dict, portal_server: HTTPServer):
             gateway_memory_mb=256,
         )
     )
-    yield Pool(nursery, 2, 5, spare=False)
+    yield Pool(nursery, 2, 5, spare=False, share=2)
     nursery.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -166,6 +167,27 @@ def test_a_version_that_another_process_published_or_removed_is_seen(tmp_path):
         reader.versions()
     table_of(Lake(tmp_path), 5)
     assert [v.number for v in reader.versions()] == [5, 4, 3, 2, 1]
+
+
+def test_a_log_that_did_not_change_is_not_read_again(tmp_path, monkeypatch):
+    lake, writer = Lake(tmp_path), Lake(tmp_path)
+    table_of(writer, 2)
+    for commit in Path(lake.table("t").uri, "_delta_log").iterdir():
+        os.utime(commit, (1_700_000_000, 1_700_000_000))
+    assert lake.table("t").resolve().number == 2
+    with monkeypatch.context() as patched:
+        patched.setattr("lake.table.DeltaTable", None)
+        assert lake.table("t").resolve().number == 2
+        assert lake.table("t").resolve(1).number == 1
+    writer.table("t").publish(pa.table({"x": [7]}), Provenance())
+    assert lake.table("t").resolve().number == 3
+    shutil.rmtree(writer.table("t").uri)
+    with pytest.raises(TableNotFound):
+        lake.table("t").resolve()
+    table_of(Lake(tmp_path), 3)
+    assert (
+        lake.table("t").resolve().content_hash == Lake(tmp_path).table("t").resolve().content_hash
+    )
 
 
 def test_the_lake_lists_tables_with_a_version(tmp_path):

@@ -1,0 +1,138 @@
+"""Who gets a place, and how long a process is used."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from api_gateway.errors import Busy
+from api_gateway.pool import Life, Places, Pool
+from tests.servers import wait_for
+
+
+class Quiet:
+    """A process that only counts."""
+
+    def __init__(self) -> None:
+        self.born_at, self.served, self.dead = time.monotonic(), 0, False
+
+    def open(self, sources) -> None:
+        self.sources = list(sources)
+
+    def alive(self) -> bool:
+        return not self.dead
+
+    def kill(self) -> None:
+        self.dead = True
+
+
+class Cradle:
+    """What makes them."""
+
+    def __init__(self) -> None:
+        self.made: list[Quiet] = []
+
+    def spawn(self) -> Quiet:
+        self.made.append(Quiet())
+        return self.made[-1]
+
+
+def pool_of(size: int = 2, life: Life | None = None) -> tuple[Pool, Cradle, list[str]]:
+    cradle, causes = Cradle(), []
+    return Pool(cradle, size, 0.2, spare=False, life=life, ended=causes.append), cradle, causes
+
+
+def use(pool: Pool, key: str, *, finish: bool = True) -> Quiet:
+    with pool.process(key, ()) as lease:
+        if finish:
+            lease.finish()
+        return lease.process
+
+
+def test_one_process_serves_all_who_may_read_the_same():
+    pool, cradle, _ = pool_of()
+    assert use(pool, "a") is use(pool, "a")
+    assert use(pool, "b") is not use(pool, "a")
+    assert len(cradle.made) == 2
+
+
+def test_process_that_failed_is_not_used_again():
+    pool, _, causes = pool_of()
+    with pool.process("a", ()) as lease:
+        lease.finish()
+        lease.fail("query_invalid")
+    assert lease.process.dead
+    assert use(pool, "a", finish=False).dead
+    assert use(pool, "a").dead is False
+    assert causes == ["query_invalid", "left"]
+
+
+@pytest.mark.parametrize("life", [Life(queries=3), Life(seconds=0.05)])
+def test_process_is_replaced_after_so_many_queries_and_so_long(life):
+    pool, _, causes = pool_of(life=life)
+    first = use(pool, "a")
+    assert use(pool, "a") is first
+    time.sleep(0.06)
+    use(pool, "a")
+    assert use(pool, "a") is not first
+    assert first.dead
+    assert causes == ["age"]
+
+
+def test_process_that_died_while_idle_is_not_leased():
+    pool, _, _ = pool_of()
+    use(pool, "a").dead = True
+    assert use(pool, "a").dead is False
+
+
+def test_longest_idle_process_makes_room():
+    pool, cradle, _ = pool_of(size=2)
+    for key in "abc":
+        use(pool, key)
+    assert [each.dead for each in cradle.made] == [True, False, False]
+
+
+def test_no_party_holds_every_place_and_who_waits_too_long_is_told():
+    places = Places(4, 0.05)
+    for _ in range(3):
+        places.take("greedy")
+    with pytest.raises(Busy):
+        places.take("greedy")
+    places.take("other")
+    assert (places.held, places.waiting) == (4, 0)
+    with pytest.raises(Busy) as refusal:
+        places.take("third")
+    assert refusal.value.headers["Retry-After"]
+    places.free("greedy")
+    places.take("third")
+
+
+def test_free_places_go_to_the_party_that_has_the_fewest_and_then_by_turn():
+    places, order = Places(4, 10), []
+    for party in ("first", "first", "second", "second"):
+        places.take(party)
+
+    def want(party: str) -> None:
+        places.take(party)
+        order.append(party)
+
+    threads = []
+    for count, party in enumerate(["greedy", "greedy", "greedy", "modest", "late"], 1):
+        threads.append(threading.Thread(target=want, args=[party]))
+        threads[-1].start()
+        wait_for(lambda count=count: places.waiting == count, "its place in the queue")
+    for count, party in enumerate(["first", "second", "first", "second", "greedy"], 1):
+        places.free(party)
+        wait_for(lambda count=count: len(order) == count, "the next one")
+    for thread in threads:
+        thread.join()
+    assert order == ["greedy", "modest", "late", "greedy", "greedy"]
+
+
+def test_a_single_place_is_for_everyone():
+    places = Places(1, 0.05)
+    places.take("a")
+    places.free("a")
+    places.take("b")
