@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 import redis
 
 from api_gateway.decisions import Decision, TableDecision, fingerprint
-from api_gateway.errors import AnswerTooLarge, GatewayError
+from api_gateway.errors import AnswerTooLarge, GatewayError, QuotaExceeded
 from api_gateway.events import Events
 from api_gateway.portal import PortalActions
 from api_gateway.quota import Ledger, Spending
@@ -45,11 +45,14 @@ class Visit:
     token: str | None
     address: str | None
     decision: Decision
+    tables: tuple[str, ...]
     shelved: tuple[Shelved, ...]
     query: str
     media_type: str
     issuer: str
     once: str | None = None
+    # An answer may end after its request's context.
+    request_id: str | None = field(default_factory=logs.request_id)
 
     @property
     def who(self) -> str:
@@ -197,8 +200,9 @@ class Metered:
         self._end("broken_off", reason)
 
     def fail(self, error: GatewayError) -> None:
-        """The answer was refused before its first byte."""
-        self._end("refused", error.code)
+        """There is no answer: its terms refuse it, or the query failed."""
+        by_terms = isinstance(error, QuotaExceeded | AnswerTooLarge)
+        self._end("refused" if by_terms else "failed", error.code)
 
     def _end(self, outcome: str, reason: str) -> bool:
         if self._ended:
@@ -257,10 +261,11 @@ def statement(visit: Visit) -> dict[str, Any]:
 def event(visit: Visit, outcome: str, **more: Any) -> dict[str, Any]:
     """What the portal is told of a visit (docs/architecture.md, "Events")."""
     decision = visit.decision
+    versions = {each.table: each.version.number for each in visit.shelved}
     return {
         "id": str(uuid4()),
         "at": datetime.now(UTC).isoformat(),
-        "request_id": logs.request_id(),
+        "request_id": visit.request_id,
         "door": visit.door,
         "action": visit.action,
         "token_id": decision.token_id,
@@ -268,19 +273,17 @@ def event(visit: Visit, outcome: str, **more: Any) -> dict[str, Any]:
         "sub": decision.sub,
         "organization_id": decision.organization_id,
         "outcome": outcome,
-        "tables": [
-            {
-                "name": each.table,
-                "version": each.version.number,
-                "edition": each.decision.edition,
-                "agreement": each.decision.agreement,
-                "licence": _named(each.decision.licence),
-            }
-            for each in visit.shelved
-        ],
+        "tables": [_told(name, decision.of(name), versions.get(name)) for name in visit.tables],
         **more,
     }
 
 
-def _named(licence: Mapping[str, Any]) -> str | None:
-    return f"{licence['id']}@{licence.get('version')}" if licence.get("id") else None
+def _told(name: str, table: TableDecision, version: int | None) -> dict[str, Any]:
+    licence = table.licence
+    return {
+        "name": name,
+        "version": version,
+        "edition": table.edition,
+        "agreement": table.agreement,
+        "licence": f"{licence['id']}@{licence.get('version')}" if licence.get("id") else None,
+    }

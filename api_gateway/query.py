@@ -149,8 +149,9 @@ class Gateway:
         tables = statement.tables
         decision = self.decisions.decide(caller.token, tables, action)
         visit = Visit(
-            door, action, caller.token, caller.address, decision, (), _question(statement, asked),
-            FORMATS[asked.format].media_type, caller.reached_at, caller.idempotency_key,
+            door, action, caller.token, caller.address, decision, tables, (),
+            _question(statement, asked), FORMATS[asked.format].media_type, caller.reached_at,
+            caller.idempotency_key,
         )  # fmt: skip
         try:
             require_network(decision, caller.address)
@@ -217,7 +218,7 @@ class Gateway:
         def end() -> None:
             self.running.end(flow)
             turn.end()
-            metered.break_off("client_gone")
+            metered.break_off(flow.stopped or "client_gone")
 
         return Answer(
             asked, visit.shelved, tag,
@@ -294,7 +295,7 @@ class Gateway:
         finally:
             self.running.end(flow)
             turn.end()
-            metered.break_off("client_gone")
+            metered.break_off(flow.stopped or "client_gone")
 
 
 class Interrupted(Exception):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -57,15 +58,27 @@ class Spending:
         self._ledger, self._leases, self._once = ledger, [lease], once
 
     def spend(self, rows: int, byte_count: int) -> None:
-        """To be called before so much is sent. Raises QuotaExceeded, DecisionUnavailable."""
-        for what, amount in (("rows", rows), ("bytes", byte_count)):
-            amount -= self._ledger.use(self._leases[-1], what, amount)
-            while amount:
-                # A repeated answer asks for the same leases again, and pays nothing.
-                key = self._once and f"{self._once}:{len(self._leases)}"
-                lease = self._ledger.more(self._leases[0].agreement, what, amount, key)
-                self._leases.append(lease)
-                amount -= self._ledger.use(lease, what, amount)
+        """To be called before so much is sent; all of it is counted, or nothing.
+
+        Raises QuotaExceeded, DecisionUnavailable.
+        """
+        with ExitStack() as undo:
+            for what, amount in (("rows", rows), ("bytes", byte_count)):
+                lease = self._leases[-1]
+                while amount:
+                    taken = self._ledger.use(lease, what, amount)
+                    undo.callback(self._ledger.use, lease, what, -taken)
+                    amount -= taken
+                    if amount:
+                        lease = self._more(what, amount)
+            undo.pop_all()
+
+    def _more(self, what: str, amount: int) -> Lease:
+        # A repeated answer asks for the same leases again, and pays nothing.
+        key = self._once and f"{self._once}:{len(self._leases)}"
+        lease = self._ledger.more(self._leases[0].agreement, what, amount, key)
+        self._leases.append(lease)
+        return lease
 
     def end(self) -> None:
         """What was used counts; the rest goes back."""
@@ -106,7 +119,8 @@ class Ledger:
             return self._begun(fresh)
 
     def use(self, lease: Lease, what: str, amount: int) -> int:
-        """Take up to `amount` rows or bytes of a lease; returns how much it had."""
+        """Take up to `amount` rows or bytes of a lease; returns how much it had. A negative amount
+        goes back."""
         with self._lock:
             part = int(min(amount, lease.left(what)))
             lease.used[what] += part

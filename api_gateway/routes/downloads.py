@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 
 from flask import Blueprint, Response, request, send_file
@@ -35,44 +38,65 @@ def download(table: str, format_name: str) -> Response:
     return response
 
 
+class _File(io.FileIO):
+    """A file that tells when the server has closed it: sent, or given up."""
+
+    ended: Callable[[], None] | None = None
+
+    def close(self) -> None:
+        super().close()
+        if ended := self.ended:
+            self.ended = None
+            ended()
+
+
 def _stored(visit: Visit, who: Caller, file_name: str) -> Response:
     """The file as it lies in the lake. Its ranges, and its repetitions of an hour, are one
     download: they are charged once."""
     (shelved,) = visit.shelved
-    file = Path(shelved.source.files[0])
+    path = Path(shelved.source.files[0])
+    file, size = _File(path), path.stat().st_size
     response = send_file(
         file,
         mimetype=FORMATS["parquet"].media_type,
         as_attachment=True,
         download_name=file_name,
-        conditional=True,
+        conditional=False,
         etag=_tag(shelved),
         last_modified=shelved.version.published_at,
     )
+    response.content_length = size
+    response.make_conditional(request.environ, accept_ranges=True, complete_length=size)
     describe(response, visit.shelved)
-    if request.method == "GET" and response.status_code < 300:
-        parts = gateway()
-        metered = parts.meter.begin(replace(visit, once=f"file of hour {int(time.time()) // 3600}"))
-        try:
-            metered.rows(shelved.version.row_count)
-            metered.counted(file.stat().st_size)
-        except GatewayError as error:
-            response.close()
-            metered.fail(error)
-            raise
-        if metered.receipt:
-            response.headers["Hanoiic-Receipt"] = metered.receipt.jti
-        flow = parts.running.begin(visit, who.connection)
-
-        def end() -> None:
-            parts.running.end(flow)
-            if flow.stopped:
-                metered.break_off(flow.stopped)
-            else:
-                metered.finish_file(file)
-
-        response.call_on_close(end)
+    if request.method == "GET" and response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+        receipt = _charge(visit, who, file, path, size)
+        if receipt:
+            response.headers["Hanoiic-Receipt"] = receipt
     return response
+
+
+def _charge(visit: Visit, who: Caller, file: _File, path: Path, size: int) -> str | None:
+    """Count the download; its end comes with the file's. Returns the receipt's number."""
+    parts = gateway()
+    metered = parts.meter.begin(replace(visit, once=f"file of hour {int(time.time()) // 3600}"))
+    try:
+        metered.rows(visit.shelved[0].version.row_count)
+        metered.counted(size)
+    except GatewayError as error:
+        file.close()
+        metered.fail(error)
+        raise
+    flow = parts.running.begin(visit, who.connection)
+
+    def ended() -> None:
+        parts.running.end(flow)
+        if flow.stopped:
+            metered.break_off(flow.stopped)
+        else:
+            metered.finish_file(path)
+
+    file.ended = ended
+    return metered.receipt.jti if metered.receipt else None
 
 
 def _tag(shelved: Shelved) -> str:

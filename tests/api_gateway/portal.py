@@ -58,6 +58,7 @@ class FakePortal:
     tables: dict[str | None, dict[str, Any]] = field(default_factory=dict)
     token_errors: dict[str, str] = field(default_factory=dict)
     away: bool = False
+    networks: list[str] | None = None
     asked: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -84,6 +85,7 @@ class FakePortal:
             result |= {
                 "active": token is not None,
                 "username": "startup" if token else None,
+                "networks": self.networks if token else None,
                 "tables": {name: known.get(name, {"decision": "unknown"}) for name in names},
             }
         body = json.dumps({"success": True, "result": result})
