@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from api_gateway import formats, frames, spreadsheet
+from api_gateway import formats, frames, plan, spreadsheet
 from api_gateway.formats import CHUNK_BYTES, Row
 from api_gateway.writers import WRITERS
 
@@ -22,7 +22,8 @@ Running = Callable[[], AbstractContextManager[None]]
 def answer(
     cursor: duckdb.DuckDBPyConnection, job: dict[str, Any], sock: socket.socket, running: Running
 ) -> int:
-    """Run `job` (`sql`, `params`, `format`, `limit`, `csv_safe`, `described`, `envelope`, `folder`)
+    """Run `job` (`sql`, `params`, `format`, `limit`, `csv_safe`, `count`, `described`, `envelope`,
+    `folder`)
     and send its frames.
 
     Returns the number of rows. Raises what the engine raises, Unsuited when the rows do not fit the
@@ -34,12 +35,14 @@ def answer(
         columns = list(zip(formats.unique(relation.columns), relation.types, strict=True))
         shown = formats.described(columns, job["described"])
         row = _row(job, columns, shown)
-        reader, truncated = _rows(cursor, job, row.select, len(columns), batch_rows)
+        total = plan.count(cursor, job["count"]) if job["count"] else None
+        reader, row_count, truncated = _rows(cursor, job, row.select, len(columns), batch_rows)
         schema, first = reader.schema, next(reader, None)
     count = first.num_rows if first is not None else 0
     header = {"columns": shown, "truncated": truncated}
     envelope = job["envelope"] | header | {"folder": job["folder"]}
-    sender = _Sender(sock, header | {"first_rows": count}, held=job["format"] == "xlsx")
+    header |= {"first_rows": count, "row_count": row_count, "total": total}
+    sender = _Sender(sock, header, held=job["format"] == "xlsx")
     writer = make(sender.send, schema, row, envelope)
     if first is not None:
         writer.write(first)
@@ -66,17 +69,19 @@ def _rows(
     select: str,
     width: int,
     batch_rows: int,
-) -> tuple[Any, bool]:
-    """A reader over the rows, and whether the limit cut some off. Without a limit they stream; a
-    limited answer is small and kept whole, as its header must say whether it is complete."""
+) -> tuple[Any, int | None, bool]:
+    """A reader over the rows, their number, and whether the limit cut some off. Without a limit
+    they stream, unnumbered; a limited answer is small and kept whole, as its header must say
+    whether it is complete."""
     names = ", ".join(f"c{index}" for index in range(width))
     sql = f"SELECT {select} FROM ({job['sql']}) AS answer({names})"  # noqa: S608
     limit = job["limit"]
     if limit is None:
-        return cursor.sql(sql, params=job["params"]).to_arrow_reader(batch_rows), False
+        return cursor.sql(sql, params=job["params"]).to_arrow_reader(batch_rows), None, False
     whole: Any = cursor.execute(f"{sql} LIMIT {int(limit) + 1}", job["params"]).to_arrow_table()
     kept = whole.slice(0, limit)
-    return kept.to_reader(max_chunksize=batch_rows), whole.num_rows > limit
+    reader = kept.to_reader(max_chunksize=batch_rows)
+    return reader, kept.num_rows, whole.num_rows > limit
 
 
 def _timed(reader: Any, running: Running) -> Iterator[Any]:

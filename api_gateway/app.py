@@ -27,7 +27,7 @@ from api_gateway.errors import (
 from api_gateway.meter import Meter
 from api_gateway.portal import PortalActions
 from api_gateway.query import Gateway
-from api_gateway.routes import caller, downloads, index, receipts, sql, tables
+from api_gateway.routes import caller, downloads, index, receipts, rows, sql, tables
 from api_gateway.settings import BODY_BYTES, Settings
 from lake import logs
 from lake import settings as lake_settings
@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     gateway = _gateway(settings)
     app.extensions["hanoiic_gateway"] = gateway
     atexit.register(gateway.close)
-    for room in (index, tables, sql, downloads, receipts):
+    for room in (index, tables, sql, downloads, receipts, rows):
         app.register_blueprint(room.pages)
     _carry_request_id(app)
     _count_requests(app, gateway)
@@ -178,7 +178,11 @@ def _answer_problems(app: Flask) -> None:
 
 
 def _problem(error: GatewayError) -> Response:
-    response = jsonify(error.problem(logs.request_id()))
+    problem = error.problem(logs.request_id())
+    if request.blueprint == rows.pages.name:
+        # Where PostgREST's clients look for the words.
+        problem["message"] = error.detail
+    response = jsonify(problem)
     response.status_code = int(error.status)
     response.content_type = PROBLEM_TYPE
     response.headers.extend(error.headers)

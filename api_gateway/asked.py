@@ -13,7 +13,7 @@ from typing import Any
 from werkzeug.datastructures import MIMEAccept
 
 from api_gateway.errors import BadRequest, NotAcceptable
-from api_gateway.formats import FORMATS, MEDIA_TYPES
+from api_gateway.formats import FORMATS, LISTS, MEDIA_TYPES
 from api_gateway.settings import LIMIT_ROWS
 
 Version = int | datetime
@@ -38,6 +38,15 @@ class AsOf:
 
 
 @dataclass(frozen=True)
+class Count:
+    """Rows to be counted beside the answer; `planned`: as the plan expects, without counting."""
+
+    sql: str
+    params: list[Any]
+    planned: bool
+
+
+@dataclass(frozen=True)
 class Asked:
     """A request for rows. `limit` in rows, `timeout_s` in seconds of engine time."""
 
@@ -49,6 +58,7 @@ class Asked:
     timeout_s: float | None = None
     csv_safe: bool = False
     dry_run: bool = False
+    count: Count | None = None
 
 
 def from_body(body: Any, accept: MIMEAccept) -> Asked:
@@ -96,6 +106,25 @@ def from_download(arguments: Mapping[str, str], format_name: str) -> Asked:
         format=format_name,
         as_of=as_of(arguments.get("as_of")),
         limit=_number("limit", arguments.get("limit"), int, 0, LIMIT_ROWS),
+        csv_safe=_flag("csv_safe", arguments.get("csv_safe")),
+    )
+
+
+def from_rows(arguments: Mapping[str, str], accept: MIMEAccept) -> Asked:
+    """`GET /v1/tables/<t>/rows`, without what it asks of the rows. Raises BadRequest,
+    NotAcceptable."""
+    lists = {
+        kind: each.name for each in LISTS.values() for kind in (each.media_type, *each.aliases)
+    }
+    named = arguments.get("format")
+    if not named and (best := accept.best_match([*lists, *MEDIA_TYPES])) in lists:
+        chosen = lists[best]
+    else:
+        chosen = choose_format(named, accept)
+    return Asked(
+        format="rows" if chosen == "json" else chosen,
+        as_of=as_of(arguments.get("as_of")),
+        timeout_s=_number("timeout_s", arguments.get("timeout_s"), float, 0.05, math.inf),
         csv_safe=_flag("csv_safe", arguments.get("csv_safe")),
     )
 

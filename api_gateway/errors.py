@@ -96,6 +96,29 @@ class FormatUnsuited(GatewayError):
     title = "The answer does not fit the format"
 
 
+class FilterInvalid(GatewayError):
+    """The address asks for rows in a way that cannot be read. Facts: `parameter`, `position`."""
+
+    code = "filter_invalid"
+    status = HTTPStatus.BAD_REQUEST
+    title = "The filter cannot be read"
+
+
+class ColumnUnknown(FilterInvalid):
+    """The table has no such column. Facts: `column`, `parameter`, `position`, `suggestions`."""
+
+    code = "column_unknown"
+    title = "No such column"
+
+
+class NotSingular(GatewayError):
+    """One object was asked for, and there is none, or more than one. Fact: `row_count`."""
+
+    code = "not_singular"
+    status = HTTPStatus.NOT_ACCEPTABLE
+    title = "The answer is not one row"
+
+
 class SyntaxRefused(GatewayError):
     """The SQL cannot be parsed. Facts: `position` (0-based, characters), `near`."""
 

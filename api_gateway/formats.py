@@ -35,11 +35,24 @@ FORMATS: dict[str, Format] = {
         Format("geojson", "application/geo+json"),
     )
 }
+# Of the rows door alone: a bare list, and one object.
+LISTS: dict[str, Format] = {
+    each.name: each
+    for each in (
+        Format("rows", "application/json", ("application/vnd.pgrst.array+json",)),
+        Format("object", "application/vnd.pgrst.object+json"),
+    )
+}
 MEDIA_TYPES: dict[str, str] = {
     media_type: each.name
     for each in FORMATS.values()
     for media_type in (each.media_type.partition(";")[0], *each.aliases)
 }
+
+
+def media_type(name: str) -> str:
+    """The `Content-Type` of a format."""
+    return (LISTS.get(name) or FORMATS[name]).media_type
 
 
 # Compressed already.
@@ -159,6 +172,8 @@ def _csv(columns: list[tuple[str, Any]], safe: bool) -> Row:
 
 _ROWS: dict[str, Callable[[list[tuple[str, Any]], bool], Row]] = {
     "json": _json,
+    "rows": _json,
+    "object": _json,
     "ndjson": _ndjson,
     "csv": _csv,
     "arrow": _binary,

@@ -38,6 +38,7 @@ class Jobs:
             "format": asked.format,
             "limit": asked.limit,
             "csv_safe": asked.csv_safe,
+            "count": vars(asked.count) if asked.count else None,
             "timeout_s": timeout_s,
             "request_id": logs.request_id(),
             "described": self._described(statement.origins, versions),

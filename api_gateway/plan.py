@@ -39,10 +39,10 @@ def explain(
     relation = cursor.sql(job["sql"], params=job["params"])
     named = zip(formats.unique(relation.columns), relation.types, strict=True)
     columns = formats.described(named, job["described"])
-    cursor.execute(f"EXPLAIN (FORMAT json) {job['sql']}", job["params"])
-    found = cursor.fetchone()
-    (root,) = json.loads(found[1]) if found else ({},)
-    plan = _node(root, {source.table: _sizes(source.files) for source in sources})
+    plan = _node(
+        _root(cursor, job["sql"], job["params"]),
+        {source.table: _sizes(source.files) for source in sources},
+    )
     scans = list(_scans(plan))
     return {
         "columns": columns,
@@ -53,6 +53,25 @@ def explain(
         },
         "plan": plan,
     }
+
+
+def count(cursor: duckdb.DuckDBPyConnection, asked: Mapping[str, Any]) -> int:
+    """The number of rows of `sql` with `params`; if `planned`, as the plan expects it."""
+    if asked["planned"]:
+        root = _root(cursor, asked["sql"], asked["params"])
+        return int(root.get("extra_info", {}).get("Estimated Cardinality", 0))
+    sql = f"SELECT count(*) FROM ({asked['sql']})"  # noqa: S608
+    found = cursor.execute(sql, asked["params"]).fetchone()
+    cursor.fetchall()
+    return int(found[0]) if found else 0
+
+
+def _root(
+    cursor: duckdb.DuckDBPyConnection, sql: str, params: list[Any] | dict[str, Any]
+) -> dict[str, Any]:
+    found = cursor.execute(f"EXPLAIN (FORMAT json) {sql}", params).fetchall()
+    root: dict[str, Any] = json.loads(found[0][1])[0]
+    return root
 
 
 def _node(said: Mapping[str, Any], sizes: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import Any
 from werkzeug.datastructures import ETags
 
 from api_gateway import frames, gate, origins, repeatable, tags
-from api_gateway.asked import Asked
+from api_gateway.asked import Asked, Count
 from api_gateway.cancelling import Queries, Turn
 from api_gateway.decisions import Decisions, fingerprint
 from api_gateway.engine import quoted
@@ -33,7 +33,9 @@ from api_gateway.errors import (
     TooComplex,
     WorkerDied,
 )
-from api_gateway.formats import FORMATS
+from api_gateway.filter_sql import compile_rows
+from api_gateway.filters import Rows
+from api_gateway.formats import media_type
 from api_gateway.gate import Statement
 from api_gateway.jobs import Jobs, reported
 from api_gateway.meter import Meter, Metered, Visit
@@ -41,7 +43,7 @@ from api_gateway.origins import Select, Star
 from api_gateway.pool import Pool
 from api_gateway.processes import ClientGone, Nursery
 from api_gateway.running import Flow, Running
-from api_gateway.settings import GATE_TIMEOUT_S, QUEUE_S, Settings
+from api_gateway.settings import GATE_TIMEOUT_S, LIMIT_ROWS, QUEUE_S, Settings
 from api_gateway.shelf import Shelf, Shelved
 from api_gateway.verdicts import require_locks, require_network, require_permits
 from lake import logs
@@ -53,6 +55,8 @@ _GRACE_S = 0.75
 _GATE_PROCESSES = 2
 # A reading depends on nothing but the SQL: the same text, up to this long, is read once.
 _REMEMBERED_SQL = 4096
+# Counting fewer rows than this is not worth an estimate.
+_COUNTED_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,9 @@ class Answer:
     tag: str | None = None
     held: bool = False
     truncated: bool = False
+    # The answer's rows, known beforehand where a limit keeps them few, and all there are, if asked.
+    row_count: int | None = None
+    total: int | None = None
     columns: tuple[dict[str, Any], ...] = ()
     receipt: str | None = None
     chunks: Iterable[bytes] = ()
@@ -119,6 +126,27 @@ class Gateway:
         visit = self.visit("sql", "query", statement, asked, caller)
         return self._answer(statement, asked, caller, visit)
 
+    def rows(self, table: str, wanted: Rows, asked: Asked, caller: Caller, count: str) -> Answer:
+        """Answer what an address asks of one table. `count`: `exact`, `planned`, `estimated`
+        (of small tables exact) or none.
+
+        Raises any GatewayError.
+        """
+        visit = self.visit("rows", "query", whole(table), asked, caller)
+        columns = self.shelf.columns(table, visit.shelved[0].version)
+        many = wanted.limit is not None and wanted.limit > LIMIT_ROWS
+        made = compile_rows(table, wanted, columns, wanted.limit if many else None)
+        asked = replace(asked, params=made.params)
+        if wanted.limit is not None and not many and asked.limit is None:
+            asked = replace(asked, limit=wanted.limit)
+        if count:
+            small = visit.shelved[0].version.row_count <= _COUNTED_ROWS
+            planned = count == "planned" or (count == "estimated" and not small)
+            counted = Count(made.counted_sql, made.counted_params, planned)
+            asked = replace(asked, count=counted)
+        visit = replace(visit, query=_question(made.statement, asked))
+        return self._answer(made.statement, asked, caller, visit)
+
     def plan(self, asked: Asked, caller: Caller) -> dict[str, Any]:
         """What a caller's SQL would do: columns, plan and estimate. Raises any GatewayError."""
         statement = self.read(asked.sql)
@@ -150,7 +178,7 @@ class Gateway:
         decision = self.decisions.decide(caller.token, tables, action)
         visit = Visit(
             door, action, caller.token, caller.address, decision, tables, (),
-            _question(statement, asked), FORMATS[asked.format].media_type, caller.reached_at,
+            _question(statement, asked), media_type(asked.format), caller.reached_at,
             caller.idempotency_key,
         )  # fmt: skip
         try:
@@ -222,7 +250,8 @@ class Gateway:
 
         return Answer(
             asked, visit.shelved, tag,
-            truncated=header["truncated"], columns=tuple(header["columns"]),
+            truncated=header["truncated"], row_count=header["row_count"], total=header["total"],
+            columns=tuple(header["columns"]),
             receipt=metered.receipt.jti if metered.receipt else None,
             chunks=self._relay(turn, timeout_s, metered, flow), end=end,
         )  # fmt: skip

@@ -36,7 +36,8 @@ def tag(statement: Statement, asked: Asked, shelved: Iterable[Shelved]) -> str |
         for each in shelved
     ]
     made_of = (
-        _RELEASE, statement.sql, asked.params, asked.format, asked.limit, asked.csv_safe, read
+        _RELEASE, statement.sql, asked.params, asked.format, asked.limit, asked.csv_safe,
+        bool(asked.count), read
     )  # fmt: skip
     text = json.dumps(made_of, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -44,18 +44,15 @@ class _Text:
         pass
 
 
-class _Json:
-    """The envelope around rows: request, tables and columns before, count and `truncated` after."""
-
-    _FIRST: dict[str, Any] = {}
-    _ROWS = "rows"
+class _Object:
+    """Rows as JSON objects with a comma between them; of one row, the object alone."""
 
     def __init__(self, send: Send, _: Any, row: Row, envelope: dict[str, Any]) -> None:
         self._send, self._between, self._begun = send, row.between.encode(), False
-        self._truncated = envelope["truncated"]
-        said = {key: envelope[key] for key in envelope if key not in ("truncated", "folder")}
-        head = json.dumps(self._FIRST | said, ensure_ascii=False)
-        send(f'{head[:-1]}, "{self._ROWS}": [\n'.encode())
+        self._open(envelope)
+
+    def _open(self, envelope: dict[str, Any]) -> None:
+        """What stands before the first row."""
 
     def write(self, batch: Any) -> None:
         if not batch.num_rows:
@@ -65,6 +62,32 @@ class _Json:
         self._begun = True
         # Every row ends with the separator; the last one of a batch keeps it back.
         self._send(formats.text_of(batch.column(0))[: -len(self._between)])
+
+    def close(self, row_count: int) -> None:
+        self._send(b"\n")
+
+
+class _List(_Object):
+    """A bare list of the rows."""
+
+    def _open(self, envelope: dict[str, Any]) -> None:
+        self._send(b"[\n")
+
+    def close(self, row_count: int) -> None:
+        self._send(b"\n]\n")
+
+
+class _Json(_Object):
+    """The envelope around rows: request, tables and columns before, count and `truncated` after."""
+
+    _FIRST: dict[str, Any] = {}
+    _ROWS = "rows"
+
+    def _open(self, envelope: dict[str, Any]) -> None:
+        self._truncated = envelope["truncated"]
+        said = {key: envelope[key] for key in envelope if key not in ("truncated", "folder")}
+        head = json.dumps(self._FIRST | said, ensure_ascii=False)
+        self._send(f'{head[:-1]}, "{self._ROWS}": [\n'.encode())
 
     def close(self, row_count: int) -> None:
         tail = json.dumps({"row_count": row_count, "truncated": self._truncated})
@@ -160,6 +183,8 @@ _Make = Callable[[Send, Any, Row, dict[str, Any]], Writer]
 # Format → its writer, and the rows of a batch.
 WRITERS: dict[str, tuple[_Make, int]] = {
     "json": (_Json, _TEXT_ROWS),
+    "rows": (_List, _TEXT_ROWS),
+    "object": (_Object, _TEXT_ROWS),
     "ndjson": (_Text, _TEXT_ROWS),
     "csv": (_Text, _TEXT_ROWS),
     "arrow": (_Arrow, _ARROW_ROWS),

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from flask import Response, request
 
 from api_gateway import attribution, encodings
-from api_gateway.formats import FORMATS, PACKED
+from api_gateway.formats import PACKED, media_type
 from api_gateway.query import Answer
 from api_gateway.routes import public_url, query_id
 from api_gateway.shelf import Shelved
@@ -16,7 +16,7 @@ from api_gateway.shelf import Shelved
 
 def streamed(answer: Answer) -> Response:
     """The response of an answer; its process is given back when the response is closed."""
-    response = Response(content_type=FORMATS[answer.asked.format].media_type)
+    response = Response(content_type=media_type(answer.asked.format))
     # A generator that never began runs no `finally`: begun or not, the answer knows how to end.
     response.call_on_close(answer.end)
     response.headers["Cache-Control"] = "private, no-cache" if answer.tag else "private, no-store"

@@ -27,6 +27,8 @@ def index() -> dict[str, Any]:
             "tables": f"{base}/v1/tables",
             "table": f"{base}/v1/tables/{{table}}",
             "download": f"{base}/v1/tables/{{table}}/download.{{format}}?as_of={{version or time}}",
+            "rows": f"{base}/v1/tables/{{table}}/rows?{{column}}=eq.{{value}}&limit=10",
+            "rest": f"{base}/v1/rest (for clients of PostgREST)",
             "sql": f"{base}/v1/sql?q={{sql}}&format={{format}}&as_of={{version or time}}",
             "sql_post": f"POST {base}/v1/sql "
             '{"sql": "…", "params": […], "format": "…", "as_of": …, "limit": …, "timeout_s": …}',

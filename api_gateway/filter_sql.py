@@ -1,0 +1,317 @@
+"""From what a query string asks (`filters.Rows`) to SQL: names checked and quoted, values bound.
+
+A value is read as its column's type before any engine sees it, so that a wrong one is an error that
+names its parameter. Nothing of the caller's text is ever a part of the SQL.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from api_gateway.engine import quoted
+from api_gateway.errors import ColumnUnknown
+from api_gateway.filters import Compare, Group, Ordered, Place, Rows, Selected
+from api_gateway.gate import Statement
+from api_gateway.origins import Named, Select, Star
+from lake import Column
+
+# PostgreSQL's names of types that a column may be cast to.
+CASTS = {
+    "bigint": "BIGINT", "bool": "BOOLEAN", "boolean": "BOOLEAN", "date": "DATE",
+    "double precision": "DOUBLE", "float": "DOUBLE", "float4": "FLOAT", "float8": "DOUBLE",
+    "int": "INTEGER", "int2": "SMALLINT", "int4": "INTEGER", "int8": "BIGINT",
+    "integer": "INTEGER", "numeric": "DECIMAL(38, 9)", "real": "FLOAT", "smallint": "SMALLINT",
+    "text": "VARCHAR", "time": "TIME", "timestamp": "TIMESTAMP", "timestamptz": "TIMESTAMPTZ",
+    "varchar": "VARCHAR",
+}  # fmt: skip
+_COMPARISONS = {
+    "eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=",
+    "isdistinct": "IS DISTINCT FROM",
+}  # fmt: skip
+_PATTERNS = {
+    "like": "{} LIKE ?", "ilike": "{} ILIKE ?", "match": "regexp_matches({}, ?)",
+    "imatch": "regexp_matches({}, ?, 'i')",
+}  # fmt: skip
+_ARRAYS = {"cs": "list_has_all({0}, {1})", "cd": "list_has_all({1}, {0})",
+           "ov": "list_has_any({0}, {1})"}  # fmt: skip
+_IS = {"null": "NULL", "not_null": "NOT NULL", "true": "TRUE", "false": "FALSE", "unknown": "NULL"}
+_SHAPED = {"binary", "geometry"}
+_SEARCHED = re.compile(r'(-?)(?:"([^"]*)"|(\S+))')
+_INT64 = 2**63
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The rows' statement and the values bound in it; and the same rows without order, `after`,
+    offset and limit, to be counted."""
+
+    statement: Statement
+    params: list[Any]
+    counted_sql: str
+    counted_params: list[Any]
+
+
+def compile_rows(table: str, rows: Rows, columns: Sequence[Column], limit: int | None) -> Compiled:
+    """SQL for `rows` of `table`, which has `columns`; `limit` instead of that of `rows`,
+    which may be applied elsewhere. Raises FilterInvalid, ColumnUnknown."""
+    return _Compiler(table, columns).compiled(rows, limit)
+
+
+class _Compiler:
+    def __init__(self, table: str, columns: Sequence[Column]) -> None:
+        self._table = table
+        self._columns = columns
+        self._by_name = {each.ascii.casefold(): each for each in columns if each.ascii}
+        self._by_name |= {each.name.casefold(): each for each in columns}
+        self._params: list[Any] = []
+
+    def compiled(self, rows: Rows, limit: int | None) -> Compiled:
+        selected = [self._selected(each) for each in rows.select]
+        where = [self._condition(each) for each in rows.where]
+        groups = self._grouped(rows.select)
+        source = f"SELECT {', '.join(selected)} FROM {quoted(self._table)}"  # noqa: S608
+        counted, counted_params = f"{source}{_where(where)}{groups}", list(self._params)
+        if rows.after:
+            where.append(self._after(rows))
+        sql = f"{source}{_where(where)}{groups}{self._ordered(rows)}"
+        sql += f" LIMIT {limit}" if limit is not None else ""
+        sql += f" OFFSET {rows.offset}" if rows.offset else ""
+        items = tuple(self._item(each) for each in rows.select)
+        origins = Select(items, ((self._table, self._table),))
+        statement = Statement(sql, (self._table,), origins)
+        return Compiled(statement, self._params, counted, counted_params)
+
+    def _grouped(self, selected: Sequence[Selected]) -> str:
+        """With an aggregate, the other columns are what it is an aggregate of."""
+        plain = [each for each in selected if not each.aggregate]
+        if len(plain) in (0, len(selected)):
+            return ""
+        return f" GROUP BY {', '.join(self._quoted(each.column, each.place) for each in plain)}"
+
+    def _column(self, name: str, place: Place) -> Column:
+        column = self._by_name.get(unicodedata.normalize("NFC", name).casefold())
+        if column is None:
+            near = difflib.get_close_matches(name.casefold(), self._by_name, n=3)
+            raise ColumnUnknown(
+                f"{self._table} has no column {name[:80]}",
+                parameter=place.parameter,
+                position=place.position,
+                column=name[:80],
+                suggestions=[self._by_name[each].name for each in near] or None,
+            )
+        return column
+
+    def _quoted(self, name: str, place: Place) -> str:
+        return quoted(self._column(name, place).name)
+
+    def _item(self, selected: Selected) -> Star | Named:
+        if selected.column == "*" and not selected.aggregate:
+            return Star(None, frozenset())
+        name = self._name_of(selected).casefold()
+        if selected.aggregate:
+            return Named(name)
+        return Named(name, None, self._column(selected.column, selected.place).name.casefold())
+
+    def _name_of(self, selected: Selected) -> str:
+        """What the column is called in the answer: as the caller called it."""
+        if selected.name or selected.aggregate:
+            return selected.name or selected.aggregate or ""
+        column = self._column(selected.column, selected.place)
+        by_alias = selected.column.casefold() == column.ascii.casefold() != column.name.casefold()
+        return column.ascii if by_alias else column.name
+
+    def _selected(self, selected: Selected) -> str:
+        if selected.column == "*":
+            if not selected.aggregate:
+                return "*"
+            value = "count(*)"
+        else:
+            value = self._quoted(selected.column, selected.place)
+            if selected.aggregate:
+                value = f"{selected.aggregate}({value})"
+        if selected.cast is not None:
+            cast = CASTS.get(selected.cast.lower())
+            if cast is None:
+                raise selected.place.wrong(f"no type {selected.cast[:40]}", valid=sorted(CASTS))
+            value = f"CAST({value} AS {cast})"
+        return f"{value} AS {quoted(self._name_of(selected))}"
+
+    def _ordered(self, rows: Rows) -> str:
+        if not rows.order:
+            return ""
+        keys = (
+            f"{self._key(each)} {'DESC' if each.descending else 'ASC'} "
+            f"NULLS {'FIRST' if each.nulls_first else 'LAST'}"
+            for each in rows.order
+        )
+        return f" ORDER BY {', '.join(keys)}"
+
+    def _key(self, ordered: Ordered) -> str:
+        return self._quoted(ordered.column, ordered.place)
+
+    def _after(self, rows: Rows) -> str:
+        """Rows behind a key in the order: larger in its first column, or equal there and …"""
+        place = Place("after", 0)
+        if len(rows.after) != len(rows.order):
+            raise place.wrong("after needs one value for each column of order")
+        alternatives = []
+        for last in range(len(rows.order)):
+            parts = []
+            for index in range(last + 1):
+                each = rows.order[index]
+                column = self._column(each.column, each.place)
+                sign = "=" if index < last else "<" if each.descending else ">"
+                part = (
+                    f"{quoted(column.name)} {sign} {self._bind(column, rows.after[index], place)}"
+                )
+                if index == last and not each.nulls_first:
+                    part = f"({part} OR {quoted(column.name)} IS NULL)"
+                parts.append(part)
+            alternatives.append(f"({' AND '.join(parts)})")
+        return f"({' OR '.join(alternatives)})"
+
+    def _condition(self, condition: Compare | Group) -> str:
+        if isinstance(condition, Group):
+            joined = f" {condition.joined_by.upper()} "
+            text = f"({joined.join(self._condition(each) for each in condition.parts)})"
+        else:
+            text = self._compare(condition)
+        return f"(NOT {text})" if condition.negated else text
+
+    def _compare(self, condition: Compare) -> str:
+        column = self._column(condition.column, condition.place)
+        operator, name, place = condition.operator, quoted(column.name), condition.place
+        if operator == "is":
+            word = str(condition.values[0]).lower()
+            if word not in _IS or (word in ("true", "false") and column.type != "boolean"):
+                raise place.wrong("is.null, is.not_null; of a boolean is.true, is.false")
+            return f"({name} IS {_IS[word]})"
+        if column.type in _SHAPED:
+            raise place.wrong(f"{column.name} is a {column.type}: only is.null compares it")
+        if operator in _ARRAYS:
+            return self._array(column, condition)
+        if operator.endswith("fts"):
+            return self._search(column, operator, str(condition.values[0]))
+        if operator == "in":
+            if not condition.values:
+                return "(FALSE)"
+            bound = (self._bind(column, each, place) for each in condition.values)
+            return f"({name} IN ({', '.join(bound)}))"
+        if operator in _PATTERNS:
+            each_of: Callable[[str | None], str] = lambda value: self._pattern(  # noqa: E731
+                column, operator, str(value)
+            )
+        else:
+            each_of = lambda value: (  # noqa: E731
+                f"{name} {_COMPARISONS[operator]} {self._bind(column, value, place)}"
+            )
+        joined = " AND " if condition.quantifier == "all" else " OR "
+        if not condition.values:
+            raise place.wrong("give at least one value: {a,b}")
+        return f"({joined.join(each_of(each) for each in condition.values)})"
+
+    def _pattern(self, column: Column, operator: str, value: str) -> str:
+        text = quoted(column.name)
+        if column.type != "string":
+            text = f"CAST({text} AS VARCHAR)"
+        # In an address * stands for %.
+        self._params.append(value.replace("*", "%") if operator.endswith("like") else value)
+        return _PATTERNS[operator].format(text)
+
+    def _array(self, column: Column, condition: Compare) -> str:
+        if not column.type.startswith("list<"):
+            raise condition.place.wrong(f"{column.name} is no list")
+        item = Column(column.name, column.type[5:-1])
+        bound = (self._bind(item, each, condition.place) for each in condition.values)
+        items = f"[{', '.join(bound)}]"
+        if not condition.values:
+            items = f"{quoted(column.name)}[1:0]"
+        return f"({_ARRAYS[condition.operator].format(quoted(column.name), items)})"
+
+    def _search(self, column: Column, operator: str, asked: str) -> str:
+        """Every word (`phfts`: the phrase; `wfts`: "a phrase", -without), with or without
+        diacritics."""
+        folded = f"replace(strip_accents(lower(CAST({quoted(column.name)} AS VARCHAR))), 'đ', 'd')"
+        if operator == "phfts":
+            found = [("", asked)]
+        elif operator == "wfts":
+            found = [(sign, phrase or word) for sign, phrase, word in _SEARCHED.findall(asked)]
+        else:
+            found = [("", word) for word in re.findall(r"\w+", asked)]
+        parts = []
+        for sign, words in found:
+            self._params.append(_folded(words))
+            parts.append(f"{'NOT ' if sign else ''}contains({folded}, ?)")
+        return f"({' AND '.join(parts)})" if parts else "(FALSE)"
+
+    def _bind(self, column: Column, value: str | None, place: Place) -> str:
+        """A bound value as the column's type. Raises FilterInvalid for one that is not."""
+        kind = column.type.partition("(")[0]
+        if kind not in _VALUES:
+            raise place.wrong(f"{column.name} is a {column.type}: cs, cd and ov compare it")
+        if value is None:
+            return "NULL"
+        try:
+            bound, cast = _VALUES[kind](value)
+        except (ValueError, InvalidOperation, OverflowError):
+            raise place.wrong(f"{column.name} is a {column.type}, and the value is none") from None
+        self._params.append(bound)
+        return f"CAST(? AS {cast})"
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def _folded(text: str) -> str:
+    plain = unicodedata.normalize("NFD", text.lower().replace("đ", "d"))
+    return "".join(letter for letter in plain if not unicodedata.combining(letter))
+
+
+def _int64(text: str) -> tuple[Any, str]:
+    if not re.fullmatch(r"[+-]?[0-9]{1,19}", text) or not -_INT64 <= int(text) < _INT64:
+        raise ValueError
+    return int(text), "BIGINT"
+
+
+def _decimal(text: str) -> tuple[Any, str]:
+    number = Decimal(text)
+    if not number.is_finite():
+        raise ValueError
+    _, digits, exponent = number.as_tuple()
+    scale = max(0, -int(exponent))
+    width = max(len(digits) + max(0, int(exponent)), scale) + (1 if scale >= len(digits) else 0)
+    if width > 38:
+        raise ValueError
+    return format(number, "f"), f"DECIMAL({width}, {scale})"
+
+
+def _boolean(text: str) -> tuple[Any, str]:
+    if text.lower() not in ("true", "t", "false", "f"):
+        raise ValueError
+    return text.lower().startswith("t"), "BOOLEAN"
+
+
+def _timestamp(text: str) -> tuple[Any, str]:
+    moment = datetime.fromisoformat(re.sub(r"(\S) (\d\d:\d\d)$", r"\1+\2", text))
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat(), "TIMESTAMPTZ"
+
+
+# Lake type → the value to bind, and the type it is bound as. Raises ValueError.
+_VALUES: dict[str, Callable[[str], tuple[Any, str]]] = {
+    "string": lambda text: (text, "VARCHAR"),
+    "boolean": _boolean,
+    "int64": _int64,
+    "float64": lambda text: (str(float(text)), "DOUBLE"),
+    "decimal": _decimal,
+    "date": lambda text: (date.fromisoformat(text).isoformat(), "DATE"),
+    "timestamp": _timestamp,
+    "time": lambda text: (time.fromisoformat(text).isoformat(), "TIME"),
+}

@@ -1,0 +1,243 @@
+"""The rows of a table by address: an unmodified `postgrest` client, and the dialect by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+from postgrest import APIError, SyncPostgrestClient
+
+from lake import Column, Provenance
+from lake.schema import to_arrow
+from tests.api_gateway.portal import STARTUP, permit
+
+COLUMNS = [
+    Column("mã", "int64", ascii="ma"),
+    Column("tên", "string", ascii="ten"),
+    Column("dân số", "int64", ascii="dan_so", unit="người"),
+    Column("giá", "decimal(9,2)", ascii="gia"),
+    Column("mở", "boolean", ascii="mo"),
+    Column("ngày", "date", ascii="ngay"),
+    Column("lúc", "timestamp", ascii="luc"),
+    Column("nhãn", "list<string>", ascii="nhan"),
+]
+ROWS = [
+    (1, "Láng", 100, "1.50", True, dt.date(2026, 1, 1), ["a", "b"]),
+    (2, "Đống Đa", 200, "2.50", False, dt.date(2026, 1, 2), ["b"]),
+    (3, "Hồ Gươm", 300, "3.50", None, dt.date(2026, 1, 3), []),
+    (4, 'Chợ "Hôm", Trần', None, "4.50", True, dt.date(2026, 1, 4), None),
+    (5, "ô(1)", 500, "5.50", True, dt.date(2026, 1, 5), ["c,d"]),
+]
+
+
+@pytest.fixture(scope="module")
+def places(lake):
+    schema = to_arrow(COLUMNS)
+    rows = [
+        {
+            "mã": code, "tên": name, "dân số": people, "giá": Decimal(price), "mở": is_open,
+            "ngày": day, "nhãn": labels,
+            "lúc": dt.datetime(day.year, day.month, day.day, 5, tzinfo=dt.UTC),
+        }
+        for code, name, people, price, is_open, day, labels in ROWS
+    ]  # fmt: skip
+    table = pa.Table.from_pylist(rows, schema=schema)
+    lake.table("places").publish(table.to_batches(), Provenance(), schema=schema)
+
+
+@pytest.fixture(autouse=True)
+def open_places(portal, places):
+    for tables in portal.tables.values():
+        tables["places"] = permit()
+    portal.change()
+
+
+@pytest.fixture
+def client(gateway):
+    with SyncPostgrestClient(f"{gateway.url}/v1/rest", headers={}) as client:
+        yield client
+
+
+def codes(data) -> list[int]:
+    return [row["mã"] for row in data]
+
+
+FILTERS = [
+    (lambda q: q.eq("tên", "Đống Đa"), [2]),
+    (lambda q: q.eq("ten", "Đống Đa"), [2]),
+    (lambda q: q.eq("tên", 'Chợ "Hôm", Trần'), [4]),
+    (lambda q: q.neq("mã", 3), [1, 2, 4, 5]),
+    (lambda q: q.gt("dân số", 200), [3, 5]),
+    (lambda q: q.gte("dan_so", 200).lte("dan_so", 300), [2, 3]),
+    (lambda q: q.lt("giá", "2.51"), [1, 2]),
+    (lambda q: q.like("tên", "%Đa"), [2]),
+    (lambda q: q.ilike("tên", "*gươm*"), [3]),
+    (lambda q: q.filter("tên", "match", "^(Láng|Hồ)"), [1, 3]),
+    (lambda q: q.filter("tên", "imatch", "^láng$"), [1]),
+    (lambda q: q.in_("tên", ["Láng", 'Chợ "Hôm", Trần', "ô(1)"]), [1, 4, 5]),
+    (lambda q: q.in_("mã", []), []),
+    (lambda q: q.is_("dân số", None), [4]),
+    (lambda q: q.not_.is_("dân số", None), [1, 2, 3, 5]),
+    (lambda q: q.is_("mở", True), [1, 4, 5]),
+    (lambda q: q.filter("dân số", "isdistinct", 100), [2, 3, 4, 5]),
+    (lambda q: q.contains("nhãn", ["b"]), [1, 2]),
+    (lambda q: q.contains("nhãn", ["c,d"]), [5]),
+    (lambda q: q.contained_by("nhãn", ["a", "b"]), [1, 2, 3]),
+    (lambda q: q.overlaps("nhãn", ["a", "c,d"]), [1, 5]),
+    (lambda q: q.or_('mã.eq.1,tên.eq."ô(1)"'), [1, 5]),
+    (lambda q: q.or_("mã.gt.4,and(mã.gte.2,mã.lt.4,not.or(mở.is.false,mã.eq.9))"), [3, 5]),
+    (lambda q: q.not_.or_("mã.eq.1,mã.in.(2,3)"), [4, 5]),
+    (lambda q: q.match({"mã": 1, "mở": "true"}), [1]),
+    (lambda q: q.like_any_of("tên", "Láng,Hồ*"), [1, 3]),
+    (lambda q: q.ilike_all_of("tên", "*ồ*,*ươm"), [3]),
+    (lambda q: q.filter("mã", "eq(any)", "{1,2}"), [1, 2]),
+    (lambda q: q.text_search("tên", "dong da"), [2]),
+    (lambda q: q.text_search("tên", '"ho guom" -lang', {"type": "web_search"}), [3]),
+    (lambda q: q.eq("ngày", "2026-01-03"), [3]),
+    (lambda q: q.gte("lúc", "2026-01-04T12:00:00+07:00"), [4, 5]),
+    (lambda q: q.eq("mở", False), [2]),
+]
+
+
+@pytest.mark.parametrize(("narrowed", "found"), FILTERS)
+def test_filters_of_the_client(client, narrowed, found):
+    assert codes(narrowed(client.from_("places").select("*")).order("mã").execute().data) == found
+
+
+def test_order_limit_range_and_count(client):
+    def ask(**more):
+        return client.from_("places").select("mã", **more)
+
+    ordered = ask().order("dân số", desc=True, nullsfirst=False).order("mã").execute()
+    assert codes(ordered.data) == [5, 3, 2, 1, 4]
+    # As PostgreSQL: NULL is the largest.
+    assert codes(ask().order("dân số", desc=True).limit(2).execute().data) == [4, 5]
+    assert codes(ask().order("mã").range(1, 2).execute().data) == [2, 3]
+    for how in ("exact", "planned", "estimated"):
+        counted = ask(count=how).order("mã").range(0, 1).execute()
+        assert codes(counted.data) == [1, 2]
+        assert counted.count == 5
+    filtered = ask(count="exact").gt("mã", 2).limit(1).execute()
+    assert filtered.count == 3
+    only = ask(count="exact", head=True).execute()
+    assert only.count == 5
+
+
+def test_select_with_names_types_and_aggregates(client):
+    row = client.from_("places").select("ten, code:mã::text, dan_so").eq("mã", 1).execute().data[0]
+    assert row == {"ten": "Láng", "code": "1", "dan_so": 100}
+    summed = client.from_("places").select("mở, n:count(), giá.sum()").order("mở").execute().data
+    assert [(each["mở"], each["n"]) for each in summed] == [(False, 1), (True, 3), (None, 1)]
+    assert float(summed[1]["sum"]) == 11.5
+
+
+def test_single_maybe_single_and_csv(client):
+    one = client.from_("places").select("mã,tên").eq("mã", 3).single().execute()
+    assert one.data == {"mã": 3, "tên": "Hồ Gươm"}
+    for narrowed in (lambda q: q.gt("mã", 2), lambda q: q.gt("mã", 99)):
+        with pytest.raises(APIError) as refused:
+            narrowed(client.from_("places").select("*")).single().execute()
+        assert refused.value.code == "not_singular"
+    assert client.from_("places").select("*").eq("mã", 99).maybe_single().execute() is None
+    found = client.from_("places").select("mã").eq("mã", 2).maybe_single().execute()
+    assert found.data == {"mã": 2}
+    text = client.from_("places").select("mã,tên").order("mã").limit(2).csv().execute().data
+    assert text == '"mã","tên"\n1,"Láng"\n2,"Đống Đa"\n'
+
+
+def test_the_client_is_told_what_is_wrong(client, gateway):
+    with pytest.raises(APIError) as refused:
+        client.from_("places").select("*").eq("teen", 1).execute()
+    assert (refused.value.code, refused.value.message) == (
+        "column_unknown",
+        "places has no column teen",
+    )
+    with pytest.raises(APIError, match="sign_in_required"):
+        client.from_("secret").select("*").execute()
+    with SyncPostgrestClient(
+        f"{gateway.url}/v1/rest", headers={"Authorization": f"Bearer {STARTUP}"}
+    ) as mine:
+        assert mine.from_("secret").select("*").execute().data
+
+
+PROBLEMS = [
+    ("mã=5", "mã", 0, "filter_invalid"),
+    ("mã=near.5", "mã", 0, "filter_invalid"),
+    ("mã=eq.abc", "mã", 0, "filter_invalid"),
+    ("mã=eq.9223372036854775808", "mã", 0, "filter_invalid"),
+    ("ngày=gt.2026-13-01", "ngày", 0, "filter_invalid"),
+    ("mở=eq.maybe", "mở", 0, "filter_invalid"),
+    ("nhãn=eq.a", "nhãn", 0, "filter_invalid"),
+    ("tên=cs.{a}", "tên", 0, "filter_invalid"),
+    ("tên=in.(a,b", "tên", 7, "filter_invalid"),
+    ("or=(mã.eq.1,tên.eq.2", "or", 17, "filter_invalid"),
+    ("or=(mã.eq.1)x", "or", 9, "filter_invalid"),
+    ("or=(mã.eq.1,không.eq.2)", "or", 15, "column_unknown"),
+    ("select=mã,không", "select", 3, "column_unknown"),
+    ("select=mã::int;DROP", "select", 0, "filter_invalid"),
+    ("select=mã,wards(*)", "select", 3, "filter_invalid"),
+    ("order=mã.up", "order", 5, "filter_invalid"),
+    ("limit=-1", "limit", 0, "filter_invalid"),
+    ("order=mã&after=1,2", "after", 0, "filter_invalid"),
+    ("or=" + "(and" * 30, "or", 80, "filter_invalid"),
+]
+
+
+@pytest.mark.parametrize(("query", "parameter", "position", "code"), PROBLEMS)
+def test_problem_says_which_parameter_and_where(gateway, query, parameter, position, code):
+    answer = gateway.get(f"/v1/tables/places/rows?{query}")
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (400, code), problem
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert problem["parameter"] == parameter
+    assert problem["message"] == problem["detail"]
+    assert problem["position"] == position
+
+
+def test_range_header(gateway):
+    def ask(said, prefer=""):
+        headers = {"Range-Unit": "items", "Range": said, "Prefer": prefer}
+        return gateway.get("/v1/tables/places/rows?select=mã&order=mã", headers=headers)
+
+    part = ask("1-2")
+    assert (part.status_code, part.headers["Content-Range"]) == (206, "1-2/*")
+    assert codes(part.json()) == [2, 3]
+    counted = ask("0-1", "count=exact")
+    assert (counted.status_code, counted.headers["Content-Range"]) == (206, "0-1/5")
+    assert counted.headers["Preference-Applied"] == "count=exact"
+    whole = ask("0-9", "count=exact")
+    assert (whole.status_code, whole.headers["Content-Range"]) == (200, "0-4/5")
+    beyond = ask("20-29", "count=exact")
+    assert (beyond.status_code, beyond.headers["Content-Range"]) == (416, "*/5")
+    assert ask("4-").json() == [{"mã": 5}]
+
+
+def test_keyset_pages_hold_every_row_once(gateway):
+    seen, after = [], ""
+    while True:
+        page = gateway.get(
+            f"/v1/tables/places/rows?select=mở,mã&mở=not.is.null&order=mở.desc,mã.asc&limit=2{after}"
+        ).json()
+        seen += page
+        if len(page) < 2:
+            break
+        after = f"&after={str(page[-1]['mở']).lower()},{page[-1]['mã']}"
+    assert [(row["mở"], row["mã"]) for row in seen] == [
+        (True, 1), (True, 4), (True, 5), (False, 2)
+    ]  # fmt: skip
+
+
+def test_rows_have_versions_formats_tags_and_units(gateway):
+    answer = gateway.get("/v1/tables/bus_stops/rows?as_of=1&select=mã")
+    assert codes(answer.json()) == [1, 2]
+    assert answer.headers["Hanoiic-Table-Versions"] == "bus_stops=1"
+    held = {"If-None-Match": answer.headers["ETag"]}
+    again = gateway.get("/v1/tables/bus_stops/rows?as_of=1&select=mã", headers=held)
+    assert again.status_code == 304
+    envelope = gateway.get("/v1/tables/places/rows?select=people:dan_so&format=ndjson")
+    assert envelope.text.splitlines()[0] == '{"people":100}'
+    assert "ng\\u01b0\\u1eddi" in envelope.headers["Hanoiic-Columns"]
+    assert gateway.request("POST", "/v1/rest/places", None, json={}).status_code == 405
+    assert gateway.get("/v1/rest/hidden").json()["code"] == "table_not_found"
