@@ -292,6 +292,12 @@ class PagesBroken(DataRefused):
     code = "pages_broken"
 
 
+class CubeBroken(DataRefused):
+    """A statistical table (PX, JSON-stat) whose dimensions and cells do not fit together."""
+
+    code = "cube_broken"
+
+
 class CatalogueBroken(DataRefused):
     """The catalogue does not answer as its kind does, or its pages have no end. Fact: `line`."""
 

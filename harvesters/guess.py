@@ -110,8 +110,22 @@ _JSON_SIGNS = (
         re.compile(rb'"url"\s*:\s*"[^"]*/v1\.[01]/(?:Things|Datastreams|Observations)"'),
         "The JSON is the start of a SensorThings service.",
     ),
+    (
+        "jsonstat",
+        re.compile(rb'^\s*\{(?:\s*"version"\s*:\s*"2[.0]*"\s*,)?\s*"class"\s*:\s*"dataset"'),
+        "The JSON is a JSON-stat dataset.",
+    ),
+    (
+        "pxweb",
+        re.compile(
+            rb'^\s*\[\s*\{\s*"(?:dbid"\s*:\s*"[^"]*"|id"\s*:\s*"[^"]*"\s*,\s*"type"\s*:\s*"[lth]")'
+            rb'\s*,\s*"text"\s*:|^\s*\{\s*"title"\s*:\s*"[^"]*"\s*,\s*"variables"\s*:\s*\[\s*\{\s*"code"'
+        ),
+        "The JSON is a folder or a table of PX-Web.",
+    ),
     ("ckan", re.compile(rb'"help"\s*:\s*"[^"]*/api/3/action/'), "The JSON is an answer of CKAN."),
 )
+_PX = re.compile(rb'(?:CHARSET|AXIS-VERSION|CODEPAGE|LANGUAGE|MATRIX|CREATION-DATE)="[^"]*";')
 _DCAT = re.compile(rb"\bwww\.w3\.org/ns/dcat[#.]|\bproject-open-data\.cio\.gov/v1")
 _XML_ROOT = re.compile(
     # Atomic and possessive: what was passed over once is not tried in other ways.
@@ -147,6 +161,7 @@ _ENDINGS = {
     **dict.fromkeys((".zip", ".gz", ".tgz", ".tar"), "archive"),
     **dict.fromkeys((".kml", ".kmz"), "kml"),
     ".pb": "gtfs_rt",
+    ".px": "px",
     ".parquet": "parquet",
     ".geojson": "geojson",
     ".gpkg": "geopackage",
@@ -201,6 +216,8 @@ def _bare(url: str, content_type: str | None, head: bytes) -> Guess:
     if text[:1] == b"<" and (root := _XML_ROOT.match(text)):
         name = root[1].decode()
         return Guess(*_XML_ROOTS.get(name.lower(), ("xml", f"The root of the XML is {name}.")))
+    if _PX.match(text):
+        return Guess("px", "The file begins as a PX file does.")
     if not text:
         return _by_name(said, ending)
     if "gtfs_rt" in (said, ending):

@@ -14,11 +14,14 @@ from harvesters.connectors import (
     gtfs,
     gtfs_rt,
     json,
+    jsonstat,
     kml,
     ndjson,
     ogcapi,
     opendatasoft,
     parquet,
+    px,
+    pxweb,
     rest,
     sensorthings,
     shapefile,
@@ -54,6 +57,9 @@ CONNECTORS: dict[str, Connector] = {
         sensorthings.CONNECTOR,
         opendatasoft.CONNECTOR,
         socrata.CONNECTOR,
+        pxweb.CONNECTOR,
+        px.CONNECTOR,
+        jsonstat.CONNECTOR,
     )
 }
 

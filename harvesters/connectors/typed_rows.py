@@ -3,7 +3,7 @@
 The first line is a JSON object: `columns` (of each its `name`, `type`, `unit`, `description`),
 `places` (whether a row ends with a geometry) and `messages` (what the officer should know). Every
 other line is a row: a JSON list with a value for each column, and then perhaps a geometry of
-GeoJSON.
+GeoJSON. The last line may be one more object with `messages`.
 """
 
 from __future__ import annotations
@@ -59,18 +59,38 @@ def head(
     return line(about)
 
 
+def tail(messages: Iterable[str]) -> bytes:
+    """The last line of such a file: what is known only when all rows are."""
+    return line({"messages": list(messages)})
+
+
 def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     """The file's one table; a row whose geometry can't be read is a rejected one.
 
     Raises TableEmpty.
     """
     about = json.loads(next(_lines(path)))
-    described = [TypedColumn(**column) for column in about["columns"]]
+    columns = [TypedColumn(**column) for column in about["columns"]]
+    told: list[str] = []
+    table = loaded(columns, rows_of(path, told), bench, has_places=about["places"])
+    table.messages += about["messages"] + told
+    mend(table, options, bench)
+    return [table]
+
+
+def loaded(
+    described: Sequence[TypedColumn],
+    rows: Iterable[list[Any]],
+    bench: Workbench,
+    *,
+    has_places: bool = False,
+) -> RawTable:
+    """A table of rows whose columns are known. Raises TableEmpty."""
     keys = [f"c{index}" for index in range(len(described))]
-    natives = places.FIELDS if about["places"] else []
+    natives = places.FIELDS if has_places else []
     rejected: list[Rejected] = []
-    rows = _rows(path, keys, about["places"], rejected)
-    name = bench.load(text_schema(len(keys), natives), records.batches(rows, keys, natives))
+    numbered = _rows(rows, keys, has_places, rejected)
+    name = bench.load(text_schema(len(keys), natives), records.batches(numbered, keys, natives))
     if not bench.row_count(name) and not rejected:
         raise TableEmpty("The source has no rows; nothing was published.")
     columns = [
@@ -83,32 +103,30 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
         )
         for key, column in zip(keys, described, strict=True)
     ]
-    columns += places.COLUMNS if about["places"] else []
-    table = RawTable(name, columns, rejected=rejected, messages=about["messages"])
-    mend(table, options, bench)
-    return [table]
+    columns += places.COLUMNS if has_places else []
+    return RawTable(name, columns, rejected=rejected)
 
 
-def rows_of(path: Path) -> Iterator[list[Any]]:
-    """The rows of a file that was made before, as they are in it."""
+def rows_of(path: Path, told: list[str] | None = None) -> Iterator[list[Any]]:
+    """The rows of such a file, as they are in it; `told` gets its last line's messages."""
     each = _lines(path)
     next(each)
     for text in each:
-        yield _parsed(text)
+        row = json.loads(text, parse_float=Decimal)
+        if isinstance(row, list):
+            yield row
+        elif told is not None:
+            told += row["messages"]
 
 
 def _lines(path: Path) -> Iterator[bytes]:
     return (text for text in lines(decoding.text(path, "utf-8").iter_utf8()) if text)
 
 
-def _parsed(text: bytes) -> Any:
-    return json.loads(text, parse_float=Decimal)
-
-
 def _rows(
-    path: Path, keys: list[str], has_places: bool, rejected: list[Rejected]
+    rows: Iterable[list[Any]], keys: list[str], has_places: bool, rejected: list[Rejected]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, values in enumerate(rows_of(path), start=1):
+    for number, values in enumerate(rows, start=1):
         row = dict(zip(keys, map(records.text, values), strict=False))
         if has_places:
             try:

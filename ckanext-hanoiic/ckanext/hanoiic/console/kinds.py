@@ -136,6 +136,17 @@ KINDS: dict[str, Kind] = {
         (".pb",),
         many_tables=True,
     ),
+    "px": Kind(
+        N_("PX file of a statistical office"),
+        N_("A statistical table (.px): a row for each combination, in the units it says."),
+        (".px",),
+        reading=("encoding",),
+    ),
+    "jsonstat": Kind(
+        N_("JSON-stat dataset"),
+        N_("A statistical table in JSON-stat 2.0, as Eurostat and others give it."),
+        reading=("encoding",),
+    ),
     "archive": Kind(
         N_("Archive of tables (zip, gz, tar.gz)"),
         N_("Every table file in the archive becomes a table; a single one is the table."),
@@ -163,6 +174,15 @@ KINDS: dict[str, Kind] = {
         N_(
             "The address of a site, or of one of its datasets (…/d/abcd-1234); only rows that "
             "changed are asked for."
+        ),
+        many_tables=True,
+        catalogue=True,
+    ),
+    "pxweb": Kind(
+        N_("PX-Web statistics"),
+        N_(
+            "The tables of a statistical office (…/api/v1/vi), of a folder there, or one of them; "
+            "only tables that were renewed are asked for."
         ),
         many_tables=True,
         catalogue=True,

@@ -99,6 +99,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "parquet_encrypted": (N_("The Parquet file is encrypted."), EXPORT_AGAIN),
     "reader_died": (N_("Reading the file took too much memory or time."), SPLIT_THE_FILE),
     "upload_gone": (N_("The uploaded file is no longer there."), UPLOAD_AGAIN),
+    "cube_broken": (N_("The statistical table is not whole."), EXPORT_AGAIN),
     "catalogue_broken": (
         N_("The catalogue cannot be read, or its pages have no end."),
         CHANGE_THE_KIND,
