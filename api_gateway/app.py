@@ -27,7 +27,7 @@ from api_gateway.errors import (
 from api_gateway.meter import Meter
 from api_gateway.portal import PortalActions
 from api_gateway.query import Gateway
-from api_gateway.routes import caller, downloads, index, receipts, rows, sql, tables
+from api_gateway.routes import caller, downloads, files, index, receipts, rows, sql, tables
 from api_gateway.settings import BODY_BYTES, Settings
 from lake import logs
 from lake import settings as lake_settings
@@ -55,7 +55,7 @@ _HEADERS = {
 }
 _VALKEY_S = 1.0
 # Pages about data; those about the gateway itself are not counted.
-_COUNTED = frozenset({"tables", "sql", "downloads", "receipts"})
+_COUNTED = frozenset({"downloads", "files", "receipts", "rows", "sql", "tables"})
 _HTTP_ERRORS: dict[int, type[GatewayError]] = {
     400: BadRequest,
     404: NotFound,
@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     gateway = _gateway(settings)
     app.extensions["hanoiic_gateway"] = gateway
     atexit.register(gateway.close)
-    for room in (index, tables, sql, downloads, receipts, rows):
+    for room in (index, tables, sql, downloads, files, receipts, rows):
         app.register_blueprint(room.pages)
     _carry_request_id(app)
     _count_requests(app, gateway)
@@ -108,7 +108,7 @@ def _gateway(settings: Settings) -> Gateway:
     decisions = Decisions(CkanPortal(actions), ValkeyEpoch(valkey))
     # Whoever waits for a message, or for an answer to one, waits longer than a lookup may take.
     patient = redis.Redis.from_url(url, socket_connect_timeout=_VALKEY_S)
-    return Gateway(settings, decisions, Meter(settings, actions, valkey), Queries(patient))
+    return Gateway(settings, decisions, Meter(settings, actions, valkey), Queries(patient), actions)
 
 
 def _carry_request_id(app: Flask) -> None:

@@ -111,6 +111,14 @@ class ColumnUnknown(FilterInvalid):
     title = "No such column"
 
 
+class LinkInvalid(GatewayError):
+    """A link to a file that is altered, expired, or another file's. Fact: `token_error`."""
+
+    code = "link_invalid"
+    status = HTTPStatus.FORBIDDEN
+    title = "The link is not valid"
+
+
 class NotSingular(GatewayError):
     """One object was asked for, and there is none, or more than one. Fact: `row_count`."""
 

@@ -41,6 +41,7 @@ from api_gateway.jobs import Jobs, reported
 from api_gateway.meter import Meter, Metered, Visit
 from api_gateway.origins import Select, Star
 from api_gateway.pool import Pool
+from api_gateway.portal import PortalActions
 from api_gateway.processes import ClientGone, Nursery
 from api_gateway.running import Flow, Running
 from api_gateway.settings import GATE_TIMEOUT_S, LIMIT_ROWS, QUEUE_S, Settings
@@ -104,12 +105,18 @@ class Gateway:
     """The parts a request passes; one for a web process."""
 
     def __init__(
-        self, settings: Settings, decisions: Decisions, meter: Meter, queries: Queries
+        self,
+        settings: Settings,
+        decisions: Decisions,
+        meter: Meter,
+        queries: Queries,
+        portal: PortalActions,
     ) -> None:
         self.settings = settings
         self.decisions = decisions
         self.meter = meter
         self.queries = queries
+        self.portal = portal
         self.running = Running(decisions)
         self.shelf = Shelf(settings.lake_root)
         self._jobs = Jobs(self.shelf)
@@ -160,11 +167,9 @@ class Gateway:
             turn.end()
         return {"tables": [each.attribution for each in visit.shelved], **found}
 
-    def download(self, table: str, asked: Asked, caller: Caller) -> Answer:
-        """Answer with a whole table. Raises any GatewayError."""
-        statement = whole(table)
-        visit = self.visit("file", "download", statement, asked, caller)
-        return self._answer(statement, asked, caller, visit)
+    def send(self, visit: Visit, asked: Asked, caller: Caller) -> Answer:
+        """Answer with the whole table of a visit. Raises any GatewayError."""
+        return self._answer(whole(visit.tables[0]), asked, caller, visit)
 
     def read(self, sql: str) -> Statement:
         """A caller's SQL as the gate accepts it. Raises what `gate.accept` raises."""

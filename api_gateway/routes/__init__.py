@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-from dataclasses import replace
 from typing import cast
 
 from flask import current_app, request
@@ -24,26 +23,30 @@ def gateway() -> Gateway:
 
 def caller() -> Caller:
     """Who asks. Raises TokenInvalid for an Authorization header that is no bearer token."""
-    connection = request.environ.get("gunicorn.socket")
-    if isinstance(connection, socket.socket):
-        # A caller that takes nothing for so long has gone.
-        connection.settimeout(STALL_S)
-    else:
-        connection = None
-    who = Caller(
-        None, connection, request.remote_addr, public_url(), request.headers.get("Idempotency-Key"),
-        request.if_none_match, query_id(),
-    )  # fmt: skip
     said = request.headers.get("Authorization", "").strip()
     if not said:
-        return who
+        return bearer(None)
     if not (match := _BEARER.fullmatch(said)):
         raise TokenInvalid(
             "send Authorization: Bearer hic_…",
             headers={"WWW-Authenticate": 'Bearer realm="hanoiic", error="invalid_request"'},
             token_error="token_unknown",  # noqa: S106
         )
-    return replace(who, token=match[1])
+    return bearer(match[1])
+
+
+def bearer(token: str | None) -> Caller:
+    """Who asks, by a token that was not in the Authorization header."""
+    connection = request.environ.get("gunicorn.socket")
+    if isinstance(connection, socket.socket):
+        # A caller that takes nothing for so long has gone.
+        connection.settimeout(STALL_S)
+    else:
+        connection = None
+    return Caller(
+        token, connection, request.remote_addr, public_url(),
+        request.headers.get("Idempotency-Key"), request.if_none_match, query_id(),
+    )  # fmt: skip
 
 
 def query_id() -> str:

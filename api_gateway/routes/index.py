@@ -27,6 +27,7 @@ def index() -> dict[str, Any]:
             "tables": f"{base}/v1/tables",
             "table": f"{base}/v1/tables/{{table}}",
             "download": f"{base}/v1/tables/{{table}}/download.{{format}}?as_of={{version or time}}",
+            "link": f'POST {base}/v1/tables/{{table}}/links {{"format": "parquet", "as_of": …}}',
             "rows": f"{base}/v1/tables/{{table}}/rows?{{column}}=eq.{{value}}&limit=10",
             "rest": f"{base}/v1/rest (for clients of PostgREST)",
             "sql": f"{base}/v1/sql?q={{sql}}&format={{format}}&as_of={{version or time}}",

@@ -16,6 +16,7 @@ from tests.api_gateway.quota_office import QuotaOffice
 CREDENTIAL = "credential-of-the-gateway"
 STARTUP = "hic_startup"
 PATH = "/api/3/action/hanoiic_introspect"
+LINK_PATH = "/api/3/action/hanoiic_link_create"
 LICENCE = {
     "id": "CC-BY-4.0",
     "version": 1,
@@ -60,8 +61,11 @@ class FakePortal:
     away: bool = False
     networks: list[str] | None = None
     asked: list[dict[str, Any]] = field(default_factory=list)
+    # What a link token is bound to; see `_link`.
+    claims: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.server.expect_request(LINK_PATH, method="POST").respond_with_handler(self._link)
         self.server.expect_request(PATH, method="POST").respond_with_handler(self._answer)
 
     def change(self) -> None:
@@ -88,5 +92,20 @@ class FakePortal:
                 "networks": self.networks if token else None,
                 "tables": {name: known.get(name, {"decision": "unknown"}) for name in names},
             }
-        body = json.dumps({"success": True, "result": result})
-        return Response(body, 200, content_type="application/json")
+            if token in self.claims:
+                result["claims"] = self.claims[token]
+        return _success(result)
+
+    def _link(self, request: Request) -> Response:
+        """A link's token, for its table and action as its maker may read it."""
+        assert request.headers["Authorization"] == CREDENTIAL
+        asked = json.loads(request.data)
+        token = f"hic_l_{len(self.claims)}.signed"
+        self.claims[token] = asked["claims"]
+        self.tables[token] = {asked["table"]: self.tables[asked["token"]][asked["table"]]}
+        return _success({"token": token, "expires_at": 2_000_000_000})
+
+
+def _success(result: dict[str, Any]) -> Response:
+    body = json.dumps({"success": True, "result": result})
+    return Response(body, 200, content_type="application/json")

@@ -1,0 +1,104 @@
+"""Links to files: `POST /v1/tables/<table>/links` makes one, `/v1/files/<link>/<name>` follows it.
+
+A link needs no Authorization header, so that browsers and other programs can fetch what it is for:
+one version of one table, for minutes. The portal signs it and is asked again whenever it is used.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import BadRequest as NotJson
+
+from api_gateway import asked
+from api_gateway.asked import AsOf
+from api_gateway.errors import (
+    AccessDenied,
+    BadRequest,
+    DecisionUnavailable,
+    LinkInvalid,
+    TokenInvalid,
+)
+from api_gateway.meter import Visit
+from api_gateway.portal import Refused, Unreachable
+from api_gateway.query import Caller, whole
+from api_gateway.routes import bearer, caller, gateway, public_url
+from api_gateway.routes.downloads import send
+
+pages = Blueprint("files", __name__)
+
+LIFETIME_S = 300
+# Long enough for a signed token, short enough for an address.
+_TOKEN = re.compile(r"hic_l_[A-Za-z0-9._~=-]{1,2000}")
+_NAME = re.compile(r"([a-z][a-z0-9_]{0,62})_v(\d{1,18})\.([a-z]+)")
+_FIELDS = frozenset({"format", "as_of"})
+
+
+@pages.post("/v1/tables/<table>/links")
+def make(table: str) -> tuple[dict[str, Any], int]:
+    """A link to a version of a table that the caller may download, good for five minutes."""
+    parts, who, name = gateway(), caller(), table.lower()
+    wanted = _wanted()
+    visit = parts.visit("file", "download", whole(name), wanted, who)
+    version = visit.shelved[0].version.number
+    try:
+        made = parts.portal.call(
+            "hanoiic_link_create",
+            {
+                "token": who.token,
+                "table": name,
+                "action": "download",
+                "claims": {"version": version, "format": wanted.format},
+                "lifetime_s": LIFETIME_S,
+            },
+        )
+    except Unreachable:
+        raise DecisionUnavailable(headers={"Retry-After": "5"}) from None
+    except Refused as refused:
+        reason = str(refused.facts.get("reason") or refused.code)
+        raise AccessDenied(f"no link is made: {reason}", table=name, reason=reason) from None
+    url = f"{public_url()}/v1/files/{made['token']}/{name}_v{version}.{wanted.format}"
+    return {"url": url, "expires_at": made["expires_at"]}, 201
+
+
+@pages.get("/v1/files/<link>/<name>")
+def follow(link: str, name: str) -> Response:
+    """The file that a link is for."""
+    match = _NAME.fullmatch(name)
+    # Any other token does not belong in an address, and is not tried.
+    if not match or not _TOKEN.fullmatch(link):
+        raise LinkInvalid("this is no link to a file")
+    table, version, format_name = match[1], int(match[2]), match[3]
+    wanted = asked.from_download(request.args, format_name)
+    wanted = replace(wanted, as_of=AsOf(every=version))
+    who = bearer(link)
+    visit = _visit(table, wanted, who)
+    claims = visit.decision.claims or {}
+    if (claims.get("version"), claims.get("format")) != (version, format_name):
+        raise LinkInvalid("the link is made for another file")
+    response = send(visit, wanted, who)
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _visit(table: str, wanted: asked.Asked, who: Caller) -> Visit:
+    try:
+        return gateway().visit("file", "download", whole(table), wanted, who)
+    except TokenInvalid as error:
+        # 401 would ask for an Authorization header, which a link does without.
+        raise LinkInvalid(**error.facts) from None
+
+
+def _wanted() -> asked.Asked:
+    try:
+        body = request.get_json(force=True) if request.get_data() else {}
+    except (NotJson, RecursionError):
+        raise BadRequest("the body is not JSON") from None
+    if not isinstance(body, dict) or not set(body) <= _FIELDS:
+        raise BadRequest("the body is a JSON object", valid=sorted(_FIELDS))
+    named = body.get("format") or "parquet"
+    wanted = asked.from_download({}, str(named))
+    return replace(wanted, as_of=asked.as_of(body.get("as_of")))
