@@ -238,7 +238,9 @@ def copy(given: argparse.Namespace) -> None:
 
 
 def _file(given: argparse.Namespace, scratch: Path) -> Path:
-    file = (given.folder or scratch) / f"long-{given.rows}.csv"
+    folder = given.folder or scratch
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"long-{given.rows}.csv"
     if not file.exists():
         sources.write_csv(file, given.rows)
     return file

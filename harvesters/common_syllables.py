@@ -37,5 +37,8 @@ COMMON = frozenset(
     đăng ký giấy chứng minh căn cước hộ khẩu địa chỉ điện thoại thư liên hệ đơn vị đội lãnh đạo
     trưởng phó giám đốc bí chuyên viên cán sĩ tá úy uý tướng quân lực lượng vũ trang công chánh
     ông bà anh chị em cô chú bác cháu bố mẹ vợ chồng
+    kỳ tự thống dụ phụ cột bỏ ngũ thừa vụ móng trụ cờ túc trống thụ cũng phút thúc dừng chúng hỏi cự
+    ấn cố nhớ khớp giống hộp sự sớm tốn tụ thơ lỗi nhị cốc mơ gồm hơn nơi tối mối khối nối bốn ống
+    rồi sơ cống lộ mộ ích ở ừ ý
     """.split()  # noqa: SIM905
 )

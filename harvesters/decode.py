@@ -94,6 +94,8 @@ class Text:
             raise self._broken(offset + error.start) from error
         if "\x00" in text:
             raise _no_text()
+        if self.encoding == LATIN:
+            return encodings.as_typed(text)
         return text.removeprefix("\ufeff") if offset == 0 else text
 
 

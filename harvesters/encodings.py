@@ -20,6 +20,12 @@ from harvesters.errors import BinaryContent, EncodingBroken, EncodingUnknown
 HEAD_BYTES = 1 << 18
 # Every byte is a character of it, so that what it holds is found out from the table's texts.
 LATIN = "latin-1"
+# Where Latin-1 has control characters, Windows has the signs that people type (… – “ ”).
+_TYPED = {
+    place: bytes([place]).decode("cp1252")
+    for place in range(0x80, 0xA0)
+    if place not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+}
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -54,6 +60,11 @@ def of(path: Path) -> str:
     return _code_page(path, wrong)
 
 
+def as_typed(text: str) -> str:
+    """A text read as Latin-1, with Windows's signs instead of control characters."""
+    return text.translate(_TYPED)
+
+
 def _utf16_without_mark(head: bytes) -> str | None:
     # ASCII signs (digits, delimiters, line ends) have a zero byte beside them in UTF-16.
     sample = head[: len(head) // 2 * 2]
@@ -83,7 +94,7 @@ def _code_page(path: Path, wrong: int) -> str:
             encoding="utf-8",
             offset=wrong,
         )
-    if legacy.detect(sample.decode(LATIN).splitlines()):
+    if legacy.detect(as_typed(sample.decode(LATIN)).splitlines()):
         return LATIN
     best: tuple[float, str] | None = None
     for name in ("cp1258", "cp1252"):

@@ -18,6 +18,10 @@ from harvesters.syllables import is_syllable
 NONE = "none"
 LEAST_CONFIDENCE = 0.75
 _LEAST_GAIN = 3
+# So much, with nothing against it, is no chance.
+_SURE_GAIN = 6
+# So many words that no other language has.
+_PROOF = 4
 # One telling word among so many that other languages could have too.
 _PLAIN_PER_TELLING = 12
 # Letters that no reading as Latin-1 gives: the text is Unicode already.
@@ -42,6 +46,8 @@ _NO_WESTERN_WORD = re.compile(
     "(?i)[bcdghklmnpqrstvx]ñ[bcdghklmnpqrstvx]|[þð].*[ßñõãêô]|[ßñõãêô].*[þð]"
 )
 _SMALL_IN_CAPITALS = re.compile("[A-Z][\u00df-\u00ff]+[A-Z]")
+# The words of one letter, and đồng's and đường's abbreviation.
+_WORDS_OF_ONE_LETTER = frozenset("ýởừờôđ")
 # What stands in the numbers of decisions, and nowhere with `Ñ`, `Ð` or `§` in its place.
 _ABBREVIATIONS = frozenset(
     """
@@ -96,13 +102,20 @@ class Finding:
 
     @property
     def established(self) -> bool:
-        alphabet = ALPHABETS[self.encoding]
+        least_telling = ALPHABETS[self.encoding].least_telling
+        if self.gain >= _SURE_GAIN and not self.loss:
+            least_telling = 1
         return (
             self.gain >= _LEAST_GAIN
-            and self.telling >= alphabet.least_telling
+            and self.telling >= least_telling
             and self.plain <= _PLAIN_PER_TELLING * self.telling
-            and self.confidence >= LEAST_CONFIDENCE
+            and (self.confidence >= LEAST_CONFIDENCE or self.among_others)
         )
+
+    @property
+    def among_others(self) -> bool:
+        """Whether it is proven, and stands among many words of other languages."""
+        return self.telling >= _PROOF and 0.5 <= self.confidence < LEAST_CONFIDENCE
 
 
 def _sign_inside(token: str) -> int:
@@ -171,7 +184,7 @@ def weigh(texts: Iterable[str], encoding: str) -> Finding:
     gain = loss = plain = telling = 0
     for word in words:
         decoded = _decoded_word(word, alphabet)
-        if decoded == word:
+        if decoded == word or _is_one_sign(word):
             continue
         before, after = _is_vietnamese(word), is_syllable(decoded.strip(_EDGE))
         if decoded in _ABBREVIATIONS:
@@ -181,7 +194,7 @@ def weigh(texts: Iterable[str], encoding: str) -> Finding:
             weight = alphabet.telling(word)
             telling += weight > 0
             plain += weight == 0
-            gain += max(weight, 1)
+            gain += max(weight, 1) + (decoded.casefold() in COMMON)
         elif before and not after:
             loss += 2
         elif not (before or after) and not _is_abbreviation(decoded):
@@ -221,10 +234,15 @@ def force(text: str, encoding: str) -> str:
 
 def _replaced(text: str, alphabet: Alphabet, established: bool, mixed: bool) -> str:
     words = [(found[0], found.span()) for found in alphabet.token.finditer(text)]
+    read = [(word, _decoded_word(word, alphabet), span) for word, span in words]
+    is_text = any(
+        not _is_one_sign(word) and is_syllable(decoded.strip(_EDGE)) for word, decoded, _ in read
+    )
     changed = [
         (word, decoded, span)
-        for word, span in words
-        if (decoded := _decoded_word(word, alphabet)) != word
+        for word, decoded, span in read
+        if decoded != word
+        and (not _is_one_sign(word) or _is_word_of_one_letter(decoded, text, span, is_text))
     ]
     for_it = sum(is_syllable(decoded.strip(_EDGE)) for _, decoded, _ in changed)
     against = sum(_is_vietnamese(word) for word, _, _ in changed)
@@ -283,6 +301,19 @@ def _decoded_word(word: str, alphabet: Alphabet) -> str:
             for part in re.split(f"({_PRINTED.pattern})", word)
         )
     return whole
+
+
+def _is_one_sign(word: str) -> bool:
+    return len(word) == 1 and (not word.isalpha() or word in _EVERYWHERE)
+
+
+def _is_word_of_one_letter(decoded: str, text: str, span: tuple[int, int], is_text: bool) -> bool:
+    """Whether a sign that is no letter elsewhere is one here: not at a digit (`12·5`, `5712®`), but
+    for đồng's, and by itself only where it is such a word."""
+    start, stop = span
+    if text[start - 1 : start].isdigit() or text[stop : stop + 1].isdigit():
+        return decoded == "đ"
+    return is_text or decoded.casefold() in _WORDS_OF_ONE_LETTER
 
 
 def _is_vietnamese(word: str) -> bool:

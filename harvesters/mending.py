@@ -93,7 +93,7 @@ def _verdict(pinned: str | None, texts: list[str], whole: Finding | None) -> _Ve
         if there.gain - there.loss >= _NEARLY * (own.gain - own.loss):
             return _Verdict(whole.encoding, whole)
     if own:
-        return _Verdict(own.encoding, own)
+        return _Verdict(own.encoding, own, mixed=own.among_others)
     if whole is None:
         return None
     there = legacy.weigh(texts, whole.encoding)

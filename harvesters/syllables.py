@@ -2,7 +2,7 @@
 
 A syllable is an onset, a rhyme and a tone in its place. There are few of each, so that wrongly
 decoded text hardly ever makes one. The tables follow today's orthography and its habits in place
-names (Đắk, Oong).
+names (Đắk, Krông, Oong).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _SHARP_HEAVY = frozenset("\u0301\u0323")
 _VOWELS = frozenset("aăâeêioôơuưy")
 _MARKED = frozenset("ăâêôơư")
 _ONSETS = (
-    *("ngh", "ch", "gh", "gi", "kh", "ng", "nh", "ph", "qu", "th", "tr"),
+    *("ngh", "ch", "đr", "gh", "gi", "kh", "kr", "ng", "nh", "ph", "qu", "th", "tr"),
     *("b", "c", "d", "đ", "g", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v", "x", ""),
 )
 _RHYME_TABLE = """
@@ -51,7 +51,8 @@ def is_syllable(word: str, misplaced: bool = False) -> bool:
         if plain.startswith(onset) and rhyme in _RHYMES:
             stops = rhyme.endswith(_STOPS)
             if tone == "":
-                return not stops
+                # Names of the Central Highlands are written level: Đăk Nông.
+                return not stops or rhyme.endswith("k")
             placed = misplaced or position - len(onset) in _places(rhyme)
             return placed and (not stops or tone in _SHARP_HEAVY)
     return False

@@ -191,6 +191,10 @@ def test_signs_and_short_words_are_no_evidence(texts):
         ("viscii", "Hà Nam"),
         ("viscii", "25 °C"),
         ("viscii", "Côte d’Ivoire"),
+        ("viscii", "€ 20"),
+        ("viscii", "12·5"),
+        ("viscii", "TCVN 5712®"),
+        ("tcvn3", "1ª"),
     ],
 )
 def test_in_a_mixed_column_what_is_right_stays(encoding, text):
@@ -206,11 +210,27 @@ def test_in_a_mixed_column_what_is_right_stays(encoding, text):
         ("QÑ", "QĐ"),
         ("Ir¾c", "Irắc"),
         ("Aã", "Aó"),
+        ("Pê £", "Pờ Ê"),
+        ("huyÖn M'§r¾k", "huyện M'Đrắk"),
     ],
 )
 def test_abbreviations_and_single_letters_follow_their_column(hidden, text):
     encoding = "vni" if "Ñ" in hidden else "tcvn3"
     assert legacy.repair(hidden, encoding) == text
+
+
+def test_two_words_of_viscii_are_no_tcvn3():
+    found = legacy.detect(["Huª", "Hà Nµi"])
+    assert found is not None
+    assert found.encoding == "viscii"
+
+
+def test_words_that_only_tcvn3_has_prove_it_among_many_of_other_languages():
+    foreign = ["Crème", "Développement", "Métropole", "México", "Noël", "Señor", "Été", "Gruyère"]
+    found = legacy.detect([*foreign, "Kh«ng", "t¸m", "tÊn", "§iÖn", "viÖn", "x·"])
+    assert found is not None
+    assert found.among_others
+    assert legacy.detect(foreign) is None
 
 
 @pytest.mark.parametrize("charset", ["TCVN", "VISCII"])

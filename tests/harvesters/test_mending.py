@@ -128,6 +128,15 @@ def test_a_text_file_of_those_days(tmp_path, encoding, pin):
     assert [row[0] for row in table.rows] == list(FAMOUS)
 
 
+@pytest.mark.parametrize("encoding", ["tcvn3", "vni"])
+def test_signs_that_windows_types_are_no_control_characters(tmp_path, encoding):
+    texts = ["“Sở Y tế” – Hà Nội", "Diện tích… đất nông nghiệp", "Quận Đống Đa"]
+    path = tmp_path / "old.csv"
+    path.write_bytes(encoded("Nội dung\n" + "\n".join(texts) + "\n", encoding).encode("cp1252"))
+    (table,) = decoded(path, "csv")
+    assert [row[0] for row in table.rows] == texts
+
+
 def marked(text: str) -> Counter:
     """The letters of a text that Vietnamese marks make."""
     normal = unicodedata.normalize("NFC", text)
