@@ -66,8 +66,9 @@ def find(
         return None
     if pinned == 0:
         return Header([""] * width, None, skip)
+    enough = _enough(_filled_columns(rows[skip:], width))
     for index in range(skip, len(rows)):
-        if _filled(grid.spread(index)) < _enough(width):
+        if _filled(grid.spread(index)) < enough:
             continue
         if is_data(rows[index], rows[index + 1 :]):
             return Header([""] * width, None, index)
@@ -153,8 +154,10 @@ class _Grid:
         ]
         if self._across.get(upper):
             return True
-        # Without merged cells the proof is a name beside the groups with nothing below it.
-        return bool(alone) and all(not self.cell(lower, column) for column in alone)
+        # Without merged cells the proof is a name beside the groups with nothing below it but,
+        # at most, its unit.
+        below_them = [self.cell(lower, column) for column in alone]
+        return not all(below_them) and all(map(_is_unit_or_nothing, below_them))
 
     def _groups(self, upper: int, lower: int) -> list[tuple[int, int]]:
         """Columns under one text of the upper row, all of which the lower row names."""
@@ -207,7 +210,7 @@ class _Grid:
                 text = self.cell(self._down.get((row, group), row), group)
             elif self._across.get(row) and not text:
                 text = self.spread(row)[column] if column < len(self.spread(row)) else ""
-            elif texts and not self._is_part(top, row, column):
+            elif texts and not (_in_brackets(text) or self._is_part(top, row, column)):
                 continue
             if text and text not in texts:
                 texts.append(text)
@@ -219,6 +222,14 @@ class _Grid:
             for above in range(top, row)
             for left, right in self._groups(above, above + 1)
         )
+
+
+def _in_brackets(text: str) -> bool:
+    return text.startswith("(") and units.is_unit(text.strip(_BRACKETS))
+
+
+def _is_unit_or_nothing(text: str) -> bool:
+    return not text or _in_brackets(text)
 
 
 def is_data(row: Sequence[str], below: Rows) -> bool:
@@ -299,5 +310,10 @@ def _filled(row: Sequence[str]) -> int:
     return sum(bool(cell.strip()) for cell in row)
 
 
-def _enough(width: int) -> int:
-    return 1 if width == 1 else max(2, -(-width * 3 // 5))
+def _filled_columns(rows: Rows, width: int) -> int:
+    """How many of the columns have anything in them."""
+    return sum(any(at < len(row) and row[at].strip() for row in rows) for at in range(width))
+
+
+def _enough(columns: int) -> int:
+    return 1 if columns < 2 else max(2, -(-columns * 3 // 5))

@@ -21,6 +21,9 @@ SAMPLE_WINDOWS = 8
 QUESTIONS_AT_ONCE = 200
 # A sampled score this near to the limit is worth a look at every row.
 NEARLY = 0.8
+# So many cells with such a value between words are no chance.
+LEAST_AMONG_WORDS = 2
+_BESIDE_A_WORD = r"\p{L}{2,}[ :,;(]|[ :,;)]\p{L}{2,}"
 SHOWN_EXAMPLES = 3
 _WHOLE_NUMBERS = ("int64", "float64")
 
@@ -49,9 +52,32 @@ class _Suspicion:
     named: bool
     looks_like: str
 
-    def score(self, matched: int, filled: int) -> float:
-        part = matched / filled if filled else 0.0
-        return (self.kind.header * self.named + self.kind.share * part) if matched else 0.0
+    @property
+    def among_words(self) -> str:
+        """The SQL that says whether a row has such a value between words."""
+        if self.kind.among_words is None or self.typed.column.type != "string":
+            return "false"
+        beside = f"regexp_matches(({self.typed.text}), {literal(_BESIDE_A_WORD)})"
+        return f"{self.looks_like} AND {beside}"
+
+    def score(self, count: _Count, hold_from: float) -> float:
+        if not count.matched:
+            return 0.0
+        score = self.kind.header * self.named + self.kind.share * count.matched / count.filled
+        least = self.kind.among_words
+        if least is None or count.among_words < max(LEAST_AMONG_WORDS, least * count.filled):
+            return score
+        return max(score, hold_from)
+
+
+@dataclass(frozen=True)
+class _Count:
+    """Of how many rows a suspicion is true, in how many of them between words, and how many rows
+    have a value at all."""
+
+    matched: int
+    among_words: int
+    filled: int
 
 
 def find(typed: TypedTable, bench: Workbench, rules: Rules | None = None) -> list[Finding]:
@@ -72,14 +98,14 @@ def find(typed: TypedTable, bench: Workbench, rules: Rules | None = None) -> lis
         limit = NEARLY * rules.hold_from
         suspicions = [
             suspicion
-            for suspicion, (matched, filled) in zip(suspicions, counts, strict=True)
-            if suspicion.score(matched, filled) >= limit
+            for suspicion, count in zip(suspicions, counts, strict=True)
+            if suspicion.score(count, rules.hold_from) >= limit
         ]
         counts = _counts(typed.raw.name, suspicions, bench)
     scored = [
-        (suspicion, matched, score)
-        for suspicion, (matched, filled) in zip(suspicions, counts, strict=True)
-        if (score := suspicion.score(matched, filled)) >= rules.hold_from
+        (suspicion, count.matched, score)
+        for suspicion, count in zip(suspicions, counts, strict=True)
+        if (score := suspicion.score(count, rules.hold_from)) >= rules.hold_from
     ]
     kept = _in_context(scored, typed, sample, rules, bench)
     return [_finding(*found, typed, bench) for found in _best(kept)]
@@ -140,18 +166,18 @@ def _sample(typed: TypedTable, bench: Workbench) -> tuple[str, bool]:
     return f"(SELECT {raw}.* FROM {raw}, {begins} WHERE {windows})", False  # noqa: S608
 
 
-def _counts(
-    table: str, suspicions: Sequence[_Suspicion], bench: Workbench
-) -> list[tuple[int, int]]:
-    """For each suspicion how many rows look like it, and how many have a value at all."""
-    found: list[tuple[int, int]] = []
+def _counts(table: str, suspicions: Sequence[_Suspicion], bench: Workbench) -> list[_Count]:
+    """The count of each suspicion in a table."""
+    found: list[_Count] = []
     for start in range(0, len(suspicions), QUESTIONS_AT_ONCE):
         some = suspicions[start : start + QUESTIONS_AT_ONCE]
         asked = ", ".join(
-            f"count(*) FILTER ({one.looks_like}), count({one.typed.text})" for one in some
+            f"count(*) FILTER ({one.looks_like}), count(*) FILTER ({one.among_words}), "
+            f"count({one.typed.text})"
+            for one in some
         )
-        answer = iter(bench.row(f"SELECT {asked} FROM {table}"))  # noqa: S608
-        found += [(int(next(answer)), int(next(answer))) for _ in some]
+        answer = map(int, bench.row(f"SELECT {asked} FROM {table}"))  # noqa: S608
+        found += [_Count(next(answer), next(answer), next(answer)) for _ in some]
     return found
 
 
@@ -170,7 +196,9 @@ def _in_context(
             one.kind.name for one, _, _ in scored if one.typed is not suspicion.typed
         } | _named_kinds(typed, suspicion.typed, kind.beside, rules)
         if kind.beside and kind.beside.isdisjoint(others) and not kind.or_headers.in_name(name):
-            continue
+            rest = [one.column.name for one in typed.columns if one is not suspicion.typed]
+            if not suspicion.named or not kind.unless_beside or kind.unless_beside.in_any(rest):
+                continue
         kept.append(found)
     people = {"person_name", "citizen_id", "birth_date"}
     if (
@@ -210,8 +238,8 @@ def _lists_organisations(typed: TypedTable, sample: str, rules: Rules, bench: Wo
         for column in texts
     ]
     return any(
-        filled and matched / filled >= organisations.share
-        for matched, filled in _counts(sample, asked, bench)
+        count.matched and count.matched >= organisations.share * count.filled
+        for count in _counts(sample, asked, bench)
     )
 
 

@@ -38,6 +38,12 @@ class Words:
         """As `in_name`, but with its tones in a name that has any: `trưởng` is no `trường`."""
         return _has(plain(name), self.plain) if name.isascii() else _has(_toned(name), self.toned)
 
+    def __bool__(self) -> bool:
+        return bool(self.plain)
+
+    def in_any(self, names_: Iterable[str]) -> bool:
+        return any(self.surely_in_name(name) for name in names_)
+
     def are_name(self, name: str) -> bool:
         return plain(name) in self.plain if name.isascii() else _toned(name) in self.toned
 
@@ -58,6 +64,8 @@ class Kind:
     unless_headers: Words = Words()
     or_headers: Words = Words()
     beside: frozenset[str] = frozenset()
+    unless_beside: Words = Words()
+    among_words: float | None = None
     needs_header: bool = False
     organisations_own: bool = False
 
@@ -126,7 +134,7 @@ def _parsed(written: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: (
             Words.of
-            if key.endswith("headers") and isinstance(value, list)
+            if isinstance(value, list) and key.endswith(("headers", "unless_beside"))
             else readers.get(key, lambda same: same)
         )(value)
         for key, value in written.items()

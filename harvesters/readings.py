@@ -14,6 +14,8 @@ from functools import cache
 _INTEGER_PART = r"(0|[1-9][0-9]*)"
 _EXPONENT = r"([eE][+-]?[0-9]{1,3})?"
 _GROUP = r"[1-9][0-9]{0,2}"
+# A plus and more digits than that is a telephone number.
+_PLUS = r"[+](0|[1-9][0-9]{0,7})"
 
 _SIGN = "[-/.]"
 _YEAR = "([0-9]{4})"
@@ -100,7 +102,7 @@ def _local_timestamp_12(order: str) -> Reading:
 def _number(name: str, shape: str, plain: str, decimal: str | None) -> Reading:
     """`plain` makes the text a number with a point and no groups; it stays text until the type
     is known."""
-    return Reading(name, "number", f"[+-]?{shape}", plain, decimal=decimal)
+    return Reading(name, "number", shape, plain, decimal=decimal)
 
 
 _BOOLEANS = {
@@ -110,23 +112,27 @@ _BOOLEANS = {
 _TRUE, _FALSE = (", ".join(f"'{word}'" for word in _BOOLEANS[value]) for value in ("true", "false"))
 
 NUMBERS = (
-    _number("point", rf"({_INTEGER_PART}([.][0-9]*)?|[.][0-9]+){_EXPONENT}", "{x}", "."),
-    _number("comma", rf"{_INTEGER_PART}(,[0-9]+)?{_EXPONENT}", "replace({x}, ',', '.')", ","),
+    _number(
+        "point", rf"((-?{_INTEGER_PART}|{_PLUS})([.][0-9]*)?|[+-]?[.][0-9]+){_EXPONENT}", "{x}", "."
+    ),
+    _number(
+        "comma", rf"(-?{_INTEGER_PART}|{_PLUS})(,[0-9]+)?{_EXPONENT}", "replace({x}, ',', '.')", ","
+    ),
     _number(
         "grouped_by_point",
-        rf"({_GROUP}([.][0-9]{{3}})*|0)(,[0-9]+)?",
+        rf"[+-]?({_GROUP}([.][0-9]{{3}})*|0)(,[0-9]+)?",
         "replace(replace({x}, '.', ''), ',', '.')",
         ",",
     ),
     _number(
         "grouped_by_comma",
-        rf"({_GROUP}(,[0-9]{{3}})*|0)([.][0-9]+)?",
+        rf"[+-]?({_GROUP}(,[0-9]{{3}})*|0)([.][0-9]+)?",
         "replace({x}, ',', '')",
         ".",
     ),
     _number(
         "grouped_by_space",
-        rf"({_GROUP}([ \x{{a0}}\x{{202f}}][0-9]{{3}})*|0)([.,][0-9]+)?",
+        rf"[+-]?({_GROUP}([ \x{{a0}}\x{{202f}}][0-9]{{3}})*|0)([.,][0-9]+)?",
         r"replace(regexp_replace({x}, '[ \x{a0}\x{202f}]', '', 'g'), ',', '.')",
         None,
     ),

@@ -20,6 +20,7 @@ DESCRIPTION = (
     "subtotal (cộng nhóm), group (tên nhóm, “trong đó”), note (ghi chú)"
 )
 LABEL_COLUMNS = 3
+LEAST_COLUMNS = 2
 SHOWN_ROWS = 10
 SHOWN_LETTERS = 120
 MOST_NOTES = 30
@@ -63,7 +64,7 @@ def remark(table: RawTable, options: Options, bench: Workbench) -> None:
         return
     _drop_repeated_headers(table, bench)
     keys = [quoted(column.key) for column in table.columns if not column.native]
-    if wanted is False or len(keys) < LABEL_COLUMNS:
+    if wanted is False or len(keys) < LEAST_COLUMNS:
         return
     kind = _kind(keys)
     _take_notes(table, keys, kind, bench)
@@ -144,6 +145,8 @@ def _kind(keys: list[str]) -> str:
     """The SQL of a row's kind."""
     labels = keys[:LABEL_COLUMNS]
     filled = _filled(keys)
+    # Of two columns one may well be empty.
+    alone = f"{filled} = 1" if len(keys) > LEAST_COLUMNS else "false"
 
     def says(pattern: str) -> str:
         asked = (
@@ -157,7 +160,7 @@ def _kind(keys: list[str]) -> str:
         f"WHEN {filled} > 1 AND {says(_TOTAL)} THEN 'total' "
         f"WHEN {filled} > 1 AND {says(_SUBTOTAL)} THEN 'subtotal' "
         f"WHEN {filled} = 1 AND {says(_NOTE)} THEN 'note' "
-        f"WHEN {filled} = 1 THEN 'group' ELSE 'row' END"
+        f"WHEN {alone} THEN 'group' ELSE 'row' END"
     )
 
 

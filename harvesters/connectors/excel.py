@@ -10,7 +10,7 @@ from pathlib import Path
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum
 
-from harvesters import archive, areas, header, picture, serials
+from harvesters import archive, areas, forms, header, picture, serials
 from harvesters.areas import Area
 from harvesters.connectors import old_sheets, sheets
 from harvesters.connectors.base import Connector
@@ -72,9 +72,8 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     found = _tables(rows, merged, options)
     if not found:
         raise TableNotFound(
-            f"No table was found in the sheet {sheet.name!r} ({picture.size(rows)}): no row with "
-            "most columns filled has rows below it. Is it a form? What was seen:\n"
-            + picture.of(rows)
+            f"No table was found in the sheet {sheet.name!r} ({picture.size(rows)}): no row names "
+            "columns that the rows below it fill. Is it a form? What was seen:\n" + picture.of(rows)
         )
     where = f"sheet {sheet.name!r} of {len(workbook.sheet_names)}"
     tables = [_table(one, where, len(found) > 1, bench) for one in found]
@@ -88,12 +87,13 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
 
 def _tables(rows: list[list[str]], merged: list[Span], options: Options) -> list[_Found]:
     """The tables of a sheet, at the pinned places or where they are found."""
+    guessed = False
     if options.tables is not None:
         where = areas.pinned(options.tables)
     elif options.header_row is not None or options.skip_rows:
         where = areas.whole(rows)
     else:
-        where = areas.find(rows, merged)
+        where, guessed = areas.find(rows, merged), True
     found = []
     for area in where:
         cells, spans = area.rows(rows), area.merged(merged)
@@ -104,7 +104,9 @@ def _tables(rows: list[list[str]], merged: list[Span], options: Options) -> list
             merged=spans,
             height=options.header_rows,
         )
-        if head is not None and head.first_row < len(cells):
+        if head is None or (guessed and forms.is_form(cells, head)):
+            continue
+        if head.first_row < len(cells):
             cells = _filled_down(cells, spans, head)
             found.append(_Found(area, _named(head, cells), cells))
     return found

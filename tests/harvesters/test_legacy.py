@@ -210,7 +210,7 @@ def test_in_a_mixed_column_what_is_right_stays(encoding, text):
         ("QÑ", "QĐ"),
         ("Ir¾c", "Irắc"),
         ("Aã", "Aó"),
-        ("Pê £", "Pờ Ê"),
+        ("Nam ¸", "Nam á"),
         ("huyÖn M'§r¾k", "huyện M'Đrắk"),
     ],
 )

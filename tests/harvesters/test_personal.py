@@ -49,6 +49,10 @@ def findings(columns: dict[str, list], /, **options):
         ("Điện thoại", ["912345678", "356789012"], "phone"),
         ("Điện thoại bàn", ["024 3825 1234", "(024) 38251234", "0243.825.1234"], "phone"),
         ("x", MOBILES, "phone"),
+        ("x", ["+84912345678", "+84356789012"], "phone"),
+        ("Ghi chú", [*["đã xử lý"] * 20, *(f"gọi anh Ba {one}" for one in MOBILES)], "phone"),
+        ("Ghi chú", [*["đã cấp"] * 20, *(f"CCCD {one}" for one in CITIZENS)], "citizen_id"),
+        ("Giấy tờ", ["001 085 012 345", "001.185.067.890"], "citizen_id"),
         ("Email", MAILS, "email"),
         ("liên hệ", [f"Gửi về {mail} nhé" for mail in MAILS], "email"),
         ("Biển số", ["29A-123.45", "30F-678.90", "29-X1 234.56", "80A-001.23"], "licence_plate"),
@@ -80,10 +84,13 @@ def test_a_masked_name_still_makes_the_date_beside_it_one_of_birth():
     assert masked == {"Ngày sinh": "birth_date"}
 
 
-def test_an_address_is_personal_beside_people_only():
+def test_an_address_with_house_numbers_is_personal_unless_it_is_where_something_public_is():
     homes = ["Số 12 ngõ 34 phố Huế", "15/7 đường Lê Lợi"]
-    assert found({"Địa chỉ": homes, "Diện tích": ["30", "40"]}) == {}
     assert found({"Địa chỉ": homes, "Họ tên": NAMES})["Địa chỉ"] == "address"
+    assert found({"Địa chỉ": homes, "Diện tích": ["30", "40"]}) == {"Địa chỉ": "address"}
+    assert found({"Địa chỉ": ["phố Huế", "đường Lê Lợi"], "Diện tích": ["30", "40"]}) == {}
+    for place in ("Tên trạm", "Chợ", "Công trình"):
+        assert found({"Địa chỉ": homes, place: ["Kim Mã", "Nghĩa Tân"]}) == {}
 
 
 @pytest.mark.parametrize(

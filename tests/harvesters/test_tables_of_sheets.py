@@ -65,6 +65,19 @@ def test_a_sparse_upper_header_row_is_not_lost(sheets):
     assert len(table.rows) == 2
 
 
+def test_a_unit_below_a_name_is_no_proof_against_a_second_header_row(sheets):
+    (table,) = sheets(
+        [
+            ["Quận", "Dân số", None, "Diện tích"],
+            [None, "Nam", "Nữ", "(km²)"],
+            ["Ba Đình", 100, 120, 9.2],
+            ["Tây Hồ", 90, 95, 24.0],
+        ]
+    )
+    assert table.headers == ["Quận", "Dân số Nam", "Dân số Nữ", "Diện tích (km²)"]
+    assert len(table.rows) == 2
+
+
 def test_three_header_rows_with_merged_cells(sheets):
     (table,) = sheets(
         [
@@ -181,6 +194,19 @@ def test_empty_rows_and_columns_divide_nothing(sheets):
     assert [row[0] for row in table.rows] == ["Ba Đình", "Hà Đông", "Tây Hồ"]
 
 
+def test_empty_columns_do_not_hide_the_header(sheets):
+    (table,) = sheets([["Tên", None, "Số", None, None], ["a", None, 1], [], ["b", None, 2]])
+    assert [row[0] for row in table.rows] == ["a", "b"]
+
+
+def test_sums_and_notes_of_two_columns_are_marked_too(sheets):
+    (table,) = sheets(
+        [["Quận", "Số dân"], ["Ba Đình", 5], ["Hà Đông", None], ["Tổng số", 5], ["Nguồn: Cục A"]]
+    )
+    assert [row[-1] for row in table.rows] == ["row", "row", "total"]
+    assert "1 lines below the table are notes, not rows: Nguồn: Cục A" in told(table)
+
+
 def test_lone_cells_beside_the_table_are_told(sheets):
     rows = [["a", "b"], *([number, number] for number in range(30))]
     rows[5] += [None, "xem lại"]
@@ -253,3 +279,33 @@ def test_a_form_is_refused_with_what_was_seen(sheets):
         sheets(form)
     assert "■ · · ·\n· · ■ ·\n· · · ■" in caught.value.detail
     assert "Ký tên" not in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        [
+            ["ĐƠN ĐĂNG KÝ"],
+            ["Họ tên:", "Cơ quan X"],
+            [],
+            ["Ngày:", None, "Số:"],
+            ["Kính gửi: UBND"],
+            [None, "Người ký"],
+        ],
+        [
+            ["PHIẾU KHẢO SÁT"],
+            ["Tên cơ sở: ……………", None, "Mã số: ………"],
+            ["Địa chỉ: ……………"],
+            ["Điện thoại: ………", None, "Fax: ………"],
+        ],
+    ],
+)
+def test_a_form_with_labels_is_no_table_unless_it_is_pinned(sheets, form):
+    with pytest.raises(TableNotFound, match="Is it a form"):
+        sheets(form)
+    assert sheets(form, header_row=2)
+
+
+def test_names_that_end_in_a_colon_make_no_form(sheets):
+    (table,) = sheets([["Quận:", "Số:"], *([f"Quận {n}", n] for n in range(20))])
+    assert len(table.rows) == 20
