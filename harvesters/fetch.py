@@ -162,14 +162,6 @@ class Client:
         written.replace(remembered)
         return fetched
 
-    def json(self, url: str, parameters: Mapping[str, str | int]) -> Any:
-        """The JSON answer of an API. Raises as `fetch`, and ValueError when it is no JSON."""
-        fetched = self.fetch(url, parameters=parameters)
-        try:
-            return json.loads(fetched.path.read_bytes())
-        finally:
-            fetched.path.unlink(missing_ok=True)
-
     def store(self, answer: requests.Response) -> tuple[str, int]:
         """The body of an answer in the raw store: its SHA-256 and size. Raises as `fetch`."""
         with Incoming(self.raw_dir, self.limits) as incoming:

@@ -32,7 +32,7 @@ from harvesters.source import Source
 
 MOST_PAGES = 20_000
 # Beside the rows: what an API says of itself and of a layer.
-LONGEST_ABOUT_BYTES = 16 << 20
+LONGEST_ABOUT_BYTES = 32 << 20
 _LINK = re.compile(
     r"<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+(?:\s*=\s*(?:\"[^\"]*\"|[^\s\";,]+))?)*)"
 )
@@ -85,16 +85,7 @@ class Pages:
 
     def document(self, url: str, *, is_page: bool = True) -> Any:
         """A small answer whole, of JSON. Raises as `get`, and ApiRefused for what is none."""
-        fetched = self.get(url, is_page=is_page)
-        if fetched.byte_count > LONGEST_ABOUT_BYTES:
-            raise SourceTooLarge(
-                f"What the source says of its data is over {LONGEST_ABOUT_BYTES >> 20} MiB."
-            )
-        try:
-            answer = simplejson.loads(fetched.path.read_bytes())
-        except (ValueError, RecursionError) as error:
-            raise ApiRefused("The source's answer is no JSON.") from error
-        return answer
+        return document(self.get(url, is_page=is_page))
 
     def rows(self, each: Iterator[bytes]) -> Iterator[bytes]:
         """The rows of a page as they come. Raises PagesBroken when they are those of the page
@@ -110,6 +101,18 @@ class Pages:
                 "paging that the source's options say?"
             )
         self._rows_before = digest.hexdigest()
+
+
+def document(fetched: Fetched) -> Any:
+    """A small answer whole, of JSON. Raises SourceTooLarge, ApiRefused."""
+    if fetched.byte_count > LONGEST_ABOUT_BYTES:
+        raise SourceTooLarge(
+            f"What the source says of its data is over {LONGEST_ABOUT_BYTES >> 20} MiB."
+        )
+    try:
+        return simplejson.loads(fetched.path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ApiRefused("The source's answer is no JSON.") from error
 
 
 def gathered(source: Source, client: Client, chunks: Callable[[Pages], Iterator[bytes]]) -> Fetched:
@@ -221,6 +224,7 @@ def collection(head: bytes, features: Iterator[bytes]) -> Iterator[bytes]:
 __all__ = [
     "Pages",
     "collection",
+    "document",
     "gathered",
     "items",
     "joined",

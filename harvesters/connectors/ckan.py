@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,12 +14,15 @@ from requests.utils import requote_uri
 from harvesters.addresses import check_url
 from harvesters.connectors import dcat_words
 from harvesters.connectors.base import Connector, File, Link, Offer
-from harvesters.errors import CatalogueBroken, UrlRefused
+from harvesters.errors import ApiRefused, CatalogueBroken, SourceTooSlow, UrlRefused
 from harvesters.fetch import Client
+from harvesters.pages import document, with_query
 from harvesters.source import Source
 from lake import names
 
 PAGE_ROWS = 100
+MOST_DATASETS = 200_000
+LONGEST_WALK_S = 3_600
 DATASET_NAME_LENGTH = 100
 
 # Of these formats, what lies at an address is often an API or a page about the data.
@@ -42,20 +46,33 @@ LICENCES = {
 
 
 def discover(source: Source, client: Client) -> Iterator[Offer]:
-    """The catalogue's datasets, page by page. Raises CatalogueBroken and the errors of `fetch`."""
+    """The catalogue's datasets, page by page; one whose pages end too early is broken.
+
+    Raises CatalogueBroken, SourceTooSlow, and the errors of `Client.fetch_again`.
+    """
     root, query = _address(source.url)
     seen: set[str] = set()
-    start = 0
+    start, asked_s = 0, 0.0
     while True:
-        found = _page(root, {**query, "start": start, "rows": PAGE_ROWS}, client)
-        fresh = [package for package in found["results"] if package.get("id") not in seen]
+        begun = time.monotonic()
+        found = _page(root, {**query, "start": start, "rows": PAGE_ROWS}, source, client)
+        asked_s += time.monotonic() - begun
+        fresh = [package for package in found["results"] if package["id"] not in seen]
         for package in fresh:
-            seen.add(str(package["id"]))
-            yield _offer(package, source)
+            seen.add(package["id"])
+            yield _described(package, source)
         start += PAGE_ROWS
-        # A catalogue that ignores `start` gives the same page for ever.
-        if not fresh or start >= int(found["count"]):
+        if start >= found["count"]:
             return
+        if not fresh:
+            # One that does not know `start`, or that has an end of its own, would seem to be less.
+            raise CatalogueBroken(
+                f"The catalogue says that it has {found['count']} datasets and gave {len(seen)}."
+            )
+        if len(seen) > MOST_DATASETS:
+            raise CatalogueBroken(f"The catalogue has more than {MOST_DATASETS} datasets.")
+        if asked_s > LONGEST_WALK_S:
+            raise SourceTooSlow(f"The catalogue took longer than {LONGEST_WALK_S} s.")
 
 
 def _address(url: str) -> tuple[str, dict[str, str]]:
@@ -67,16 +84,31 @@ def _address(url: str) -> tuple[str, dict[str, str]]:
     return f"{parts.scheme}://{parts.netloc}{path}", {"sort": "metadata_created asc", **search}
 
 
-def _page(root: str, query: Mapping[str, str | int], client: Client) -> dict[str, Any]:
+def _page(
+    root: str, query: Mapping[str, str | int], source: Source, client: Client
+) -> dict[str, Any]:
+    url = with_query(f"{root}/api/3/action/package_search", **query)
+    fetched = client.fetch_again(url, source.id, "application/json")
     try:
-        answer = client.json(f"{root}/api/3/action/package_search", dict(query))
+        answer = document(fetched)
         found = answer["result"]
         if not (answer["success"] and isinstance(found["results"], list)):
             raise ValueError
+        for package in found["results"]:
+            package["id"], package["name"] = str(package["id"]), str(package["name"])
         return {"results": found["results"], "count": int(found["count"])}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ApiRefused, ValueError, KeyError, TypeError) as error:
         raise CatalogueBroken(
             "The catalogue does not answer as CKAN's package_search does."
+        ) from error
+
+
+def _described(package: Mapping[str, Any], source: Source) -> Offer:
+    try:
+        return _offer(package, source)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CatalogueBroken(
+            "The catalogue does not describe its datasets as CKAN does."
         ) from error
 
 

@@ -409,7 +409,18 @@ def test_addresses_behind_restricted_datasets_stay_private(
     assert f":{httpserver.port}" not in json.dumps(portal.datasets)
 
 
-@pytest.mark.parametrize("answer", ["<html>", '{"success": false}', '{"success":true,"result":[]}'])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("<html>", '{"success": false}', '{"success":true,"result":[]}', "[" * 100_000),
+        '{"success":true,"result":{"count":1,"results":[1]}}',
+        '{"success":true,"result":{"count":1,"results":[{"id":"a"}]}}',
+        '{"success":true,"result":{"count":1,"results":[{"id":"a","name":"a","tags":[1]}]}}',
+        '{"success":true,"result":{"count":1,"results":[{"id":"a","name":"a","resources":[1]}]}}',
+        '{"success":true,"result":{"count":7,"results":[{"id":"a","name":"a"}]}}',
+        '{"success":true,"result":{"count":7,"results":[]}}',
+    ],
+)
 def test_what_is_no_catalogue_is_refused_by_name(run, httpserver, catalogue_source, answer):
     httpserver.expect_request("/api/3/action/package_search").respond_with_data(answer)
     assert run(catalogue_source).error.code == "catalogue_broken"
@@ -419,6 +430,7 @@ def test_what_is_no_catalogue_is_refused_by_name(run, httpserver, catalogue_sour
 def test_a_real_catalogue_page_lists_its_tables(run, httpserver, catalogue_source, portal, data):
     answer = json.loads((data / "catalogues/ckan-package_search-birmingham.json").read_text())
     packages = answer["result"]["results"]
+    answer["result"]["count"] = len(packages)
     # Two files of each dataset, from our own server whatever address they had.
     for package in packages:
         package["resources"] = package["resources"][:2]
