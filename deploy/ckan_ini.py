@@ -75,6 +75,7 @@ class CkanIni:
     gateway_internal_url: str
     storage: Path
     source_secrets_key_file: Path
+    edition_key_file: Path
     audit_key_file: Path
     audit_checkpoints_file: Path
     notices: Mapping[str, str] = field(default_factory=dict)
@@ -124,6 +125,7 @@ class CkanIni:
             "hanoiic.gateway_user": GATEWAY_USER,
             "hanoiic.harvester_user": HARVESTER_USER,
             "hanoiic.source_secrets_key_file": str(self.source_secrets_key_file),
+            "hanoiic.edition_key_file": str(self.edition_key_file),
             "hanoiic.audit_key_file": str(self.audit_key_file),
             "hanoiic.audit_checkpoints_file": str(self.audit_checkpoints_file),
             **self.notices,

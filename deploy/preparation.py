@@ -40,6 +40,7 @@ def write_configuration(plan: Plan) -> None:
     home.secret("harvest_mask.key")
     # 32 random bytes: a key of Fernet.
     home.secret("source_secrets.key")
+    home.secret("edition.key")
     # Signs the answers' receipts; the gateway reads it.
     home.signing_key("receipt_signing.key")
     CkanIni(
@@ -53,6 +54,7 @@ def write_configuration(plan: Plan) -> None:
         storage=home.storage,
         notices=notices.read(settings.notices_file),
         source_secrets_key_file=home.secret_file("source_secrets.key"),
+        edition_key_file=home.secret_file("edition.key"),
         audit_key_file=home.signing_key("audit_signing.key"),
         audit_checkpoints_file=home.checkpoints,
         log_level=settings.log_level,

@@ -98,3 +98,10 @@ class EditionNotFound(LakeError):
     """The edition was not written for this version."""
 
     code = "edition_not_found"
+
+
+class EditionSpecInvalid(LakeError):
+    """An edition's spec that does not fit the table: an unknown column, mask or operator, or a
+    value of another type. Nothing was written."""
+
+    code = "edition_spec_invalid"

@@ -123,8 +123,7 @@ def test_edition_that_is_not_written_is_never_replaced_by_the_whole_table(gatewa
 
 
 def test_edition_is_what_its_caller_reads(gateway, portal, lake):
-    projection = edition.Projection(columns=("tên",))
-    edition.write(lake, "bus_stops", 2, "names_only", projection)
+    edition.write(lake, "bus_stops", 2, "names_only", {"columns": ["tên"]})
     portal.tables[STARTUP]["bus_stops"] = permit("click", edition="names_only")
     portal.change()
     assert set(gateway.sql("FROM bus_stops", STARTUP).json()["rows"][0]) == {"tên"}

@@ -27,6 +27,7 @@ class Scene:
     """A department with an officer, a startup with two people, somebody alone, a sysadmin."""
 
     def __init__(self) -> None:
+        self.harvester = factories.User(name=tk.config["hanoiic.harvester_user"])["name"]
         self.gateway = factories.User(name=tk.config["hanoiic.gateway_user"])["name"]
         self.sysadmin = factories.Sysadmin()["name"]
         self.officer = factories.User()["name"]

@@ -24,6 +24,7 @@ def main(arguments: list[str]) -> int:
     with temporary_home() as home, postgres(home) as database, valkey(home) as cache:
         url = database.url(PORTAL_ROLE, home.secret("database_portal"))
         home.secret("source_secrets.key")
+        home.secret("edition.key")
         CkanIni(
             secret_key=home.secret("ckan"),
             database_url=url,
@@ -34,6 +35,7 @@ def main(arguments: list[str]) -> int:
             gateway_internal_url="http://127.0.0.1:9",
             storage=home.storage,
             source_secrets_key_file=home.secret_file("source_secrets.key"),
+            edition_key_file=home.secret_file("edition.key"),
             audit_key_file=home.signing_key("audit_signing.key"),
             audit_checkpoints_file=home.checkpoints,
             log_level="WARNING",

@@ -8,7 +8,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from ckan import model
 from ckan.plugins import toolkit as tk
-from ckan.tests import factories
 from ckan.tests.helpers import call_action
 from ckanext.hanoiic.licensing import licences, tables
 from ckanext.hanoiic.licensing.errors import LicenceChanged
@@ -190,7 +189,7 @@ def test_a_second_dataset_cannot_take_a_table():
 @portal
 def test_only_the_harvester_and_sysadmins_put_a_table_under_a_dataset():
     scene = Scene()
-    harvester = factories.User(name=tk.config["hanoiic.harvester_user"])["name"]
+    harvester = scene.harvester
     member = {"id": scene.department["id"], "username": harvester, "role": "editor"}
     act("organization_member_create", scene.sysadmin, **member)
     dataset = scene.dataset("open")

@@ -24,6 +24,7 @@ def test_lines_become_settings_of_the_portal(tmp_path):
         gateway_internal_url="i",
         storage=tmp_path,
         source_secrets_key_file=tmp_path / "key",
+        edition_key_file=tmp_path / "edition",
         notices=said,
     )
     ini.write(tmp_path / "ckan.ini")

@@ -52,7 +52,7 @@ def test_everything_old_goes_and_is_counted(room, lake, caplog):
     raw = room.client.raw_dir
     first, second = publish(lake, "một"), publish(lake, "hai")
     for version in (first, second):
-        edition.write(lake, "t", version, "thin", edition.Projection(("a",)))
+        edition.write(lake, "t", version, "thin", {"columns": ["a"]})
     rejected.write(lake, "t", "old", [Rejected(1, "a", "x", "required", "…")])
     rejected.write(lake, "t", "new", [Rejected(1, "a", "x", "required", "…")])
     age(Path(lake.root) / "rejected" / "t" / "old.parquet", 91)

@@ -15,6 +15,7 @@ from .states import MASKS
 
 ACCESS_TIERS: dict[str, str] = {
     "open": N_("Open: anyone may use it"),
+    "registered": N_("Signed in: any signed-in user may use it"),
     "click": N_("Terms: signed-in users accept the terms once"),
     "request": N_("By request: an officer approves every organisation"),
 }

@@ -11,9 +11,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from ckan import model
-from ckanext.hanoiic.licensing import audit, clock, offers, parties, states
+from ckanext.hanoiic.licensing import audit, clock, offers, parties, states, terms
 from ckanext.hanoiic.licensing.errors import (
     AgreementStands,
+    OfferClosed,
     OfficerNeeded,
     OwnRequest,
     ReasonMissing,
@@ -54,6 +55,8 @@ def submit(
     """
     offer = offers.settle(package, user.id, table)
     newest = _newest(offer, party, user.id)
+    if reason := terms.closed(offer, clock.now()):
+        raise OfferClosed("Nobody can take up this offer now", reason=reason)
     revoked = newest is not None and newest.state == "revoked"
     if offer.tier in ("open", "registered") or (offer.tier == "click" and not revoked):
         raise WrongTier("This dataset needs no request", tier=offer.tier)
@@ -154,29 +157,35 @@ def _begin(
     valid_until: datetime | None = None,
     actor_id: str | None = None,
 ) -> Agreement:
+    began_at = clock.now()
+    if reason := terms.closed(offer, began_at):
+        raise OfferClosed("Nobody can take up this offer now", reason=reason)
     if newest and newest.state == "suspended":
         raise AgreementStands("The agreement is suspended; resume or revoke it", state="suspended")
     if newest and newest.state == "active":
         _move_agreement(newest, "supersede", actor_id or user_id, "")
         model.Session.flush()
+    ends = [end for end in (valid_until, terms.valid_until(offer, began_at)) if end]
     agreement = Agreement(
         dataset_id=offer.dataset_id,
         table_name=offer.table_name,
         offer_id=offer.id,
         request_id=request.id if request else None,
         accepted_by=user_id,
-        valid_until=valid_until,
+        created_at=began_at,
+        valid_until=min(ends, default=None),
         state="active",
         changed_by=actor_id or user_id,
         **party.columns(),
     )
+    until = agreement.valid_until and agreement.valid_until.isoformat()
     model.Session.add(agreement)
     model.Session.flush()
     audit.record(
         "agreement_began", actor_id or user_id, dataset_id=offer.dataset_id,
         subject_id=agreement.id, offer=offer.id, licence=offer.licence_id,
         licence_version=offer.licence_version, request=request.id if request else None,
-        valid_until=valid_until.isoformat() if valid_until else None, **party.columns(),
+        valid_until=until, **party.columns(),
     )  # fmt: skip
     return agreement
 

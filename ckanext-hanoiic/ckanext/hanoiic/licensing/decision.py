@@ -12,6 +12,8 @@ class Facts:
 
     ``agreement`` is the state of the party's newest agreement (``expired`` by the clock),
     ``request`` of a request made after it. ``scope_ok``: the token carries the action's scope.
+    ``terms``: why the offer or its licence's policy refuse who holds no agreement, ``held_terms``:
+    who holds one; None: they don't. ``sample``: there is one for whoever is signed in.
     """
 
     tier: str
@@ -22,6 +24,13 @@ class Facts:
     scope_ok: bool = True
     agreement: str | None = None
     request: str | None = None
+    terms: str | None = None
+    held_terms: str | None = None
+    sample: bool = False
+
+    @property
+    def insider(self) -> bool:
+        return self.operator or self.owner
 
     @property
     def needs_officer(self) -> bool:
@@ -44,16 +53,35 @@ class Decision:
 
 Rule = tuple[Callable[[Facts], bool], str, str | None]
 
+# What an offer or its licence's policy refuse for.
+TERMS = (
+    "offer_withdrawn", "licence_withdrawn", "offer_not_valid",
+    "policy_unknown_term", "policy_not_permitted", "policy_unmet",
+)  # fmt: skip
+
+
+def _refused_by_terms(holds: Callable[[Facts], str | None]) -> tuple[Rule, ...]:
+    def rule(code: str) -> Rule:
+        return (lambda facts: holds(facts) == code, "deny", code)
+
+    return tuple(rule(code) for code in TERMS)
+
+
 # The first rule that holds decides. The last one always holds: what nothing permits is denied.
 RULES: tuple[Rule, ...] = (
     (lambda f: not (f.public or f.owner or f.operator), "unknown", None),
-    (lambda f: f.tier == "open", "permit", "open"),
+    (lambda f: f.tier == "open" and f.terms is None, "permit", "open"),
+    *_refused_by_terms(lambda f: f.terms if f.tier == "open" and not f.insider else None),
     (lambda f: not f.signed_in, "deny", "sign_in_required"),
     (lambda f: not f.scope_ok, "deny", "scope_missing"),
     (lambda f: f.operator, "permit", "operator"),
     (lambda f: f.owner, "permit", "owner"),
+    *_refused_by_terms(lambda f: f.held_terms if f.agreement == "active" else None),
     (lambda f: f.agreement == "active", "permit", "agreement"),
     (lambda f: f.agreement == "suspended", "deny", "agreement_suspended"),
+    *_refused_by_terms(lambda f: f.terms),
+    (lambda f: f.tier == "registered", "permit", "registered"),
+    (lambda f: f.sample, "permit", "sample"),
     (lambda f: f.needs_officer and f.request == "submitted", "deny", "request_pending"),
     (lambda f: f.needs_officer and f.request == "rejected", "deny", "request_rejected"),
     (lambda f: f.agreement == "revoked", "deny", "agreement_revoked"),
@@ -61,7 +89,7 @@ RULES: tuple[Rule, ...] = (
     (lambda f: f.tier == "click", "deny", "licence_not_accepted"),
     (lambda f: True, "deny", "request_needed"),
 )
-REASONS = tuple(reason for _, verdict, reason in RULES if verdict == "deny")
+REASONS = tuple(dict.fromkeys(reason for _, verdict, reason in RULES if verdict == "deny"))
 
 
 def decide(facts: Facts) -> Decision:

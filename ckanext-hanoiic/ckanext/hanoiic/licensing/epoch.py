@@ -39,6 +39,7 @@ WATCHED: dict[type, frozenset[str] | None] = {
     licensing.Agreement: None,
     licensing.Token: None,
     licensing.LakeTable: None,
+    licensing.Edition: None,
 }
 WATCHED_TABLES = frozenset(sa.inspect(cls).local_table.name for cls in WATCHED)
 

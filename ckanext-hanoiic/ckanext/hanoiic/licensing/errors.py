@@ -70,6 +70,42 @@ class TableNotYours(LicensingError):
     code = "table_not_yours"
 
 
+class OfferInvalid(LicensingError):
+    """An offer's terms that don't fit its tables, its licence or the profile."""
+
+    code = "offer_invalid"
+
+
+class OfferClosed(LicensingError):
+    """The offer was withdrawn, or it is not valid now: nobody can take it up."""
+
+    code = "offer_closed"
+
+
+class LicenceInvalid(LicensingError):
+    """A licence text that can't be published: a term the profile doesn't have, or words missing."""
+
+    code = "licence_invalid"
+
+
+class LicencePublished(LicensingError):
+    """What is published is never edited: a change is a new version."""
+
+    code = "licence_published"
+
+
+class EditionKeyMissing(LicensingError):
+    """A column is to be hashed, and the portal has no key for it."""
+
+    code = "edition_key_missing"
+
+
+class TooManyPreviews(LicensingError):
+    """Five previews of one officer are not done yet."""
+
+    code = "too_many_edition_previews"
+
+
 class LicenceChanged(LicensingError):
     """A published licence text was edited: it needs a new version instead."""
 

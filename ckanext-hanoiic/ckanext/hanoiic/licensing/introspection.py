@@ -10,11 +10,11 @@ from typing import Any
 
 from ckan import model
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import clock, epoch, standing, tokens
+from ckanext.hanoiic.licensing import clock, editions, epoch, standing, terms, tokens
 from ckanext.hanoiic.licensing.model import Licence
 from ckanext.hanoiic.licensing.standing import Caller, Dataset, Standing
 
-ACTIONS = ("query", "download", "describe")
+ACTIONS = ("query", "download", "share", "describe")
 UNKNOWN = {"decision": "unknown"}
 # The lake's names. Nothing else is looked up.
 TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -49,20 +49,21 @@ def _identity(bearer: tokens.Bearer | None, number: int) -> dict[str, Any]:
 def _tables(caller: Caller, names: list[str] | None, action: str) -> dict[str, Any]:
     datasets = standing.by_table(names and [name for name in names if TABLE_NAME.fullmatch(name)])
     judged = standing.judge(caller, datasets.values(), action, clock.now())
-    told = {
-        name: _table(judged[dataset.scope])
+    known = {
+        name: judged[dataset.scope]
         for name, dataset in sorted(datasets.items())
         if judged[dataset.scope].decision.decision != "unknown"
     }
+    read = editions.chosen({name: one for name, one in known.items() if one.decision.permits})
+    told = {name: _table(one, read.get(name)) for name, one in known.items()}
     # A private table and one that never was give the very same answer.
     return told if names is None else {name: told.get(name, UNKNOWN) for name in names}
 
 
-def _table(one: Standing) -> dict[str, Any]:
+def _table(one: Standing, read: editions.Chosen | None) -> dict[str, Any]:
     dataset = one.dataset
-    permits = one.decision.permits
-    by_agreement = permits and one.decision.reason == "agreement"
-    offer = one.agreement.offer if by_agreement and one.agreement else dataset.offer
+    use = one.use
+    offer = use.offer if use else dataset.offer
     told = {
         "decision": one.decision.decision,
         "reason": one.decision.reason,
@@ -70,13 +71,26 @@ def _table(one: Standing) -> dict[str, Any]:
         "dataset": describe_dataset(dataset),
         "licence": describe_licence(offer.licence if offer else None, dataset),
     }
-    if not permits:
+    if read is None:
         return told | {"access_url": f"{told['dataset']['url']}#access"}
-    until = one.agreement.valid_until if by_agreement and one.agreement else None
-    return told | {
-        "edition": None,
-        "agreement": one.agreement.id if by_agreement and one.agreement else None,
+    return told | {"edition": read.edition, "edition_kind": read.kind} | _conditions(use)
+
+
+def _conditions(use: terms.Use | None) -> dict[str, Any]:
+    """Duties, limits and end of a use; nothing binds those who publish the table."""
+    agreement = use.agreement if use else None
+    granted = use.granted() if use else None
+    quota = terms.quota(use.offer) if use and agreement else {}
+    ends = [agreement and agreement.valid_until, granted and granted.valid_until]
+    until = min((end for end in ends if end), default=None)
+    concurrent = quota.get("concurrent_queries")
+    return {
+        "agreement": agreement.id if agreement else None,
+        "offer": use.offer.id if use else None,
         "valid_until": int(until.timestamp()) if until else None,
+        "obligations": [{"action": duty} for duty in granted.obligations] if granted else [],
+        "limits": {"concurrent_queries": concurrent} if concurrent else {},
+        "metered": any(name in quota for name in terms.METERED),
     }
 
 
@@ -101,6 +115,7 @@ def describe_licence(licence: Licence | None, dataset: Dataset) -> dict[str, Any
     return {
         "id": licence.id,
         "version": licence.version,
+        "hash": licence.content_hash,
         "title": licence.title_vi,
         "title_en": licence.title_en,
         "url": licence.url

@@ -1,11 +1,14 @@
-"""The licences the portal ships: YAML texts, loaded into immutable rows when first offered.
+"""The licences: immutable versions in the database, first of all the texts that the portal ships.
 
-Also CKAN's own licence list is made from them, so that the choices of ``license_id`` agree.
+A shipped text (``texts/*.yaml``) is published when it is first asked for. Operators write others,
+or newer versions, as drafts (:mod:`licence_desk`). CKAN's own licence list is made from what is
+published, so that the choices of ``license_id`` agree.
 """
 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,15 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import rfc8785
+import sqlalchemy as sa
 import yaml
 from ckan import model
 from ckan.model.license import DefaultLicense, License, LicenseRegister
-from ckanext.hanoiic.licensing import clock, language
+from ckanext.hanoiic.licensing import audit, clock, language
 from ckanext.hanoiic.licensing.errors import LicenceChanged
 from ckanext.hanoiic.licensing.model import Licence
 from sqlalchemy.dialects.postgresql import insert
 
 FOLDER = Path(__file__).with_name("texts")
+LISTED_FOR_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,11 @@ def content_hash(columns: Mapping[str, Any]) -> str:
     return hashlib.sha256(rfc8785.dumps({name: columns[name] for name in HASHED})).hexdigest()
 
 
+def content(row: Licence) -> dict[str, Any]:
+    """The columns of a row that its hash is about."""
+    return {name: getattr(row, name) for name in HASHED}
+
+
 @cache
 def shipped() -> dict[str, Text]:
     """The newest version of every shipped licence, by id, in the order of the files."""
@@ -81,36 +91,70 @@ def shipped() -> dict[str, Text]:
 
 
 def published(licence_id: str | None) -> Licence | None:
-    """The current row of a licence; None for one the portal doesn't know.
+    """The version of a licence that new offers take; None for one the portal doesn't know, and
+    for one that was withdrawn.
 
     Raises :class:`LicenceChanged` when the shipped text differs from the published row.
     """
+    row = _in_force(licence_id)
     text = shipped().get(licence_id or "")
-    if text is None:
-        return None
-    row = model.Session.get(Licence, (text.id, text.version)) or _publish(text)
+    if text is None or (row is not None and row.version > text.version):
+        return row
+    if row is None or row.version < text.version:
+        row = _publish(text)
     if row.content_hash != text.content_hash:
         raise LicenceChanged(
             "A published licence text was edited; give it a new version",
             licence=text.id,
             version=text.version,
         )
-    return row
+    return row if row.state == "published" else None
+
+
+def _in_force(licence_id: str | None) -> Licence | None:
+    return model.Session.scalars(
+        sa.select(Licence).where(Licence.id == licence_id, Licence.state == "published")
+    ).first()
 
 
 def _publish(text: Text) -> Licence:
+    known = model.Session.get(Licence, (text.id, text.version))
+    if known is not None:
+        return known
+    supersede(text.id, None)
     values = text.columns() | {
         "content_hash": text.content_hash,
         "state": "published",
         "origin": "shipped",
         "published_at": clock.now(),
     }
-    model.Session.execute(insert(Licence).values(values).on_conflict_do_nothing())
+    added = model.Session.execute(
+        insert(Licence).values(values).on_conflict_do_nothing().returning(Licence.id)
+    ).first()
+    if added:
+        record_publication(text.id, text.version, text.content_hash, None)
     return model.Session.get(Licence, (text.id, text.version))
 
 
+def supersede(licence_id: str, actor_id: str | None) -> None:
+    """End the version in force for new offers; who holds it keeps it. Flushed."""
+    row = _in_force(licence_id)
+    if row is not None:
+        row.state, row.changed_at, row.changed_by = "superseded", clock.now(), actor_id
+        model.Session.flush()
+        audit.record("licence_superseded", actor_id, licence=row.id, licence_version=row.version)
+
+
+def record_publication(licence_id: str, version: int, hash_: str, actor_id: str | None) -> None:
+    """Note in the audit what was published: a row changed afterwards is found by its hash."""
+    audit.record(
+        "licence_published", actor_id, licence=licence_id, licence_version=version,
+        content_hash=hash_,
+    )  # fmt: skip
+
+
 def load() -> int:
-    """Publish every shipped licence that isn't yet; returns how many are shipped."""
+    """Publish every shipped licence that isn't yet; returns how many are in force."""
     return sum(published(licence_id) is not None for licence_id in shipped())
 
 
@@ -119,20 +163,54 @@ class ListedLicence(DefaultLicense):
 
     domain_data = True
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, id_: str, titles: dict[str, str], url: str | None, is_open: bool) -> None:
         super().__init__()
-        self.text = text
-        self.id = text.id
-        self.url = text.url or ""
-        self.od_conformance = "approved" if text.open else "not reviewed"
+        self.titles = titles
+        self.id = id_
+        self.url = url or ""
+        self.od_conformance = "approved" if is_open else "not reviewed"
 
     @property
     def title(self) -> str:
-        return self.text.title[language.current()]
+        return self.titles[language.current()]
 
 
 class Register(LicenseRegister):
-    """CKAN's licence list, made of the shipped licences."""
+    """CKAN's licence list: the shipped licences and those that operators published."""
 
     def __init__(self) -> None:
-        self.licenses = [License(ListedLicence(text)) for text in shipped().values()]
+        self._listed: list[License] = []
+        self._until = 0.0
+
+    @property
+    def licenses(self) -> list[License]:  # type: ignore[override]
+        """Read anew when older than :data:`LISTED_FOR_S`: CKAN asks for it with every dataset."""
+        if time.monotonic() >= self._until:
+            self._listed = [License(one) for one in _listed()]
+            self._until = time.monotonic() + LISTED_FOR_S
+        return self._listed
+
+    def forget(self) -> None:
+        self._until = 0.0
+
+
+def _listed() -> list[ListedLicence]:
+    rows = model.Session.execute(
+        sa.select(
+            Licence.id, Licence.state, Licence.title_vi, Licence.title_en, Licence.url, Licence.open
+        )
+        .where(Licence.state.in_(("published", "withdrawn")))
+        .order_by(Licence.version)
+    ).all()
+    known = {row.id: row for row in rows}
+    listed = {
+        text.id: ListedLicence(text.id, text.title, text.url, text.open)
+        for text in shipped().values()
+    }
+    for row in known.values():
+        if row.state == "withdrawn":
+            listed.pop(row.id, None)
+            continue
+        titles = {"vi": row.title_vi, "en": row.title_en}
+        listed[row.id] = ListedLicence(row.id, titles, row.url, row.open)
+    return list(listed.values())

@@ -241,7 +241,6 @@ class Edition(BaseModel):
     __table_args__ = (sa.CheckConstraint("state IN ('written', 'failed')"),)
     id = sa.Column(sa.Text, primary_key=True)
     table_name = sa.Column(sa.Text, nullable=False, index=True)
-    spec = sa.Column(JSONB, nullable=False)
     state = sa.Column(sa.Text, nullable=False)
     written_version = sa.Column(sa.Integer)
     failed_version = sa.Column(sa.Integer)

@@ -1,18 +1,29 @@
-"""What a dataset offers: its tier and licence, kept with their history.
+"""What a dataset, or one of its tables, offers: tier, licence and terms, kept with their history.
 
-The dataset's form is the input; the offer is what counts. A change supersedes the current offer,
-and those who hold an agreement keep what they accepted until it ends.
+The dataset's form says tier and licence, the offers editor the rest; the offer is what counts. A
+change supersedes the current offer, and those who hold an agreement keep what they accepted until
+it ends.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 import sqlalchemy as sa
 from ckan import model
-from ckanext.hanoiic.licensing import audit, clock, licences
-from ckanext.hanoiic.licensing.model import Offer
+from ckanext.hanoiic.licensing import audit, clock, licences, specs
+from ckanext.hanoiic.licensing.errors import OfferInvalid, ReasonMissing
+from ckanext.hanoiic.licensing.model import LakeTable, Licence, Offer
 
 TIERS = ("open", "click", "registered", "request")
 STRICTEST = "request"
+# What an offer says beside tier and licence; a change of those two carries it on.
+TERMS = (
+    "columns", "masks", "row_filter", "sample", "quota", "valid_from", "valid_until",
+    "agreement_days", "auto_approve", "sla_working_days",
+)  # fmt: skip
 
 
 def current(dataset_id: str, table: str = "") -> Offer | None:
@@ -26,6 +37,16 @@ def current(dataset_id: str, table: str = "") -> Offer | None:
         )
         .execution_options(populate_existing=True)
     ).first()
+
+
+def all_current(dataset_id: str) -> dict[str, Offer]:
+    """The current offers of a dataset by table, "" for its own."""
+    rows = model.Session.scalars(
+        sa.select(Offer)
+        .where(Offer.dataset_id == dataset_id, Offer.superseded_at.is_(None))
+        .execution_options(populate_existing=True)
+    )
+    return {offer.table_name: offer for offer in rows}
 
 
 def in_force(dataset_id: str, table: str = "") -> Offer | None:
@@ -48,40 +69,191 @@ def settle(package: model.Package, actor_id: str | None, table: str = "") -> Off
     Locks the dataset's row until the transaction ends: everything that makes an offer, a request
     or an agreement of one dataset passes here one by one.
     """
-    model.Session.execute(
-        sa.select(model.Package.id)
-        .where(model.Package.id == package.id)
-        .with_for_update(key_share=True)
-    )
+    _lock(package.id)
     licence = licences.published(package.license_id)
     tier = _tier(package, licence is not None)
-    terms = (tier, licence.id if licence else None, licence.version if licence else None)
     offer = current(package.id)
-    if offer and (offer.tier, offer.licence_id, offer.licence_version) == terms:
-        return (table and current(package.id, table)) or offer
-    if offer:
-        offer.superseded_at = clock.now()
+    if offer is None or (offer.tier, _version(offer.licence)) != (tier, _version(licence)):
+        offer = _replace(package.id, "", offer, actor_id, tier, licence, carried(offer))
+    return (table and current(package.id, table)) or offer
+
+
+def publish(
+    package: model.Package,
+    table: str,
+    actor_id: str,
+    tier: str,
+    licence: Licence | None,
+    terms: Mapping[str, Any],
+) -> Offer:
+    """Make an offer of tier, licence and :data:`TERMS` the current one; the same again is none.
+
+    The dataset's form says tier and licence of its own offer, so they are written there in the
+    same transaction: never does a new tier meet old terms. Raises :class:`OfferInvalid`.
+    """
+    _lock(package.id)
+    if tier == "click" and licence is None:
+        raise OfferInvalid("Nothing to accept", field="licence", problem="no_licence")
+    before = current(package.id, table)
+    if before and before.withdrawn_at is None and _same(before, tier, licence, terms):
+        return before
+    if not table:
+        package.extras = {**package.extras, "access_tier": tier}
+        package.license_id = licence.id if licence else ""
+        package.metadata_modified = clock.now().replace(tzinfo=None)
+    new = _replace(package.id, table, before, actor_id, tier, licence, terms)
+    if licence and licence.restricted_edition and not specs.hides(new):
+        raise OfferInvalid(
+            "This licence is for samples and masked editions", field="licence",
+            problem="restricted_edition",
+        )  # fmt: skip
+    return new
+
+
+def withdraw(offer: Offer, actor_id: str, reason: str) -> Offer:
+    """End an offer for everyone who uses it, agreements under it included, until another one is
+    published in its place."""
+    _lock(offer.dataset_id)
+    model.Session.refresh(offer)
+    if not reason.strip():
+        raise ReasonMissing("Give a reason")
+    if offer.withdrawn_at is None:
+        offer.withdrawn_at, offer.withdrawn_by = clock.now(), actor_id
+        offer.withdrawn_reason = reason.strip()
+        model.Session.flush()
+        audit.record(
+            "offer_withdrawn", actor_id, dataset_id=offer.dataset_id, subject_id=offer.id,
+            table=offer.table_name, reason=offer.withdrawn_reason,
+        )  # fmt: skip
+    return offer
+
+
+def remove(offer: Offer, actor_id: str) -> None:
+    """End a table's own offer: the dataset's counts for it from now on."""
+    _lock(offer.dataset_id)
+    offer.superseded_at = clock.now()
+    model.Session.flush()
+    audit.record(
+        "offer_removed", actor_id, dataset_id=offer.dataset_id, subject_id=offer.id,
+        table=offer.table_name,
+    )  # fmt: skip
+
+
+def follow(licence: Licence, actor_id: str | None) -> int:
+    """Offer under a licence's new version whatever is offered under an older one; how many."""
+    query = (
+        sa.select(Offer)
+        .where(
+            Offer.licence_id == licence.id,
+            Offer.licence_version < licence.version,
+            Offer.superseded_at.is_(None),
+            Offer.withdrawn_at.is_(None),
+        )
+        .order_by(Offer.dataset_id, Offer.table_name)
+    )
+    old = list(model.Session.scalars(query))
+    for offer in old:
+        _lock(offer.dataset_id)
+        _replace(
+            offer.dataset_id, offer.table_name, offer, actor_id, offer.tier, licence,
+            carried(offer),
+        )  # fmt: skip
+    return len(old)
+
+
+def carried(offer: Offer | None) -> dict[str, Any]:
+    """An offer's :data:`TERMS`; those of none for None."""
+    if offer is None:
+        return {}
+    return {name: getattr(offer, name) for name in TERMS}
+
+
+def tables_of(dataset_id: str) -> list[str]:
+    """The lake tables of a dataset, in order."""
+    return list(
+        model.Session.scalars(
+            sa.select(LakeTable.name)
+            .where(LakeTable.dataset_id == dataset_id)
+            .order_by(LakeTable.name)
+        )
+    )
+
+
+def columns_of(package: model.Package, table: str = "") -> list[list[dict[str, Any]]]:
+    """The columns (``name``, ``type`` …) of one table of a dataset, or of each for ""."""
+    return [
+        _columns((resource.extras or {}).get("columns"))
+        for resource in package.resources
+        if (name := (resource.extras or {}).get("lake_table")) and table in ("", name)
+    ]
+
+
+def _columns(stored: Any) -> list[dict[str, Any]]:
+    return list(json.loads(stored) if isinstance(stored, str) else stored or [])
+
+
+def _lock(dataset_id: str) -> None:
+    model.Session.execute(
+        sa.select(model.Package.id)
+        .where(model.Package.id == dataset_id)
+        .with_for_update(key_share=True)
+    )
+
+
+def _replace(
+    dataset_id: str,
+    table: str,
+    before: Offer | None,
+    actor_id: str | None,
+    tier: str,
+    licence: Licence | None,
+    terms: Mapping[str, Any],
+) -> Offer:
+    if before:
+        before.superseded_at = clock.now()
         model.Session.flush()
     new = Offer(
-        dataset_id=package.id,
-        number=offer.number + 1 if offer else 1,
+        dataset_id=dataset_id,
+        table_name=table,
+        number=_last_number(dataset_id, table) + 1,
         tier=tier,
         licence=licence,
         created_by=actor_id,
+        **terms,
     )
     model.Session.add(new)
     model.Session.flush()
+    hidden = {name: getattr(new, name) for name in ("columns", "masks", "row_filter", "sample")}
     audit.record(
         "offer_published",
         actor_id,
-        dataset_id=package.id,
+        dataset_id=dataset_id,
         subject_id=new.id,
+        table=table,
         tier=tier,
-        licence=terms[1],
-        licence_version=terms[2],
-        supersedes=offer.id if offer else None,
+        licence=licence.id if licence else None,
+        licence_version=licence.version if licence else None,
+        supersedes=before.id if before else None,
+        **(hidden if specs.hides(new) else {}),
     )
-    return (table and current(package.id, table)) or new
+    return new
+
+
+def _last_number(dataset_id: str, table: str) -> int:
+    query = sa.select(sa.func.max(Offer.number)).where(
+        Offer.dataset_id == dataset_id, Offer.table_name == table
+    )
+    return int(model.Session.scalar(query) or 0)
+
+
+def _same(offer: Offer, tier: str, licence: Licence | None, terms: Mapping[str, Any]) -> bool:
+    return (offer.tier, _version(offer.licence)) == (tier, _version(licence)) and all(
+        getattr(offer, name) == value for name, value in terms.items()
+    )
+
+
+def _version(licence: Licence | None) -> tuple[str, int] | None:
+    return (licence.id, licence.version) if licence else None
 
 
 def _tier(package: model.Package, has_text: bool) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from ckan import model
-from ckanext.hanoiic.licensing import agreements, parties
+from ckanext.hanoiic.licensing import agreements, parties, terms
 from ckanext.hanoiic.licensing.decision import Decision, Facts, best, decide
 from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, LakeTable, Offer
 from ckanext.hanoiic.licensing.offers import STRICTEST
@@ -76,6 +76,7 @@ class Standing:
     decision: Decision
     agreement: Agreement | None = None
     request: AccessRequest | None = None
+    use: terms.Use | None = None
 
 
 @dataclass
@@ -127,22 +128,56 @@ def _datasets(packages: Any, key: sa.ColumnElement[str], table: sa.ColumnElement
 
 
 def judge(
-    caller: Caller, datasets: Iterable[Dataset], action: str, at: datetime
+    caller: Caller,
+    datasets: Iterable[Dataset],
+    action: str,
+    at: datetime,
+    *,
+    samples: bool = True,
 ) -> dict[Scope, Standing]:
-    """Scope → how the caller stands to it for ``query``, ``download`` or ``describe``."""
+    """Scope → how the caller stands to it for ``query``, ``download``, ``share`` or ``describe``.
+
+    ``samples`` false: as if there were none, to see what an agreement would need.
+    """
     scopes = {dataset.scope: dataset for dataset in datasets}
     held = _held(scopes, caller.parties)
     return {
-        scope: _standing(caller, dataset, held, action, at) for scope, dataset in scopes.items()
+        scope: _standing(caller, dataset, held, action, at, samples)
+        for scope, dataset in scopes.items()
     }
 
 
-def _standing(caller: Caller, dataset: Dataset, held: Held, action: str, at: datetime) -> Standing:
+def _standing(
+    caller: Caller, dataset: Dataset, held: Held, action: str, at: datetime, samples: bool
+) -> Standing:
+    def use(party: Party, agreement: Agreement | None, *, trial: bool = False) -> terms.Use | None:
+        offer = agreement.offer if agreement else dataset.offer
+        return offer and terms.Use(offer, action, at, party, agreement, trial)
+
+    # Whom an officer shut out tries no sample, whoever else the caller is.
+    shut_out = any(
+        (mine := held.agreements.get((dataset.scope, party))) and mine.state == "revoked"
+        for party in caller.parties
+    )
+
     def candidate(party: Party) -> tuple[Decision, Standing]:
         key = (dataset.scope, party)
         agreement, request = held.agreements.get(key), held.requests.get(key)
         if agreement and request and request.created_at <= agreement.created_at:
             request = None
+        state = _state(agreement, at)
+        holding = use(party, agreement) if state == "active" else None
+        free = dataset.tier in ("open", "registered")
+        without = use(party, None)
+        trying = (
+            use(party, None, trial=True)
+            if samples
+            and not shut_out
+            and action in ("query", "describe")
+            and dataset.offer
+            and dataset.offer.sample
+            else None
+        )
         decision = decide(
             Facts(
                 tier=dataset.tier,
@@ -151,11 +186,16 @@ def _standing(caller: Caller, dataset: Dataset, held: Held, action: str, at: dat
                 operator=caller.is_operator,
                 owner=caller.owns(dataset.package),
                 scope_ok=caller.may(action),
-                agreement=_state(agreement, at),
+                agreement=state,
                 request=request.state if request else None,
+                terms=without and (without.refusal() if free else without.closed()),
+                held_terms=holding and holding.refusal(),
+                sample=trying is not None and trying.refusal() is None,
             )
         )
-        return decision, Standing(dataset, decision, agreement, request)
+        uses = {"agreement": holding, "open": without, "registered": without, "sample": trying}
+        used = uses.get(decision.reason or "") if decision.permits else None
+        return decision, Standing(dataset, decision, agreement, request, used)
 
     return best([candidate(party) for party in caller.parties or (NOBODY,)])[1]
 

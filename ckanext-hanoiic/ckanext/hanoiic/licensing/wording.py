@@ -6,7 +6,7 @@ from typing import Any
 
 from ckan import model
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import language, licences, tokens
+from ckanext.hanoiic.licensing import language, licences, offers, tokens
 from ckanext.hanoiic.licensing.logic.action.request import waiting_count
 from ckanext.hanoiic.licensing.logic.refusal import N_
 from ckanext.hanoiic.licensing.model import Licence
@@ -14,6 +14,7 @@ from ckanext.hanoiic.licensing.model import Licence
 # Code → (Bootstrap colour, words).
 TIERS = {
     "open": ("success", N_("Open to everyone")),
+    "registered": ("info", N_("Open when signed in")),
     "click": ("info", N_("Accept the terms")),
     "request": ("warning", N_("By request")),
 }
@@ -42,6 +43,16 @@ REASONS = {
     "agreement_revoked": N_("Your access was revoked."),
     "agreement_suspended": N_("Your access is suspended."),
     "agreement_expired": N_("Your access has ended."),
+    "registered": N_("You may use this data: you are signed in."),
+    "sample": N_("You may try a sample of this data."),
+    "offer_withdrawn": N_("The publishing organisation withdrew this offer."),
+    "licence_withdrawn": N_("The licence of this data was withdrawn."),
+    "offer_not_valid": N_("This offer is not open at this time."),
+    "policy_unknown_term": N_(
+        "The licence says something the portal can't check, so nobody has access."
+    ),
+    "policy_not_permitted": N_("The licence does not permit this use."),
+    "policy_unmet": N_("A condition of the licence is not met."),
     "scope_missing": N_("The token lacks the scope for this."),
 }
 SCOPES = {"query": N_("Query"), "download": N_("Download")}
@@ -79,6 +90,14 @@ def access(dataset: dict[str, Any]) -> dict[str, Any] | None:
     return tk.get_action("hanoiic_access_show")({}, {"id": dataset["id"]})
 
 
+def offers_of(dataset_id: str) -> dict[str, dict[str, str]]:
+    """Table → ``{tier, id}`` of the current offer that is its own; "" for the dataset's."""
+    return {
+        table: {"tier": offer.tier, "id": offer.id}
+        for table, offer in offers.all_current(dataset_id).items()
+    }
+
+
 def tier(code: str) -> dict[str, str]:
     """Colour and words of a tier."""
     colour, words = TIERS[code]
@@ -114,6 +133,7 @@ def token_choices() -> dict[str, Any]:
 HELPERS = {
     "hanoiic_licence": licence,
     "hanoiic_access": access,
+    "hanoiic_offers": offers_of,
     "hanoiic_tier": tier,
     "hanoiic_state": state,
     "hanoiic_reason": reason,

@@ -22,6 +22,7 @@ FILE_TYPE = Namespace(EU + "file-type/")
 
 ACCESS = {
     "open": ACCESS_RIGHT.PUBLIC,
+    "registered": ACCESS_RIGHT.RESTRICTED,
     "click": ACCESS_RIGHT.RESTRICTED,
     "request": ACCESS_RIGHT.RESTRICTED,
 }

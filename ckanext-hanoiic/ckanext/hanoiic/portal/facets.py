@@ -32,6 +32,7 @@ OPEN = ("organization", "groups", "access_tier", freshness.FIELD)
 VALUES: Mapping[str, Mapping[str, Words]] = {
     "access_tier": {
         "open": lambda: tk._("Open now"),
+        "registered": lambda: tk._("Open after signing in"),
         "click": lambda: tk._("One click: accept the terms"),
         "request": lambda: tk._("On request"),
     },

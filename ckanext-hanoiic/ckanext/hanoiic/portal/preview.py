@@ -70,8 +70,15 @@ def previews(dataset: Mapping[str, Any]) -> dict[str, Preview]:
         for resource in dataset.get("resources", [])
         if TABLE_NAME.fullmatch(resource.get("lake_table") or "")
     }
-    is_open = dataset.get("access_tier") == "open" and not dataset.get("private")
-    found = {id_: kept for id_, r in tables.items() if is_open and (kept := _kept(r))}
+    offers = tk.h.hanoiic_offers(dataset["id"]) if tk.h.plugin_loaded("hanoiic_licensing") else {}
+    offered = {
+        id_: offers.get(resource["lake_table"]) or offers.get("") or {}
+        for id_, resource in tables.items()
+    }
+    tiers = {one.get("tier", dataset.get("access_tier")) for one in offered.values()}
+    is_open = tiers == {"open"} and not dataset.get("private")
+    keys = {id_: _key(r, offered[id_].get("id", "")) for id_, r in tables.items()}
+    found = {id_: kept for id_ in tables if is_open and (kept := _kept(keys[id_]))}
     wanted = {id_: resource for id_, resource in tables.items() if id_ not in found}
     if not wanted:
         return found
@@ -84,7 +91,7 @@ def previews(dataset: Mapping[str, Any]) -> dict[str, Preview]:
     asked = _ask_all(wanted, headers)
     if is_open:
         for id_, preview in asked.items():
-            _keep(wanted[id_], preview)
+            _keep(keys[id_], preview)
     return found | asked
 
 
@@ -159,24 +166,26 @@ def _preview_token() -> str | None:
         return None
 
 
-def _key(resource: Mapping[str, Any]) -> str:
-    return f"hanoiic:preview:{resource['lake_table']}:{resource.get('lake_version', '')}"
+def _key(resource: Mapping[str, Any], offer_id: str) -> str:
+    """What an offer shows is fixed by its id: under other terms nothing is answered from here."""
+    version = resource.get("lake_version", "")
+    return f"hanoiic:preview:{resource['lake_table']}:{version}:{offer_id}"
 
 
-def _kept(resource: Mapping[str, Any]) -> Preview | None:
+def _kept(key: str) -> Preview | None:
     try:
-        text = connect_to_redis().get(_key(resource))
+        text = connect_to_redis().get(key)
     except RedisError:
         return None
     return Preview(**json.loads(text)) if text else None
 
 
-def _keep(resource: Mapping[str, Any], preview: Preview) -> None:
+def _keep(key: str, preview: Preview) -> None:
     if preview.state != "rows":
         return
     text = json.dumps(vars(preview), ensure_ascii=False)
     try:
-        connect_to_redis().set(_key(resource), text, ex=KEPT_S)
+        connect_to_redis().set(key, text, ex=KEPT_S)
     except RedisError as problem:
         log.warning("Preview not kept: %s", type(problem).__name__)
 

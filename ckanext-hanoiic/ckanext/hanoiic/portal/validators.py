@@ -131,12 +131,23 @@ def hanoiic_publishing_organization(value: Any) -> Any:
 
 def hanoiic_kind_set_by_operator(value: str, context: Context) -> str:
     """Only a sysadmin may change what an existing organisation is."""
+    if _stands(context, "org_kind", "department", value):
+        return value
+    raise tk.Invalid(tk._("Only the operator can change the kind of an organization"))
+
+
+def hanoiic_place_set_by_operator(value: str, context: Context) -> str:
+    """Only a sysadmin may change where an existing organisation is established: licences ask."""
+    if _stands(context, "org_place", "", value):
+        return value
+    raise tk.Invalid(tk._("Only the operator can change where an organization is established"))
+
+
+def _stands(context: Context, field: str, otherwise: str, value: str) -> bool:
     organization = context.get("group")
     if organization is None or context.get("ignore_auth") or authz.is_sysadmin(context.get("user")):
-        return value
-    if organization.extras.get("org_kind", "department") != value:
-        raise tk.Invalid(tk._("Only the operator can change the kind of an organization"))
-    return value
+        return True
+    return bool((organization.extras.get(field) or otherwise) == (value or otherwise))
 
 
 def _from_json(value: Any) -> Any:
@@ -174,5 +185,6 @@ VALIDATORS = {
         hanoiic_quality,
         hanoiic_publishing_organization,
         hanoiic_kind_set_by_operator,
+        hanoiic_place_set_by_operator,
     )
 }

@@ -7,7 +7,7 @@ from typing import Any
 from ckan.plugins import toolkit as tk
 from ckanext.hanoiic.licensing import parties
 from ckanext.hanoiic.licensing.logic import subject
-from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, Token
+from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, EditionPreview, Token
 
 Answer = dict[str, Any]
 
@@ -21,6 +21,29 @@ def hanoiic_introspect(context: Any, data_dict: dict[str, Any]) -> Answer:
     """The gateway's own user alone; not even a sysadmin."""
     gateway = tk.config.get("hanoiic.gateway_user")
     return _allow_if(bool(gateway) and context.get("user") == gateway)
+
+
+@tk.auth_sysadmins_check
+def _harvester(context: Any, data_dict: dict[str, Any]) -> Answer:
+    """The harvest worker's own user alone; not even a sysadmin."""
+    harvester = tk.config.get("hanoiic.harvester_user")
+    return _allow_if(bool(harvester) and context.get("user") == harvester)
+
+
+def _operator(context: Any, data_dict: dict[str, Any]) -> Answer:
+    # CKAN allows sysadmins before it asks.
+    return _allow_if(False)
+
+
+def _officer_of_dataset(context: Any, data_dict: dict[str, Any]) -> Answer:
+    organization_id = subject.owner_org(data_dict["dataset_id"])
+    return _allow_if(parties.is_officer(subject.user_of(context), organization_id))
+
+
+def _own_preview(context: Any, data_dict: dict[str, Any]) -> Answer:
+    user = subject.user_of(context)
+    preview = subject.row(EditionPreview, data_dict.get("id"))
+    return _allow_if(user is not None and preview.requested_by == user.id)
 
 
 @tk.auth_allow_anonymous_access
@@ -78,6 +101,25 @@ AUTH = {
     "hanoiic_access_show": _anyone,
     "hanoiic_offer_show": _anyone,
     "hanoiic_preview_token": _signed_in,
+    "hanoiic_offer_list": _officer_of_dataset,
+    "hanoiic_offer_update": _officer_of_dataset,
+    "hanoiic_offer_withdraw": _officer_of_dataset,
+    "hanoiic_offer_remove": _officer_of_dataset,
+    "hanoiic_edition_preview_create": _officer_of_dataset,
+    "hanoiic_edition_preview_show": _own_preview,
+    "hanoiic_edition_preview_claim": _harvester,
+    "hanoiic_edition_preview_update": _harvester,
+    "hanoiic_edition_list": _harvester,
+    "hanoiic_edition_report": _harvester,
+    "hanoiic_pins_list": _harvester,
+    "hanoiic_licence_list": _anyone,
+    "hanoiic_licence_show": _anyone,
+    "hanoiic_licence_create": _operator,
+    "hanoiic_licence_update": _operator,
+    "hanoiic_licence_publish": _operator,
+    "hanoiic_licence_discard": _operator,
+    "hanoiic_licence_withdraw": _operator,
+    "hanoiic_licence_verify": _operator,
     "hanoiic_agreement_accept": _signed_in,
     "hanoiic_agreement_list": _signed_in,
     "hanoiic_agreement_show": _see(Agreement),

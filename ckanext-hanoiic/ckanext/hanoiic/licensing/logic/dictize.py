@@ -6,8 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ckan import model
-from ckanext.hanoiic.licensing import agreements, clock
-from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, Offer, Token
+from ckanext.hanoiic.licensing import agreements, clock, licences, terms
+from ckanext.hanoiic.licensing.model import (
+    AccessRequest,
+    Agreement,
+    EditionPreview,
+    Licence,
+    Offer,
+    Token,
+)
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -37,16 +44,51 @@ def username(user_id: str | None) -> str | None:
 
 
 def offer(row: Offer) -> dict[str, Any]:
+    """An offer; ``terms`` hold what its licence limits as well (:func:`terms.told`), ``own`` what
+    the offer itself says."""
     return {
         "id": row.id,
         "dataset_id": row.dataset_id,
+        "table": row.table_name or None,
         "number": row.number,
         "tier": row.tier,
         "licence": {"id": row.licence_id, "version": row.licence_version}
         if row.licence_id
         else None,
+        "terms": terms.told(row),
+        "own": {"quota": row.quota, "agreement_days": row.agreement_days},
+        "valid_from": iso(row.valid_from),
+        "valid_until": iso(row.valid_until),
+        "closed": terms.closed(row, clock.now()),
         "created_at": iso(row.created_at),
+        "created_by": username(row.created_by),
         "superseded_at": iso(row.superseded_at),
+        "withdrawn_at": iso(row.withdrawn_at),
+        "withdrawn_reason": row.withdrawn_reason,
+    }
+
+
+def licence(row: Licence) -> dict[str, Any]:
+    return {
+        **licences.content(row),
+        "state": row.state,
+        "state_reason": row.state_reason,
+        "origin": row.origin,
+        "hash": row.content_hash,
+        "published_at": iso(row.published_at),
+        "changed_at": iso(row.changed_at),
+        "changed_by": username(row.changed_by),
+    }
+
+
+def edition_preview(row: EditionPreview) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "table": row.table_name,
+        "spec": row.spec,
+        "state": row.state,
+        "result": row.result,
+        "requested_at": iso(row.requested_at),
     }
 
 

@@ -30,16 +30,63 @@ SENTENCES = {
     errors.TableNotYours.code: N_(
         "Only a harvest or a system administrator puts the lake table {table} under a dataset."
     ),
+    errors.OfferClosed.code: N_("This offer is not open now; the page says why."),
+    errors.LicencePublished.code: N_(
+        "Version {version} of the licence {licence} is published and is never edited. Begin a new "
+        "version."
+    ),
+    errors.EditionKeyMissing.code: N_(
+        "Columns can't be hashed: the portal's operator has to set the key of editions."
+    ),
+    errors.TooManyPreviews.code: N_("Five previews are not done yet; wait for them."),
     errors.LicenceChanged.code: N_(
         "The published licence {licence} was edited; it needs a new version."
     ),
 }
 
+# What is wrong with an offer or a licence, by the fact ``problem``.
+PROBLEMS = {
+    "no_columns": N_("At least one column has to be shown."),
+    "not_a_list": N_("Must be a list."),
+    "not_an_object": N_("Must be an object."),
+    "not_a_predicate": N_("A row filter has a column, an operator and a value."),
+    "unknown_column": N_("There is no column {column} in every table that this offer is about."),
+    "unknown_mask": N_("There is no such way to mask {column}."),
+    "mask_of_type": N_("{column} is of the type {type} and can't be masked like this."),
+    "length": N_("{column}: say how many characters are left (0 to 1000)."),
+    "width": N_("{column}: say how wide a bucket is, a number above 0 or a unit of time."),
+    "unknown_operator": N_("{column}: there is no such comparison."),
+    "value": N_("{column} is of the type {type}; the value to compare with is not."),
+    "sample_rows": N_("A sample has 1 to {most} rows."),
+    "sample_by": N_("A sample can't be spread over {column}."),
+    "quota": N_("{name} must be a whole number above 0."),
+    "rule": N_("An automatic approval can't ask for {name}."),
+    "no_licence": N_("Choose a licence: this way of access is to accept it."),
+    "unknown_licence": N_("This licence is not in force."),
+    "unknown_table": N_("This dataset has no such table."),
+    "restricted_edition": N_(
+        "This licence is for samples and masked data: hide columns or rows, mask something, or let "
+        "holders have a sample."
+    ),
+    "id": N_("An id has letters, digits, dots and hyphens, at least two."),
+    "draft_exists": N_("There is a draft of this licence already; go on with that one."),
+    "empty": N_("{field}: must not be empty."),
+    "url": N_("The address must begin with http:// or https://."),
+    "points": N_("{field}: Vietnamese and English must have the same number of points."),
+    "unknown_term": N_("The portal's ODRL profile has no such term: {terms}"),
+    "schema": N_("The policy does not conform to the portal's ODRL profile at: {terms}"),
+    "uid": N_("The policy's uid is that of another licence or version."),
+}
+
 
 def as_validation_error(refusal: errors.LicensingError, field: str = "message") -> Any:
     """CKAN's error (409 in the API) that carries the code and the sentence."""
-    sentence = tk._(SENTENCES[refusal.code]).format(**refusal.facts)
-    return tk.ValidationError({field: [sentence], "code": [refusal.code]})
+    told = SENTENCES.get(refusal.code) or PROBLEMS[refusal.facts["problem"]]
+    sentence = tk._(told).format(**refusal.facts)
+    told_of = {field: [sentence], "code": [refusal.code]}
+    if "problem" in refusal.facts:
+        told_of |= {"problem": [refusal.facts["problem"]]}
+    return tk.ValidationError(told_of)
 
 
 def refusing(action: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,9 +6,10 @@ from typing import Any
 
 from ckan import model
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import clock, introspection, parties, standing, tokens
+from ckanext.hanoiic.licensing import clock, introspection, parties, standing, terms, tokens
 from ckanext.hanoiic.licensing.logic import dictize, schema, subject
 from ckanext.hanoiic.licensing.logic.refusal import refusing
+from ckanext.hanoiic.licensing.model import Licence
 
 NEXT_STEPS = {
     "licence_not_accepted": "accept",
@@ -30,7 +31,7 @@ def hanoiic_introspect(context: Any, data_dict: dict[str, Any]) -> dict[str, Any
 
     :param token: the bearer's token; None for an anonymous caller
     :param tables: names of lake tables; None for every one the caller may know of
-    :param action: ``query``, ``download`` or ``describe``
+    :param action: ``query``, ``download`` ``share`` or ``describe``
     """
     tk.check_access("hanoiic_introspect", context, data_dict)
     answer = introspection.answer(
@@ -41,15 +42,16 @@ def hanoiic_introspect(context: Any, data_dict: dict[str, Any]) -> dict[str, Any
 
 
 @tk.side_effect_free
-@tk.validate_action_data(schema.by_id)
+@tk.validate_action_data(schema.id_and_table)
 def hanoiic_offer_show(context: Any, data_dict: dict[str, Any]) -> dict[str, Any]:
     """The terms of a dataset today: tier and licence in plain words.
 
     :param id: id or name of the dataset
+    :param table: one of its tables, which may have an offer of its own (optional)
     """
     tk.check_access("hanoiic_offer_show", context, data_dict)
     package = subject.visible_dataset(context, data_dict["id"])
-    dataset = standing.by_id(package.id)
+    dataset = standing.by_id(package.id, data_dict.get("table") or "")
     return _terms(dataset)
 
 
@@ -60,32 +62,48 @@ def _terms(dataset: standing.Dataset) -> dict[str, Any]:
     return {
         "dataset": introspection.describe_dataset(dataset),
         "tier": dataset.tier,
+        "table": (offer.table_name or None) if offer else None,
         "number": offer.number if offer else None,
+        "closed": terms.closed(offer, clock.now()),
+        "valid_until": dictize.iso(offer.valid_until) if offer else None,
+        "withdrawn_reason": offer.withdrawn_reason if offer else None,
+        "offered": terms.told(offer) if offer else None,
+        "duties": _duties(licence),
         "licence": told | {"plain": licence.plain, "draft": licence.draft} if licence else None,
     }
 
 
+def _duties(licence: Licence | None) -> list[str]:
+    rules = licence.policy.get("permission", []) if licence else []
+    return list(dict.fromkeys(duty["action"] for rule in rules for duty in rule.get("duty", [])))
+
+
 @tk.side_effect_free
-@tk.validate_action_data(schema.by_id)
+@tk.validate_action_data(schema.id_and_table)
 def hanoiic_access_show(context: Any, data_dict: dict[str, Any]) -> dict[str, Any]:
     """How the present user stands to a dataset.
 
     Answers ``tier``, ``decision`` and ``reason`` as the gateway would get them, ``agreement`` and
     ``request`` (or None), ``next_step`` (``sign_in``, ``accept``, ``request``, ``withdraw`` or
-    None), the ``organizations`` the user may act for, and ``terms``.
+    None), the ``organizations`` the user may act for, ``sample`` (whether there is one to try
+    now), and ``terms``.
 
     :param id: id or name of the dataset
+    :param table: one of its tables, which may have an offer of its own (optional)
     """
     tk.check_access("hanoiic_access_show", context, data_dict)
     package = subject.visible_dataset(context, data_dict["id"])
-    dataset, user = standing.by_id(package.id), subject.user_of(context)
-    caller = standing.signed_in(user)
-    one = standing.judge(caller, [dataset], "query", clock.now())[dataset.scope]
+    dataset = standing.by_id(package.id, data_dict.get("table") or "")
+    user = subject.user_of(context)
+    caller, now = standing.signed_in(user), clock.now()
+    one = standing.judge(caller, [dataset], "query", now, samples=False)[dataset.scope]
+    tried = standing.judge(caller, [dataset], "query", now)[dataset.scope]
     return {
         "tier": dataset.tier,
         "decision": one.decision.decision,
         "reason": one.decision.reason,
         "next_step": _next_step(one),
+        "sample": tried.decision.reason == "sample",
         "agreement": dictize.agreement(one.agreement) if one.agreement else None,
         "request": dictize.request(one.request) if one.request else None,
         "organizations": [

@@ -112,7 +112,7 @@ CREATE UNIQUE INDEX hanoiic_agreement_live
 
 EDITIONS = """
 CREATE TABLE hanoiic_edition (
-    id text PRIMARY KEY, table_name text NOT NULL, spec jsonb NOT NULL,
+    id text PRIMARY KEY, table_name text NOT NULL,
     state text NOT NULL CHECK (state IN ('written', 'failed')),
     written_version integer, failed_version integer, error text,
     changed_at timestamptz NOT NULL);

@@ -1,0 +1,193 @@
+"""What an offer comes to for one caller: its licence's policy with its own quota, days and columns.
+
+The strictest of licence and offer holds: an offer never gives more than its licence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from ckan import model
+from ckanext.hanoiic.licensing import policy, specs
+from ckanext.hanoiic.licensing.errors import OfferInvalid
+from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, Offer
+from ckanext.hanoiic.licensing.parties import Party
+
+METERED = ("queries_per_day", "rows_per_month", "bytes_per_month")
+QUOTAS = (*METERED, "concurrent_queries")
+# What a rule of automatic approval may ask for.
+RULE: dict[str, tuple[str, ...]] = {
+    "organization_kinds": ("department", "company"),
+    "purposes": policy.PURPOSES,
+}
+# Why an offer as it is gives nobody access.
+CLOSED = ("offer_withdrawn", "licence_withdrawn", "offer_not_valid")
+
+
+def quota(offer: Offer) -> dict[str, int]:
+    """What an agreement under the offer may use, any of :data:`QUOTAS`; one left out is free."""
+    own = dict(offer.quota or {})
+    for name, amount in (policy.limits(offer.licence.policy) if offer.licence else {}).items():
+        own[name] = min(amount, own.get(name, amount))
+    return own
+
+
+def agreement_days(offer: Offer) -> int | None:
+    """How many days an agreement under the offer lasts; None: until it is ended."""
+    spans = [offer.agreement_days, policy.days(offer.licence.policy) if offer.licence else None]
+    return min((span for span in spans if span), default=None)
+
+
+def valid_until(offer: Offer, began_at: datetime) -> datetime | None:
+    """When an agreement that begins then ends by itself."""
+    span = agreement_days(offer)
+    return began_at + timedelta(days=span) if span else None
+
+
+def auto_approves(offer: Offer, party: Party, purpose_code: str | None = None) -> bool:
+    """Whether the offer's rule approves a party's request without an officer.
+
+    The rule: ``organization_kinds`` and ``purposes``, each a list; what it names must hold. A
+    person without an organisation is always decided about by an officer.
+    """
+    rule = offer.auto_approve
+    if rule is None or party.kind != "organization":
+        return False
+    group = model.Session.get(model.Group, party.id)
+    kinds, purposes = rule.get("organization_kinds"), rule.get("purposes")
+    return (
+        group is not None
+        and group.state == "active"
+        and (not kinds or (group.extras or {}).get("org_kind") in kinds)
+        and (not purposes or purpose_code in purposes)
+    )
+
+
+def checked_quota(said: Mapping[str, Any]) -> dict[str, int]:
+    """An offer's quota as it is kept. Raises :class:`OfferInvalid`."""
+    for name, amount in said.items():
+        if name not in QUOTAS or type(amount) is not int or amount < 1:
+            raise OfferInvalid("Not a quota", field="quota", problem="quota", name=str(name))
+    return dict(said)
+
+
+def checked_rule(said: Mapping[str, Any] | None) -> dict[str, list[str]] | None:
+    """A rule of automatic approval as it is kept. Raises :class:`OfferInvalid`."""
+    if said is None:
+        return None
+    for name, words in said.items():
+        if name not in RULE or not isinstance(words, list) or set(words) - set(RULE[name]):
+            raise OfferInvalid("Not a rule", field="auto_approve", problem="rule", name=str(name))
+    return {name: list(words) for name, words in said.items() if words}
+
+
+def closed(offer: Offer | None, at: datetime, *, held: bool = False) -> str | None:
+    """Why the offer gives nobody access now, one of :data:`CLOSED`; None: it does.
+
+    ``held``: for those who hold an agreement under it, who outlast the offer's own days.
+    """
+    if offer is None:
+        return None
+    if offer.withdrawn_at is not None:
+        return "offer_withdrawn"
+    if offer.licence and offer.licence.state == "withdrawn":
+        return "licence_withdrawn"
+    early = offer.valid_from is not None and at < offer.valid_from
+    late = offer.valid_until is not None and at >= offer.valid_until
+    whole = offer.licence and offer.licence.restricted_edition and not specs.hides(offer)
+    return "offer_not_valid" if whole or (not held and (early or late)) else None
+
+
+@dataclass(frozen=True)
+class Use:
+    """One use of an offer by one party. ``agreement`` None: of what is open or registered."""
+
+    offer: Offer
+    action: str
+    at: datetime
+    party: Party | None = None
+    agreement: Agreement | None = None
+    trial: bool = False
+
+    def closed(self) -> str | None:
+        """Why the offer gives nobody access now; None: it does."""
+        return closed(self.offer, self.at, held=self.agreement is not None)
+
+    def refusal(self) -> str | None:
+        """Why offer or licence refuse the use, as a reason of a decision; None: they don't."""
+        return self.closed() or self._verdict().refusal(self.action)
+
+    def granted(self) -> policy.Granted:
+        """Duties, quotas and end of the use, when it is not refused."""
+        if self.offer.licence is None:
+            return policy.Granted((), {}, None)
+        return self._verdict().of(self.action)
+
+    def _verdict(self) -> policy.Verdict:
+        if self.offer.licence is None:
+            return _WITHOUT_LICENCE
+        return policy.evaluate(self.offer.licence.policy, self._facts())
+
+    def _facts(self) -> policy.Facts:
+        asked = self.offer.licence.policy
+        agreement = self.agreement
+        recipients: frozenset[str] = frozenset()
+        places: frozenset[str] = frozenset()
+        if self.party and policy.mentions(asked, "recipient", "spatial"):
+            recipients, places = _recipient(self.party)
+        return policy.Facts(
+            at=self.at,
+            began_at=agreement.created_at if agreement else None,
+            purposes=_purposes(agreement) if policy.mentions(asked, "purpose") else frozenset(),
+            recipients=recipients,
+            places=places,
+            trial=self.trial,
+        )
+
+
+# A dataset whose licence is not stated: its tier alone says who may use it.
+_WITHOUT_LICENCE = policy.Verdict(
+    {action: policy.Granted((), {}, None) for action in policy.ACTIONS}
+)
+
+
+def _purposes(agreement: Agreement | None) -> frozenset[str]:
+    if agreement is None or agreement.request_id is None:
+        return frozenset()
+    request = model.Session.get(AccessRequest, agreement.request_id)
+    code = request.purpose_code if request else None
+    return frozenset({policy.AGREED, code} if code else {policy.AGREED})
+
+
+def _recipient(party: Party) -> tuple[frozenset[str], frozenset[str]]:
+    group = model.Session.get(model.Group, party.id) if party.kind == "organization" else None
+    if group is None or group.state != "active":
+        return frozenset(), frozenset()
+    extras = group.extras or {}
+    words = {group.name, "hic:organization"}
+    if kind := extras.get("org_kind"):
+        words.add(f"hic:{kind}")
+    return frozenset(words), frozenset(_places(extras.get("org_place") or ""))
+
+
+def _places(code: str) -> Iterable[str]:
+    """``VN-HN`` lies in ``VN``."""
+    parts = code.split("-") if code else []
+    return ("-".join(parts[: end + 1]) for end in range(len(parts)))
+
+
+def told(offer: Offer) -> dict[str, Any]:
+    """An offer's terms as actions tell them."""
+    return {
+        "columns": offer.columns,
+        "masks": offer.masks,
+        "row_filter": offer.row_filter,
+        "sample": offer.sample,
+        "quota": quota(offer),
+        "agreement_days": agreement_days(offer),
+        "sla_working_days": offer.sla_working_days,
+        "auto_approve": offer.auto_approve,
+    }
