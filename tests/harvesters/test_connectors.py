@@ -427,9 +427,12 @@ def test_what_is_no_catalogue_is_refused_by_name(run, httpserver, catalogue_sour
 
 
 @pytest.mark.realdata
-def test_a_real_catalogue_page_lists_its_tables(run, httpserver, catalogue_source, portal, data):
+def test_a_real_catalogue_page_lists_its_tables(
+    run, httpserver, catalogue_source, portal, data, monkeypatch
+):
     answer = json.loads((data / "catalogues/ckan-package_search-birmingham.json").read_text())
     packages = answer["result"]["results"]
+    monkeypatch.setattr("harvesters.connectors.ckan.PAGE_ROWS", len(packages))
     answer["result"]["count"] = len(packages)
     # Two files of each dataset, from our own server whatever address they had.
     for package in packages:
