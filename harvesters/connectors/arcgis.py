@@ -1,7 +1,9 @@
 """A layer or table of an ArcGIS FeatureServer or MapServer (ArcGIS REST API, `query`).
 
 Its rows are asked for by windows of their object ids, so that rows that come and go meanwhile move
-no page. A window that comes short is asked for by halves: a server's own limit hides no row.
+no page. A window that comes short is asked for by halves: a server's own limit hides no row. A
+layer that says that it was not edited is asked for its rows once a week: edits that go past the
+server, straight into its database, are not said.
 
 https://developers.arcgis.com/rest/services-reference/enterprise/query-feature-service-layer/
 """
@@ -9,6 +11,7 @@ https://developers.arcgis.com/rest/services-reference/enterprise/query-feature-s
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +19,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harvesters import decode as decoding
-from harvesters import pages
+from harvesters import kept, pages
 from harvesters.connectors import geojson, json
 from harvesters.connectors.arcgis_layer import Layer
 from harvesters.connectors.base import Connector, one_collection
 from harvesters.errors import ApiRefused, PagesBroken, SourceInvalid
 from harvesters.fetch import Client, Fetched
+from harvesters.kept import Kept, Notes
 from harvesters.pages import Pages, line, query_of, with_query
 from harvesters.rawtable import RawColumn, RawTable
 from harvesters.readers import places
@@ -32,6 +36,9 @@ PAGE_ROWS = 1_000
 MOST_IDS = 3_000_000
 _SERVICE = re.compile(r"(?P<service>.*/(?:Feature|Map)Server)(?:/(?P<layer>\d+))?(?:/query)?/?")
 _ABOUT = "columns"
+ALL_AFTER_S = 7 * 86_400
+# Counted up when rows are made in another way.
+VERSION = 1
 
 
 def collect(source: Source, client: Client) -> Fetched:
@@ -39,7 +46,21 @@ def collect(source: Source, client: Client) -> Fetched:
 
     Raises ApiRefused, PagesBroken, SourceInvalid, and the errors of `Pages.get`.
     """
-    return pages.gathered(source, client, lambda walk: _file(source, walk))
+
+    def gather(walk: Pages, before: Kept | None, notes: Notes) -> Iterator[bytes] | None:
+        url, asked = _layer_address(source.url, walk)
+        layer = Layer.of(_answer(with_query(url, f="json", **_kept(asked)), walk))
+        known = {"edited": layer.edited, "layer": repr(layer)}
+        # What is asked for may change with the time that it is asked at.
+        is_lasting = "CURRENT_" not in asked.get("where", "").upper()
+        if before and layer.edited is not None and is_lasting:
+            is_recent = time.time() - before.notes["all_at"] < ALL_AFTER_S
+            if is_recent and {key: before.notes[key] for key in known} == known:
+                return None
+        notes.update(known, all_at=time.time())
+        return _file(url, asked, layer, walk)
+
+    return kept.gathered(source, client, str(VERSION), gather)
 
 
 def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
@@ -58,9 +79,7 @@ def _described(column: RawColumn, about: dict[str, Any]) -> RawColumn:
     return replace(column, type=about["type"], description=about["alias"])
 
 
-def _file(source: Source, walk: Pages) -> Iterator[bytes]:
-    url, asked = _layer_address(source.url, walk)
-    layer = Layer.of(_answer(with_query(url, f="json", **_kept(asked)), walk))
+def _file(url: str, asked: dict[str, str], layer: Layer, walk: Pages) -> Iterator[bytes]:
     head = b'"has_places":' + (b"true" if layer.has_places else b"false")
     head += b',"' + _ABOUT.encode() + b'":' + line(layer.about()).strip() + b","
     wanted: dict[str, str | int] = {
@@ -205,7 +224,8 @@ CONNECTOR = Connector(
     title="ArcGIS layer",
     help="A layer or table of an ArcGIS server (address: .../FeatureServer/0 or .../MapServer/0, "
     "with ?where=... for a part of it): a feature is a row, in longitude and latitude. Coded "
-    "values become their texts, times are UTC, fields keep their types. Options: secret, columns.",
+    "values become their texts, times are UTC, fields keep their types. A layer that says that it "
+    "was not edited is not asked for again. Options: secret, columns.",
     decode=decode,
     discover=one_collection(collect),
 )

@@ -56,7 +56,8 @@ class Field:
 
 @dataclass(frozen=True)
 class Layer:
-    """`object_id` is empty where there is none; `subtypes` are the codes of fields by subtype."""
+    """`object_id` is empty where there is none; `subtypes` are the codes of fields by subtype.
+    `edited` is when its rows were edited last (milliseconds since 1970), where it says that."""
 
     fields: list[Field]
     object_id: str
@@ -65,6 +66,7 @@ class Layer:
     most_rows: int
     subtype_field: str = ""
     subtypes: Mapping[str, Mapping[str, Codes]] = field(default_factory=dict)
+    edited: int | None = None
 
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> Layer:
@@ -99,6 +101,8 @@ class Layer:
             fields.append(Field(name, kind, str(each.get("alias") or ""), codes, is_coded))
         object_ids = [one.name for one in fields if one.kind == "OID"]
         paged = about.get("advancedQueryCapabilities") or {}
+        editing = about.get("editingInfo") or {}
+        edited = editing.get("dataLastEditDate") or editing.get("lastEditDate")
         return cls(
             fields=fields,
             object_id=str(about.get("objectIdField") or "") or next(iter(object_ids), ""),
@@ -107,6 +111,7 @@ class Layer:
             most_rows=max(1, int(about.get("maxRecordCount") or _FALLBACK_ROWS)),
             subtype_field=subtype_field,
             subtypes=subtypes,
+            edited=edited if type(edited) is int else None,
         )
 
     def about(self) -> list[dict[str, str | None]]:

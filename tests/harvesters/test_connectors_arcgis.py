@@ -126,6 +126,27 @@ def test_a_layer_is_a_table_with_its_types_and_texts(got, server, lake):
     assert {each.get("outSR") for each in server.asked[2:]} == {"4326"}
 
 
+def test_a_layer_that_was_not_edited_is_not_asked_for(portal, run, httpserver, server, lake):
+    url = httpserver.url_for("/arcgis/rest/services/t/FeatureServer/0")
+    source = portal.add_source(name="gis", kind="arcgis", url=url, dataset={"table": "t"})
+    server.about["editingInfo"] = {"lastEditDate": 1, "dataLastEditDate": 2}
+    assert run(source).state == "published"
+    server.asked.clear()
+    assert run(source).state == "unchanged"
+    assert len(server.asked) == 1
+    server.features.pop()
+    server.about["editingInfo"]["dataLastEditDate"] = 3
+    assert run(source).state == "published"
+    assert len(rows(lake, "t")) == 6
+    # An edit that the server does not know of.
+    server.features.pop()
+    assert run(source).state == "unchanged"
+    with pytest.MonkeyPatch.context() as weeks_later:
+        weeks_later.setattr("harvesters.connectors.arcgis.ALL_AFTER_S", -1)
+        assert run(source).state == "published"
+    assert len(rows(lake, "t")) == 5
+
+
 @pytest.mark.parametrize("most", [1, 2, 100])
 def test_a_server_that_gives_fewer_rows_than_it_says_hides_none(got, server, lake, most):
     server.about["maxRecordCount"], server.most = 1000, most
