@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: up down status logs reset doctor test lint test-fast test-ckan-plugins test-e2e test-ckan test-ckan-quick fuzz-search clean
+.PHONY: up down status logs reset doctor test lint test-fast test-ckan-plugins test-e2e test-ckan test-ckan-quick fuzz-search test-hostile clean
 
 up: $(VENV)/installed
 	@$(BIN)/hanoiic up $(ARGS)
@@ -36,6 +36,12 @@ test-ckan-quick: $(VENV)/installed-dev
 # CKAN's own tests and its extensions' (some minutes; not a part of `test`). ARGS: a suite, modules.
 test-ckan: $(VENV)/installed-dev
 	$(BIN)/python tests/ckanext_hanoiic/ckan_own.py $(ARGS)
+
+# Every bomb of the hostile corpus, and a long fuzz of the statement gate (some minutes).
+test-hostile: export HANOIIC_ALL_BOMBS := 1
+test-hostile: export HANOIIC_FUZZ_STATEMENTS ?= 50000
+test-hostile: $(VENV)/installed-dev
+	$(BIN)/pytest tests/api_gateway/test_hostile_sql.py tests/api_gateway/test_gate.py --timeout=7200 $(ARGS)
 
 # Made-up queries against the search index (a quarter of an hour; not a part of `test`).
 fuzz-search: export HANOIIC_FUZZ_QUERIES ?= 20000

@@ -35,6 +35,8 @@ _BEFORE_VIEWS = (
     "SET GLOBAL pivot_limit = 1000",
     "SET GLOBAL catalog_error_max_schemas = 0",
     "SET GLOBAL TimeZone = 'UTC'",
+    # Files of the lake never change.
+    "SET GLOBAL parquet_metadata_cache = true",
     "SET GLOBAL allowed_paths = [{paths}]",
 )
 _AFTER_VIEWS = (

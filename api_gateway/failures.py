@@ -36,8 +36,6 @@ _REPORTS: dict[str, tuple[str, str | None]] = {
     "interrupt": ("query_timeout", "the query took too long"),
 }
 _CRASHED = ("query_crashed", "the query's process failed and was replaced")
-# After these the process is not used again.
-FINAL = frozenset({"query_crashed", "query_memory_exceeded"})
 _PARAMETERS = re.compile(r"(?i)parameter|prepared statement")
 
 

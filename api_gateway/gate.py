@@ -26,7 +26,8 @@ from api_gateway.errors import (
 from api_gateway.origins import Select
 from api_gateway.settings import SQL_BYTES
 
-TREE_BYTES = 8_000_000
+# The web process reads the tree: a larger one would keep other callers waiting.
+TREE_BYTES = 2_000_000
 _MOST_NODES = 20_000
 _DEEPEST_BRACKETS = 150
 _NOWHERE = 2**63

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from api_gateway.engine import Source
 from api_gateway.errors import Busy, WorkerDied
 from api_gateway.processes import Nursery, Process
+from api_gateway.settings import SLOW_S
 
 log = logging.getLogger(__name__)
 
@@ -197,6 +198,9 @@ class Pool:
             self._discard(process, lease.cause)
         elif self._life.is_over(process):
             self._discard(process, "age")
+        elif time.monotonic() - lease.begun_at >= SLOW_S:
+            # It may have given way to others, which it cannot take back.
+            self._discard(process, "slow")
         else:
             with self._lock:
                 self._idle.append((lease.key, process))
@@ -211,6 +215,7 @@ class Lease:
         self._pool, self.key, self.party, self.process = pool, key, party, process
         self.finished = self._ended = False
         self.cause = "left"
+        self.begun_at = time.monotonic()
         process.served += 1
 
     def finish(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import select
 import signal
@@ -74,7 +75,7 @@ class Process:
             raise WorkerDied from error
 
     def alive(self) -> bool:
-        return not select.select([self._pidfd], [], [], 0)[0]
+        return not _readable(self._pidfd, None, 0)
 
     def end_soon(self) -> None:
         """Have it end, for another thread than the one that uses it, which sees it die."""
@@ -99,9 +100,8 @@ class Process:
     def _wait(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
         while True:
-            watched = [self._sock, *([self._client] if self._client else [])]
-            ready, _, _ = select.select(watched, [], [], max(0, deadline - time.monotonic()))
-            if self._sock in ready:
+            ready = _readable(self._sock, self._client, max(0, deadline - time.monotonic()))
+            if self._sock.fileno() in ready:
                 return
             if not ready:
                 raise TimeoutError
@@ -109,6 +109,15 @@ class Process:
                 raise ClientGone
             # It sent something early, as HTTP pipelining may: watch it no more.
             self._client = None
+
+
+def _readable(one: socket.socket | int, other: socket.socket | None, timeout_s: float) -> set[int]:
+    """Which of the two can be read; `select` would end at 1024 open files."""
+    poll = select.poll()
+    poll.register(one, select.POLLIN)
+    if other is not None:
+        poll.register(other, select.POLLIN)
+    return {descriptor for descriptor, _ in poll.poll(math.ceil(timeout_s * 1000))}
 
 
 def _has_left(client: socket.socket | None) -> bool:
@@ -171,6 +180,7 @@ class Nursery:
             "lake_root": str(self._settings.lake_root.absolute()),
             "spill_dir": str(self._settings.gateway_spill_dir.absolute()),
             "memory_mb": self._settings.gateway_memory_mb,
+            "slow_query_s": self._settings.gateway_slow_query_s,
             "log_level": self._settings.log_level,
         }
         with theirs:

@@ -7,6 +7,7 @@ machine has; a process applies all it has before the first byte of a caller's SQ
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import ctypes.util
 import errno
@@ -33,6 +34,7 @@ _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _CAPABILITY_VERSION_3 = 0x20080522
 _CLONE_THREAD = 0x00010000
 _SLACK_MB = 384
+_LEAST_URGENT = 19
 # Read at any time: time zones, and what DuckDB asks about its memory and threads.
 _SYSTEM_FILES = ("/usr/share/zoneinfo", "/proc/self/cgroup", "/proc/self/task", "/sys/fs/cgroup")
 # Refused with EPERM. Data already open (the socket to the gateway, logs) stays usable.
@@ -105,6 +107,13 @@ def limit_resources(memory_mb: int, spill_mb: int) -> None:
         hard = resource.getrlimit(kind)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(kind, (most, most))
+
+
+def give_way() -> None:
+    """Have all threads of this process wait for others that want the CPU; for good."""
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), _LEAST_URGENT)
 
 
 def restrict_files(readable: Iterable[str | Path], writable: Path) -> bool:

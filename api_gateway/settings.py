@@ -51,6 +51,9 @@ class Settings:
     receipt_key_file: Path | None = setting(
         None, doc="File of the private Ed25519 key (PEM) that signs receipts; without: no receipts."
     )
+    gateway_slow_query_s: float = setting(
+        5.0, doc="A query that took longer is logged as slow, by its fingerprint."
+    )
     log_level: str = setting("INFO", doc="Least severe level that is logged.")
     allow_weak_sandbox: bool = setting(
         False,
@@ -72,4 +75,6 @@ LIMIT_ROWS = 100_000
 STALL_S = 60.0
 # Longest wait for a free query process, before 503 `busy`.
 QUEUE_S = 5.0
-GATE_TIMEOUT_S = 5.0
+GATE_TIMEOUT_S = 2.0
+# A query with so much engine time gives way to others, and its process is not used again.
+SLOW_S = 0.5

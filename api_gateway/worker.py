@@ -6,8 +6,10 @@ tables and closes the locks; from then on it parses (a process without tables) o
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import math
 import os
 import socket
 import threading
@@ -24,7 +26,7 @@ from api_gateway import answers, engine, failures, frames, plan, sandbox
 from api_gateway.engine import Source
 from api_gateway.gate import TREE_BYTES
 from api_gateway.sandbox import Locks
-from api_gateway.settings import STALL_S
+from api_gateway.settings import SLOW_S, STALL_S
 from lake import logs
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class Room:
     spill: Path
     memory_mb: int
     locks: Locks
+    slow_query_s: float
 
     @property
     def spill_mb(self) -> int:
@@ -48,45 +51,57 @@ class Room:
 
 
 class Stopwatch:
-    """Counts engine time, not the time a slow reader takes, and interrupts when it is used up."""
+    """Counts engine time, not the time a slow reader takes. A query that takes long gives way to
+    others, and one that used its time up is interrupted."""
 
-    def __init__(self) -> None:
+    def __init__(self, give_way: Callable[[], None]) -> None:
         self._changed = threading.Condition()
-        self._deadline: float | None = None
+        self._give_way = give_way
         self._interrupt: Callable[[], None] = lambda: None
-        self._left_s = 0.0
+        self._deadline = self._slow_at = self._wakes_at = math.inf
+        self._left_s = self._quick_left_s = 0.0
         self.fired = False
         threading.Thread(target=self._watch, daemon=True).start()
 
     def start(self, seconds: float, interrupt: Callable[[], None]) -> None:
         """Give a new job `seconds`."""
-        self._left_s, self._interrupt, self.fired = seconds, interrupt, False
+        self._left_s, self._quick_left_s = seconds, SLOW_S
+        self._interrupt, self.fired = interrupt, False
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Inside, time counts."""
         begun = time.monotonic()
-        self._arm(begun + self._left_s)
+        self._arm(begun + self._left_s, begun + self._quick_left_s)
         try:
             yield
         finally:
-            self._arm(None)
-            self._left_s -= time.monotonic() - begun
+            self._arm(math.inf, math.inf)
+            taken = time.monotonic() - begun
+            self._left_s -= taken
+            self._quick_left_s -= taken
 
-    def _arm(self, deadline: float | None) -> None:
+    def _arm(self, deadline: float, slow_at: float) -> None:
         with self._changed:
-            self._deadline = deadline
-            self._changed.notify()
+            self._deadline, self._slow_at = deadline, slow_at
+            # Most queries end before the watch would look again: it sleeps on.
+            if min(deadline, slow_at) < self._wakes_at:
+                self._changed.notify()
 
     def _watch(self) -> None:
         with self._changed:
             while True:
-                left = None if self._deadline is None else self._deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    self.fired, self._deadline = True, None
+                now = time.monotonic()
+                if self._deadline <= now:
+                    self.fired, self._deadline = True, math.inf
                     self._interrupt()
-                    continue
-                self._changed.wait(left)
+                elif self._slow_at <= now:
+                    self._slow_at = math.inf
+                    self._give_way()
+                else:
+                    self._wakes_at = min(self._deadline, self._slow_at)
+                    left = self._wakes_at - now
+                    self._changed.wait(None if left == math.inf else left)
 
 
 class Worker:
@@ -139,7 +154,14 @@ class Worker:
         self._sources = sources
         self._restrict_files([Path(file) for source in sources for file in source.files])
         engine.lock(self._connection, sources, self._room.spill, self._room.spill_mb)
-        self._stopwatch = Stopwatch()
+        self._stopwatch = Stopwatch(sandbox.give_way)
+        self._cursor = self._reading_cursor()
+
+    def _reading_cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection that can change nothing the next query would see. Made ahead of it."""
+        cursor = self._connection.cursor()
+        cursor.execute("BEGIN TRANSACTION READ ONLY")
+        return cursor
 
     def _parse(self, job: dict[str, Any]) -> None:
         """Answer END with the tree, the SQL printed from it, and the tree of that."""
@@ -166,11 +188,10 @@ class Worker:
 
     def _query(self, job: dict[str, Any]) -> None:
         begun = time.monotonic()
-        cursor = self._connection.cursor()
-        self._stopwatch.start(job["timeout_s"], cursor.interrupt)
+        self._stopwatch.start(job["timeout_s"], self._cursor.interrupt)
         try:
             job["folder"] = str(self._room.spill)
-            rows = answers.answer(cursor, job, self._sock, self._stopwatch.running)
+            rows = answers.answer(self._cursor, job, self._sock, self._stopwatch.running)
         except (OSError, frames.Closed) as error:
             if not isinstance(error, OSError) or not failures.is_engine_failure(error):
                 raise
@@ -178,28 +199,33 @@ class Worker:
         except Exception as error:
             self._fail(error)
         else:
-            log.info(
-                "query_done",
-                extra=logs.facts(
-                    format=job["format"], rows=rows, duration_s=round(time.monotonic() - begun, 4)
-                ),
-            )
-        finally:
-            cursor.close()
+            self._log(job, rows, time.monotonic() - begun)
+            self._begin_anew()
 
     def _plan(self, job: dict[str, Any]) -> None:
         """Answer END with what the query would do."""
-        cursor = self._connection.cursor()
-        self._stopwatch.start(job["timeout_s"], cursor.interrupt)
+        self._stopwatch.start(job["timeout_s"], self._cursor.interrupt)
         try:
             with self._stopwatch.running():
-                found = plan.explain(cursor, job, self._sources)
+                found = plan.explain(self._cursor, job, self._sources)
         except Exception as error:
             self._fail(error)
         else:
             frames.send_json(self._sock, frames.END, found)
-        finally:
-            cursor.close()
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._cursor.close()
+        self._cursor = self._reading_cursor()
+
+    def _log(self, job: dict[str, Any], rows: int, duration_s: float) -> None:
+        found = {"format": job["format"], "rows": rows, "duration_s": round(duration_s, 4)}
+        if duration_s < self._room.slow_query_s:
+            log.info("query_done", extra=logs.facts(**found))
+        else:
+            # Equal queries have an equal fingerprint; their text is the caller's own.
+            told = hashlib.sha256(job["sql"].encode()).hexdigest()[:16]
+            log.warning("slow_query", extra=logs.facts(query=told, **found))
 
     def _fail(self, error: Exception) -> None:
         report = failures.report(error, timed_out=self._stopwatch.fired)
@@ -207,6 +233,5 @@ class Worker:
             "query_failed", extra=logs.facts(code=report["code"], error=type(error).__qualname__)
         )
         frames.send_json(self._sock, frames.FAILED, report)
-        if report["code"] in failures.FINAL:
-            # After an internal error the engine refuses everything; a new process is cheap.
-            os._exit(1)
+        # Whatever the error left behind in the engine goes with it; a new process is cheap.
+        os._exit(1)

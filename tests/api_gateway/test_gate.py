@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import duckdb
@@ -12,13 +13,12 @@ from hypothesis import strategies as st
 
 from api_gateway import gate
 from api_gateway.errors import GatewayError, StatementRefused
+from tests.api_gateway.hostile import attacks
 
 SERIALIZE = "SELECT json_serialize_sql(?::VARCHAR, skip_null := true, skip_empty := true)"
 DATA = Path(__file__).parents[1] / "data"
 SERVED = [json.loads(line)["sql"] for line in (DATA / "served_sql.jsonl").read_text().splitlines()]
-HOSTILE = [
-    json.loads(line)["sql"] for line in (DATA / "hostile_sql.jsonl").read_text().splitlines()
-]
+HOSTILE = [attack.sql for attack in attacks() if len(attack.sql) < 2000]
 engine = duckdb.connect()
 engine.execute("SET max_expression_depth = 250")
 
@@ -143,7 +143,7 @@ ORDER BY LIMIT GROUP EXPORT DATABASE LOAD CALL DROP ơ \x00
 WORDS = st.sampled_from(_PIECES.split())
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=int(os.environ.get("HANOIIC_FUZZ_STATEMENTS", "400")), deadline=None)
 @given(
     st.one_of(
         st.text(max_size=200),
