@@ -24,10 +24,12 @@ from api_gateway.errors import (
     RangeMissing,
     TooLarge,
 )
+from api_gateway.exporter import Exporter
+from api_gateway.exports import Exports
 from api_gateway.meter import Meter
 from api_gateway.portal import PortalActions
 from api_gateway.query import Gateway
-from api_gateway.routes import caller, downloads, files, index, receipts, rows, sql, tables
+from api_gateway.routes import caller, downloads, exports, files, index, receipts, rows, sql, tables
 from api_gateway.settings import BODY_BYTES, Settings
 from lake import logs
 from lake import settings as lake_settings
@@ -55,7 +57,7 @@ _HEADERS = {
 }
 _VALKEY_S = 1.0
 # Pages about data; those about the gateway itself are not counted.
-_COUNTED = frozenset({"downloads", "files", "receipts", "rows", "sql", "tables"})
+_COUNTED = frozenset({"downloads", "exports", "files", "receipts", "rows", "sql", "tables"})
 _HTTP_ERRORS: dict[int, type[GatewayError]] = {
     400: BadRequest,
     404: NotFound,
@@ -79,8 +81,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.strict_slashes = False
     gateway = _gateway(settings)
     app.extensions["hanoiic_gateway"] = gateway
+    exporter = Exporter(gateway, _exports(settings))
+    app.extensions["hanoiic_exporter"] = exporter
     atexit.register(gateway.close)
-    for room in (index, tables, sql, downloads, files, receipts, rows):
+    # The last registered is called first: what is unfinished is left, not failed.
+    atexit.register(exporter.close)
+    for room in (index, tables, sql, downloads, exports, files, receipts, rows):
         app.register_blueprint(room.pages)
     _carry_request_id(app)
     _count_requests(app, gateway)
@@ -109,6 +115,11 @@ def _gateway(settings: Settings) -> Gateway:
     # Whoever waits for a message, or for an answer to one, waits longer than a lookup may take.
     patient = redis.Redis.from_url(url, socket_connect_timeout=_VALKEY_S)
     return Gateway(settings, decisions, Meter(settings, actions, valkey), Queries(patient), actions)
+
+
+def _exports(settings: Settings) -> Exports:
+    secret = lake_settings.read_secret(settings.gateway_credential_file)
+    return Exports(settings.exports_dir, secret, settings.exports_mb * 1024 * 1024)
 
 
 def _carry_request_id(app: Flask) -> None:

@@ -119,6 +119,38 @@ class LinkInvalid(GatewayError):
     title = "The link is not valid"
 
 
+class ExportNotFound(GatewayError):
+    """The caller has no such export, or its day is over."""
+
+    code = "export_not_found"
+    status = HTTPStatus.NOT_FOUND
+    title = "No such export"
+
+
+class ExportNotReady(GatewayError):
+    """The export has no result, yet or at all. Fact: `state`."""
+
+    code = "export_not_ready"
+    status = HTTPStatus.CONFLICT
+    title = "The export has no result"
+
+
+class TooManyExports(GatewayError):
+    """The caller's exports that are unfinished, or kept, are too many. Fact: `limit`."""
+
+    code = "too_many_exports"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    title = "Too many exports"
+
+
+class ExportsFull(GatewayError):
+    """The disk's share for exports is used up."""
+
+    code = "exports_full"
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+    title = "There is no room for exports now"
+
+
 class NotSingular(GatewayError):
     """One object was asked for, and there is none, or more than one. Fact: `row_count`."""
 

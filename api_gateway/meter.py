@@ -157,6 +157,11 @@ class Metered:
         """The engine time that the terms allow, in seconds."""
         return self._limits.get("timeout_s", float("inf"))
 
+    @property
+    def row_count(self) -> int:
+        """The rows sent so far."""
+        return self._rows
+
     def rows(self, count: int) -> None:
         """So many more rows are about to be sent. Raises QuotaExceeded, AnswerTooLarge,
         DecisionUnavailable."""

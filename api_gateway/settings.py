@@ -48,6 +48,12 @@ class Settings:
         Path(tempfile.gettempdir()) / "hanoiic-events",
         doc="Folder of the events that wait to be told to the portal; better not a temporary one.",
     )
+    exports_dir: Path = setting(
+        Path(tempfile.gettempdir()) / "hanoiic-exports",
+        doc="Folder of the exports, shared by all gateway processes; better not a temporary one.",
+    )
+    exports_mb: int = setting(10_240, doc="Most disk of all exports together, in MiB.")
+    export_timeout_s: float = setting(900.0, doc="Most engine time of one export, in seconds.")
     receipt_key_file: Path | None = setting(
         None, doc="File of the private Ed25519 key (PEM) that signs receipts; without: no receipts."
     )

@@ -70,6 +70,10 @@ class Home:
         return self.root / "spill"
 
     @property
+    def exports(self) -> Path:
+        return self.root / "exports"
+
+    @property
     def events(self) -> Path:
         return self.root / "events"
 
@@ -119,7 +123,15 @@ class Home:
         """
         folders = (
             *(self.root, self.etc, self.secrets, self.valkey, self.storage, self.lake, self.raw),
-            *(self.spill, self.events, self.departments, self.audit, self.logs, self.run),
+            *(
+                self.spill,
+                self.events,
+                self.exports,
+                self.departments,
+                self.audit,
+                self.logs,
+                self.run,
+            ),
             self.supervisor_socket.parent,
         )
         try:

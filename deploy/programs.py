@@ -136,6 +136,7 @@ class Plan:
             "HANOIIC_GATEWAY_CREDENTIAL_FILE": str(self.home.secret_file("gateway_credential")),
             "HANOIIC_GATEWAY_SPILL_DIR": str(self.home.spill),
             "HANOIIC_GATEWAY_EVENTS_DIR": str(self.home.events),
+            "HANOIIC_EXPORTS_DIR": str(self.home.exports),
             "HANOIIC_LOG_LEVEL": self.settings.log_level,
         }
 

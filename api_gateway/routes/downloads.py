@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 
-from flask import Blueprint, Response, request, send_file
-from werkzeug.wsgi import wrap_file
+from flask import Blueprint, Response, request
 
 from api_gateway import asked
 from api_gateway.asked import Asked
@@ -20,6 +17,7 @@ from api_gateway.meter import Visit
 from api_gateway.query import Caller, whole
 from api_gateway.routes import caller, gateway
 from api_gateway.routes.answering import describe, streamed
+from api_gateway.routes.stored import SentFile, stored
 from api_gateway.shelf import Shelved
 
 pages = Blueprint("downloads", __name__)
@@ -46,51 +44,33 @@ def send(visit: Visit, wanted: Asked, who: Caller) -> Response:
     return response
 
 
-class _File(io.FileIO):
-    """A file that tells when the server has closed it: sent, or given up."""
-
-    ended: Callable[[], None] | None = None
-
-    def close(self) -> None:
-        super().close()
-        if ended := self.ended:
-            self.ended = None
-            ended()
-
-
 def _stored(visit: Visit, who: Caller, file_name: str) -> Response:
     """The file as it lies in the lake. Its ranges, and its repetitions of an hour, are one
     download: they are charged once."""
     (shelved,) = visit.shelved
     path = Path(shelved.source.files[0])
-    file, size = _File(path), path.stat().st_size
-    response = send_file(
-        file,
-        mimetype=FORMATS["parquet"].media_type,
-        as_attachment=True,
-        download_name=file_name,
-        conditional=False,
-        etag=_tag(shelved),
-        last_modified=shelved.version.published_at,
+    response, file = stored(
+        path,
+        media_type=FORMATS["parquet"].media_type,
+        name=file_name,
+        tag=_tag(shelved),
+        modified=shelved.version.published_at,
     )
-    response.content_length = size
-    response.make_conditional(request.environ, accept_ranges=True, complete_length=size)
-    _send_range_by_kernel(response, file)
     describe(response, visit.shelved)
     if request.method == "GET" and response.status_code < HTTPStatus.MULTIPLE_CHOICES:
-        receipt = _charge(visit, who, file, path, size)
+        receipt = _charge(visit, who, file, path)
         if receipt:
             response.headers["Hanoiic-Receipt"] = receipt
     return response
 
 
-def _charge(visit: Visit, who: Caller, file: _File, path: Path, size: int) -> str | None:
+def _charge(visit: Visit, who: Caller, file: SentFile, path: Path) -> str | None:
     """Count the download; its end comes with the file's. Returns the receipt's number."""
     parts = gateway()
     metered = parts.meter.begin(replace(visit, once=f"file of hour {int(time.time()) // 3600}"))
     try:
         metered.rows(visit.shelved[0].version.row_count)
-        metered.counted(size)
+        metered.counted(path.stat().st_size)
     except GatewayError as error:
         file.close()
         metered.fail(error)
@@ -106,15 +86,6 @@ def _charge(visit: Visit, who: Caller, file: _File, path: Path, size: int) -> st
 
     file.ended = ended
     return metered.receipt.jti if metered.receipt else None
-
-
-def _send_range_by_kernel(response: Response, file: _File) -> None:
-    """A part of a file as fast as a whole one. Gunicorn sends Content-Length bytes of a file from
-    where it stands; another server gets the range as it was wrapped."""
-    part = response.content_range
-    if response.status_code == HTTPStatus.PARTIAL_CONTENT and "gunicorn.socket" in request.environ:
-        file.seek(part.start or 0)
-        response.response = wrap_file(request.environ, file)
 
 
 def _tag(shelved: Shelved) -> str:

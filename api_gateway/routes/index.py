@@ -33,6 +33,7 @@ def index() -> dict[str, Any]:
             "sql": f"{base}/v1/sql?q={{sql}}&format={{format}}&as_of={{version or time}}",
             "sql_post": f"POST {base}/v1/sql "
             '{"sql": "…", "params": […], "format": "…", "as_of": …, "limit": …, "timeout_s": …}',
+            "exports": f'POST {base}/v1/exports {{"sql": "…", "format": "…"}}',
             "health": f"{base}/v1/health",
         },
         "formats": {each.name: each.media_type for each in FORMATS.values()},

@@ -1,0 +1,173 @@
+"""Exports: answers too big to wait for. One folder each, on disk, so that they outlive a gateway.
+
+    <folder>/<id>/export.json   what was asked, by whom, and how far it is
+    <folder>/<id>/lock          held while a gateway process writes the result
+    <folder>/<id>/cancelled     it is to stop
+    <folder>/<id>/result        the bytes; `result.part` until they are complete
+
+Any gateway process with the folder takes up what waits, and what a dead process left. The caller's
+token is kept encrypted: it is asked again when the export runs.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+from api_gateway.errors import ExportNotFound, ExportsFull, TooManyExports
+
+KEPT_S = 24 * 3600
+UNFINISHED = ("queued", "running")
+MOST_UNFINISHED = 3
+MOST_KEPT = 20
+
+
+@dataclass(frozen=True)
+class Export:
+    """One export. `state`: `queued → running → ready | failed`; times in seconds since 1970."""
+
+    id: str
+    owner: str
+    body: dict[str, Any]
+    tables: tuple[str, ...]
+    editions: dict[str, str | None]
+    file_name: str
+    reached_at: str
+    address: str | None
+    request_id: str | None
+    token: str | None = None
+    state: str = "queued"
+    created_at: float = field(default_factory=time.time)
+    not_before: float = 0.0
+    started_at: float | None = None
+    finished_at: float | None = None
+    attempts: int = 0
+    byte_count: int = 0
+    row_count: int = 0
+    receipt: str | None = None
+    attribution: str = ""
+    error: dict[str, Any] | None = None
+
+    @property
+    def expires_at(self) -> float | None:
+        return self.finished_at + KEPT_S if self.finished_at else None
+
+
+class Exports:
+    """The folder of exports. `secret` keeps the tokens in it; `most_bytes` is all it may hold."""
+
+    def __init__(self, folder: Path, secret: str, most_bytes: int) -> None:
+        self.folder, self.most_bytes = folder, most_bytes
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        key = hashlib.sha256(b"hanoiic exports\0" + secret.encode()).digest()
+        self._cipher = Fernet(base64.urlsafe_b64encode(key))
+
+    def add(self, token: str | None, **facts: Any) -> Export:
+        """A new export waits. Raises TooManyExports, ExportsFull."""
+        mine = [each for each in self.all() if each.owner == facts["owner"]]
+        unfinished = sum(each.state in UNFINISHED for each in mine)
+        if unfinished >= MOST_UNFINISHED or len(mine) >= MOST_KEPT:
+            raise TooManyExports(
+                f"{unfinished} exports of yours are unfinished, {len(mine)} kept",
+                headers={"Retry-After": "60"},
+                limit=MOST_UNFINISHED if unfinished >= MOST_UNFINISHED else MOST_KEPT,
+            )
+        if self.used_bytes() >= self.most_bytes:
+            raise ExportsFull(headers={"Retry-After": "3600"})
+        sealed = self._cipher.encrypt(token.encode()).decode() if token else None
+        export = Export(id=uuid.uuid4().hex, token=sealed, **facts)
+        self.path(export.id).mkdir(mode=0o700)
+        self.save(export)
+        return export
+
+    def token(self, export: Export) -> str | None:
+        """The caller's token."""
+        return self._cipher.decrypt(export.token.encode()).decode() if export.token else None
+
+    def of(self, export_id: str, owner: str) -> Export:
+        """A caller's export. Raises ExportNotFound."""
+        export = self._read(export_id) if export_id.isalnum() and export_id.isascii() else None
+        if export is None or export.owner != owner or self.is_cancelled(export_id):
+            raise ExportNotFound(f"no export {export_id[:64]} of yours")
+        return export
+
+    def all(self) -> list[Export]:
+        """Every export, the oldest first."""
+        found = (self._read(each.name) for each in self.folder.iterdir() if each.is_dir())
+        return sorted((each for each in found if each), key=lambda each: each.created_at)
+
+    def save(self, export: Export) -> None:
+        """Write it down, whole or not at all; one that was removed meanwhile stays so."""
+        path = self.path(export.id) / "export.json"
+        unfinished = path.with_suffix(".part")
+        with suppress(FileNotFoundError):
+            unfinished.write_text(json.dumps(asdict(export), ensure_ascii=False), "utf-8")
+            unfinished.replace(path)
+
+    def change(self, export: Export, **facts: Any) -> Export:
+        """`export` with other facts, written down."""
+        changed = replace(export, **facts)
+        self.save(changed)
+        return changed
+
+    def cancel(self, export: Export) -> None:
+        """Have it stop, and remove it if nobody is at it."""
+        with suppress(FileNotFoundError):
+            (self.path(export.id) / "cancelled").touch()
+        with self.held(export.id) as mine:
+            if mine:
+                self.remove(export.id)
+
+    def is_cancelled(self, export_id: str) -> bool:
+        return (self.path(export_id) / "cancelled").exists()
+
+    def remove(self, export_id: str) -> None:
+        shutil.rmtree(self.path(export_id), ignore_errors=True)
+
+    def used_bytes(self) -> int:
+        """What all results take."""
+        used = 0
+        for each in self.folder.glob("*/result*"):
+            with suppress(FileNotFoundError):
+                used += each.stat().st_size
+        return used
+
+    @contextmanager
+    def held(self, export_id: str) -> Iterator[bool]:
+        """Inside, no other process is at it, if True. A process that dies lets go."""
+        try:
+            descriptor = os.open(self.path(export_id) / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        except FileNotFoundError:
+            yield False
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+        finally:
+            os.close(descriptor)
+
+    def path(self, export_id: str) -> Path:
+        return self.folder / export_id
+
+    def _read(self, export_id: str) -> Export | None:
+        try:
+            said = json.loads((self.path(export_id) / "export.json").read_text("utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return Export(**{**said, "tables": tuple(said["tables"])})

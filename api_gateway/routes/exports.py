@@ -1,0 +1,165 @@
+"""`POST /v1/exports`: an answer made while nobody waits, kept for a day and fetched at leisure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from flask import Blueprint, Response, current_app, jsonify, request
+from werkzeug.exceptions import BadRequest as NotJson
+
+from api_gateway import asked, attribution
+from api_gateway.asked import AsOf
+from api_gateway.decisions import fingerprint
+from api_gateway.errors import AccessDenied, BadRequest, ExportNotReady
+from api_gateway.exporter import Exporter
+from api_gateway.exports import Export
+from api_gateway.formats import media_type
+from api_gateway.gate import Statement
+from api_gateway.meter import Visit
+from api_gateway.query import Caller
+from api_gateway.routes import caller, gateway, public_url
+from api_gateway.routes.answering import describe
+from api_gateway.routes.stored import stored
+from lake import logs
+
+pages = Blueprint("exports", __name__)
+
+
+@pages.post("/v1/exports")
+def add() -> tuple[Response, int]:
+    """Queue an export: the body of `POST /v1/sql`. What may not be read is refused at once."""
+    try:
+        body = request.get_json(force=True)
+    except (NotJson, RecursionError):
+        raise BadRequest("the body is not JSON") from None
+    parts, who = gateway(), caller()
+    wanted = asked.from_body(body, request.accept_mimetypes)
+    if wanted.dry_run:
+        raise BadRequest("a dry run needs no export: POST /v1/sql", parameter="dry_run")
+    visit = parts.visit("export", "query", parts.read(wanted.sql), wanted, who)
+    # What was asked is what will be read, however late.
+    versions = {each.table: each.version.number for each in visit.shelved}
+    export = _exporter().exports.add(
+        who.token,
+        owner=fingerprint(who.token),
+        body={**body, "format": wanted.format, "as_of": versions or None},
+        tables=visit.tables,
+        editions={each.table: each.decision.edition for each in visit.shelved},
+        file_name=f"export_{datetime.now(UTC):%Y%m%dT%H%M%SZ}.{wanted.format}",
+        reached_at=public_url(),
+        address=who.address,
+        request_id=logs.request_id(),
+        attribution=attribution.text(visit.shelved),
+    )
+    _exporter().wake()
+    response = jsonify(_shown(export))
+    response.headers["Location"] = _url(export)
+    response.headers["Retry-After"] = "2"
+    return response, 202
+
+
+@pages.get("/v1/exports")
+def listed() -> Response:
+    """The caller's exports, the newest first. Without a token: none, as they go by their ids."""
+    owner = fingerprint(caller().token)
+    mine = [each for each in _exporter().exports.all() if owner and each.owner == owner]
+    return _private({"exports": [_shown(each) for each in reversed(mine)]})
+
+
+@pages.get("/v1/exports/<export_id>")
+def shown(export_id: str) -> Response:
+    """How far an export is, and where its result lies."""
+    export = _of(export_id, caller())
+    response = _private(_shown(export))
+    if export.finished_at is None:
+        response.headers["Retry-After"] = "2"
+    return response
+
+
+@pages.delete("/v1/exports/<export_id>")
+def cancel(export_id: str) -> tuple[str, int]:
+    """Stop an export that is not finished, or delete the result of one that is."""
+    _exporter().cancel(_of(export_id, caller()))
+    return "", 204
+
+
+@pages.get("/v1/exports/<export_id>/<file_name>")
+def result(export_id: str, file_name: str) -> Response:
+    """The result, resumable. Whether the caller may read its tables is asked again."""
+    who = caller()
+    export = _of(export_id, who)
+    if export.state != "ready" or file_name != export.file_name:
+        raise ExportNotReady(f"the export is {export.state}", state=export.state)
+    visit = _permitted(export, who)
+    response, file = stored(
+        _exporter().exports.path(export_id) / "result",
+        media_type=media_type(export.body["format"]),
+        name=export.file_name,
+        tag=export.id,
+        modified=datetime.fromtimestamp(export.finished_at or 0, UTC),
+    )
+    describe(response, visit.shelved)
+    if export.receipt:
+        response.headers["Hanoiic-Receipt"] = export.receipt
+    running = gateway().running
+    flow = running.begin(visit, who.connection)
+    file.ended = lambda: running.end(flow)
+    return response
+
+
+def _permitted(export: Export, who: Caller) -> Visit:
+    """The visit of today. Raises AccessDenied, also when the caller's edition is another now."""
+    pinned = asked.Asked(
+        format=export.body["format"], as_of=AsOf(by_table=export.body["as_of"] or {})
+    )
+    statement = Statement(export.body["sql"], export.tables)
+    visit = gateway().visit("export", "query", statement, pinned, who)
+    for each in visit.shelved:
+        if each.decision.edition != export.editions[each.table]:
+            raise AccessDenied(table=each.table, reason="edition_changed")
+    return visit
+
+
+def _exporter() -> Exporter:
+    return cast(Exporter, current_app.extensions["hanoiic_exporter"])
+
+
+def _of(export_id: str, who: Caller) -> Export:
+    return _exporter().exports.of(export_id, fingerprint(who.token))
+
+
+def _url(export: Export) -> str:
+    return f"{public_url()}/v1/exports/{export.id}"
+
+
+def _shown(export: Export) -> dict[str, Any]:
+    ready = export.state == "ready"
+    return {
+        "id": export.id,
+        "state": export.state,
+        "url": _url(export),
+        "result_url": f"{_url(export)}/{export.file_name}" if ready else None,
+        "format": export.body["format"],
+        "versions": export.body["as_of"] or {},
+        "attribution": export.attribution,
+        "progress": {"rows": export.row_count, "bytes": export.byte_count},
+        "created_at": _instant(export.created_at),
+        "started_at": _instant(export.started_at),
+        "finished_at": _instant(export.finished_at),
+        "expires_at": _instant(export.expires_at),
+        "receipt": export.receipt,
+        "error": export.error,
+    }
+
+
+def _instant(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _private(content: dict[str, Any]) -> Response:
+    response = jsonify(content)
+    response.headers["Cache-Control"] = "private, no-store"
+    return response

@@ -1,0 +1,172 @@
+"""Exports: made while nobody waits, kept for a day, fetched by who may still read their tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from api_gateway.errors import ExportsFull, TooManyExports
+from api_gateway.exports import KEPT_S, MOST_UNFINISHED, Exports
+from tests.api_gateway import gateway as gateways
+from tests.api_gateway.portal import STARTUP, deny, permit
+from tests.servers import wait_for
+
+LONG = "SELECT sum(a.i * b.i) AS n FROM range(3000000) a(i), range(3000000) b(i)"
+
+
+def ask(gateway, sql: str, token: str | None = STARTUP, **more) -> dict:
+    answer = gateway.request("POST", "/v1/exports", token, json={"sql": sql, **more})
+    assert answer.status_code == 202, answer.text
+    assert answer.headers["Location"] == answer.json()["url"]
+    return answer.json()
+
+
+def state(gateway, export: dict, token: str | None = STARTUP) -> dict:
+    return gateway.get(f"/v1/exports/{export['id']}", token).json()
+
+
+def finished(gateway, export: dict, token: str | None = STARTUP) -> dict:
+    wait_for(lambda: state(gateway, export, token)["finished_at"], "the export")
+    return state(gateway, export, token)
+
+
+def fetch(gateway, export: dict, token: str | None = STARTUP, **headers) -> requests.Response:
+    return gateway.get(export["result_url"].removeprefix(gateway.url), token, headers=headers)
+
+
+@pytest.fixture(autouse=True)
+def tidy(gateway):
+    yield
+    for each in gateway.get("/v1/exports", STARTUP).json()["exports"]:
+        gateway.request("DELETE", f"/v1/exports/{each['id']}", STARTUP)
+
+
+def test_an_export_is_made_and_fetched_in_parts(gateway):
+    export = finished(gateway, ask(gateway, "SELECT * FROM secret", format="csv"))
+    assert (export["state"], export["error"]) == ("ready", None)
+    assert export["versions"] == {"secret": 1}
+    assert export["progress"]["rows"] == 1
+    whole = fetch(gateway, export)
+    assert "SECRET-VALUE-7411" in whole.text
+    assert len(whole.content) == export["progress"]["bytes"]
+    assert whole.headers["Hanoiic-Table-Versions"] == "secret=1"
+    part = fetch(gateway, export, Range="bytes=3-", **{"If-Range": whole.headers["ETag"]})
+    assert (part.status_code, part.content) == (206, whole.content[3:])
+    listed = gateway.get("/v1/exports", STARTUP).json()["exports"]
+    assert [each["id"] for each in listed] == [export["id"]]
+    assert gateway.get("/v1/exports").json()["exports"] == []
+
+
+def test_a_right_that_ended_ends_the_download(gateway, portal):
+    export = finished(gateway, ask(gateway, "SELECT * FROM secret"))
+    assert fetch(gateway, export, None).status_code == 404
+    portal.tables[STARTUP]["secret"] = deny("agreement_revoked")
+    portal.change()
+    refused = fetch(gateway, export)
+    assert (refused.status_code, refused.json()["reason"]) == (403, "agreement_revoked")
+    portal.tables[STARTUP]["secret"] = permit("click") | {"edition": "e1"}
+    portal.change()
+    assert fetch(gateway, export).status_code in (403, 503)
+
+
+def test_what_may_not_be_read_or_is_wrong_is_refused_at_once(gateway):
+    def status(body, token=None):
+        return gateway.request("POST", "/v1/exports", token, json=body).status_code
+
+    assert status({"sql": "SELECT * FROM secret"}) == 403
+    assert status({"sql": "SELEC"}) == 400
+    assert status({"sql": "SELECT 1", "dry_run": True}) == 400
+    assert gateway.get("/v1/exports/0").json()["code"] == "export_not_found"
+
+
+def test_an_error_of_the_query_is_told(gateway):
+    export = finished(gateway, ask(gateway, "SELECT x FROM wards"))
+    assert (export["state"], export["error"]["code"]) == ("failed", "query_invalid")
+    answer = gateway.get(f"/v1/exports/{export['id']}/x", STARTUP)
+    assert (answer.status_code, answer.json()["code"]) == (409, "export_not_ready")
+
+
+def test_an_open_export_needs_no_token(gateway):
+    export = finished(gateway, ask(gateway, "FROM bus_stops", None, format="xlsx"), None)
+    assert fetch(gateway, export, None).content[:2] == b"PK"
+    assert gateway.request("DELETE", f"/v1/exports/{export['id']}", None).status_code == 204
+    assert gateway.get(f"/v1/exports/{export['id']}").status_code == 404
+
+
+def test_a_running_export_stops_at_its_cancellation(gateway, folder):
+    export = ask(gateway, LONG)
+    wait_for(lambda: state(gateway, export)["state"] == "running", "its start")
+    path = f"/v1/exports/{export['id']}"
+    assert gateway.request("DELETE", path, None).status_code == 404
+    assert gateway.request("DELETE", path, STARTUP).status_code == 204
+    assert gateway.get(path, STARTUP).status_code == 404
+    wait_for(lambda: not (folder / "exports" / export["id"]).exists(), "its folder to go", 5)
+
+
+def test_an_export_outlives_its_gateway(folder, settings, portal, gateway):
+    mine = settings | {"EXPORTS_DIR": str(folder / "exports-restart")}
+    slow = "SELECT sum(a.i + b.i) AS n FROM range(20000) a(i), range(20000) b(i)"
+    with gateways.running(folder, mine) as first:
+        export = ask(first, slow)
+        wait_for(lambda: state(first, export)["state"] == "running", "its start")
+        for process in (first.master, first.web):
+            os.kill(process, signal.SIGKILL)
+    written = json.loads((folder / "exports-restart" / export["id"] / "export.json").read_text())
+    assert STARTUP not in json.dumps(written)
+    with gateways.running(folder, mine) as second:
+        found = finished(second, export)
+        assert found["state"] == "ready", found
+        url = f"/v1/exports/{found['id']}/{found['result_url'].rpartition('/')[2]}"
+        assert second.get(url, STARTUP).json()["row_count"] == 1
+
+
+@pytest.fixture
+def exports(tmp_path: Path) -> Exports:
+    return Exports(tmp_path / "exports", "secret", 1000)
+
+
+def added(exports: Exports, **more):
+    facts = {
+        "owner": "a", "body": {}, "tables": (), "editions": {}, "file_name": "x.json",
+        "reached_at": "", "address": None, "request_id": None,
+    }  # fmt: skip
+    return exports.add("hic_token", **{**facts, **more})
+
+
+def test_bounds_of_a_caller_and_of_the_disk(exports):
+    for _ in range(MOST_UNFINISHED):
+        export = added(exports)
+    with pytest.raises(TooManyExports):
+        added(exports)
+    assert added(exports, owner="b").owner == "b"
+    (exports.path(export.id) / "result").write_bytes(b"x" * 1000)
+    with pytest.raises(ExportsFull):
+        added(exports, owner="c")
+    assert exports.token(export) == "hic_token"
+    assert "hic_token" not in (exports.path(export.id) / "export.json").read_text()
+
+
+def test_one_process_at_a_time_has_an_export(exports):
+    export = added(exports)
+    with exports.held(export.id) as mine, exports.held(export.id) as other:
+        assert (mine, other) == (True, False)
+        exports.cancel(export)
+        assert exports.is_cancelled(export.id)
+    exports.cancel(export)
+    assert not exports.path(export.id).exists()
+    assert export not in exports.all()
+
+
+def test_results_go_after_a_day(gateway, folder):
+    export = finished(gateway, ask(gateway, "SELECT 1 AS x"))
+    file = folder / "exports" / export["id"] / "export.json"
+    said = json.loads(file.read_text())
+    said["finished_at"] = time.time() - KEPT_S - 1
+    file.write_text(json.dumps(said))
+    wait_for(lambda: not file.exists(), "the result to go", 5)
