@@ -111,7 +111,7 @@ def test_a_running_export_stops_at_its_cancellation(gateway, folder):
 
 def test_an_export_outlives_its_gateway(folder, settings, portal, gateway):
     mine = settings | {"EXPORTS_DIR": str(folder / "exports-restart")}
-    slow = "SELECT sum(a.i + b.i) AS n FROM range(20000) a(i), range(20000) b(i)"
+    slow = "SELECT sum(a.i + b.i) AS n FROM range(10000) a(i), range(10000) b(i)"
     with gateways.running(folder, mine) as first:
         export = ask(first, slow)
         wait_for(lambda: state(first, export)["state"] == "running", "its start")
