@@ -13,7 +13,9 @@ from urllib.parse import quote
 import pytest
 from werkzeug import Request, Response
 
+from harvesters import credentials
 from harvesters.connectors import pxweb_cells
+from harvesters.credentials import Credential
 from tests.harvesters.conftest import rows, types
 
 PX = """CHARSET="ANSI";
@@ -376,6 +378,31 @@ def test_questions_are_asked_as_often_as_the_server_allows(got, office):
     assert got(TABLE).error is None
     # The folder, the variables, the first cell, and three parts.
     assert time.monotonic() - begun > 0.5
+
+
+def test_questions_are_asked_again_when_the_server_wants_a_rest(got, office, lake):
+    cells, busy = office._cells, [Response("{}", status=429, headers={"Retry-After": "1"})]
+    office._cells = lambda question: busy.pop() if busy else cells(question)
+    begun = time.monotonic()
+    assert got(TABLE).error is None
+    assert time.monotonic() - begun > 1
+    assert len(rows(lake, lake.tables()[0])) == 30
+
+
+def test_the_secret_goes_with_every_question(portal, run, office, monkeypatch):
+    secret = Credential("bearer", "localhost", "k-7")
+    monkeypatch.setattr(credentials, "read", lambda source, portal: secret)
+    url = office.url + quote(TABLE)
+    assert run(portal.add_source(name="tk", kind="pxweb", url=url)).error is None
+    assert {request.method for request in office.asked} == {"GET", "POST"}
+    assert {request.headers["Authorization"] for request in office.asked} == {"Bearer k-7"}
+
+
+def test_a_question_is_not_led_into_the_private_network(got, office, lake):
+    away = Response("", status=307, headers={"Location": "http://127.0.0.2:9/api"})
+    office._cells = lambda question: away
+    assert got(TABLE).code == "address_forbidden"
+    assert not lake.tables()
 
 
 def test_a_server_that_does_not_say_its_limits_gets_the_usual_ones(got, office, monkeypatch):

@@ -103,6 +103,9 @@ class Site:
             found = [each for each in found if each[":updated_at"] >= since[1]]
         if least := re.search(r"so >= (\d+)", where):
             found = [each for each in found if int(each["so"]) >= int(least[1])]
+        if "$select" not in args:
+            # As whoever looks at the address gets it: without the site's own fields.
+            return [{key: each[key] for key in each if key[0] != ":"} for each in found[:1_000]]
         if args["$select"] == "count(*) as n":
             return [{"n": str(len(found))}]
         assert (args["$select"], args["$order"]) == (":id,:updated_at,*", ":id")
