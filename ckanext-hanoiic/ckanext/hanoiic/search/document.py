@@ -16,15 +16,14 @@ from dateutil.parser import isoparse
 from . import dates, vietnamese
 from .errors import DocumentRefused
 from .layout import COUNTED, HEADLINE, SORTED, value_id
-from .lexemes import PAIRED, lexeme, pair, quoted
+from .lexemes import LAST_PLACE, PAIRED, lexeme, pair, quoted
 from .solr_schema import INFIX, Field, SolrSchema
 from .sorting import sort_field
 
 log = logging.getLogger(__name__)
 
 GAP_BETWEEN_VALUES = 100  # Solr's positionIncrementGap: no phrase spans two values
-LAST_PLACE = 16_383  # PostgreSQL's last position in a tsvector
-MOST_PLACES = 255  # … and its most positions of one lexeme
+MOST_PLACES = 255  # PostgreSQL's most positions of one lexeme
 MOST_LEXEME_BYTES = 900_000  # a tsvector holds 1 MB
 LONGEST_SORT_KEY = 200  # characters
 MOST_HEADLINE_BYTES = 3000

@@ -14,19 +14,33 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import math
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import pairwise, product
 
 from . import vietnamese
 from .errors import QueryTooComplex
 from .solr_schema import Field
-from .sql import Match, Words, any_of
+from .sql import Match, Sql, Words, all_of, any_of
 
 LONGEST_LEXEME = 1500  # bytes of PostgreSQL's 2046; longer values are hashed
 LONGEST_NAME = 200
-MOST_SLOP_WAYS = 200
+MOST_SLOP_WAYS = 200  # that a sloppy phrase is spelled out in; more are compared row by row
 LONGEST_PHRASE = 256  # words
+LAST_PLACE = 16_383  # PostgreSQL's last position in a tsvector
 PAIRED = "text"  # CKAN's catch-all field
+
+# Whether each word (its place, itself, its lexemes) stands somewhere such that all are moved by
+# nearly as much from where the phrase has them; a word that the phrase has twice must stand twice.
+MOVED_NEARLY_ALIKE = (
+    "EXISTS (WITH spot AS (SELECT w.place, w.word, p, p - w.place AS moved FROM unnest(e.lexemes) t"
+    " JOIN unnest(%s::int[], %s::text[], %s::text[]) w(place, word, lexeme) USING (lexeme),"
+    " unnest(t.positions) p)"
+    " SELECT FROM (SELECT a.moved, count(DISTINCT b.place) AS asked, count(DISTINCT b.p) AS found"
+    " FROM spot a JOIN spot b ON b.moved BETWEEN a.moved AND a.moved + %s"
+    " GROUP BY a.moved, b.word) c GROUP BY moved HAVING sum(least(asked, found)) >= %s)"
+)
+
+Forms = tuple[str, ...]  # the lexemes of one word, any of which will do
 
 
 def lexeme(field: str, mark: str, value: str = "") -> str:
@@ -65,10 +79,10 @@ def spoken(
     by their pairs alone, where the field has pairs.
     """
     chunks = list(vietnamese.chunks(text))
-    words = [_word(field, word, exactly) for chunk in chunks for word in chunk.words]
+    words = [_forms(field, word, exactly) for chunk in chunks for word in chunk.words]
     if not words:
         return False
-    phrase: Words = _phrase(words, slop)
+    phrase = _phrase(words, slop)
     if field.name == PAIRED and len(words) > 1 and slop == 0 and not exactly:
         folded = [word.folded for chunk in chunks for word in chunk.words]
         phrase = _paired(folded, None if roughly or len(words) == 2 else phrase)
@@ -77,59 +91,69 @@ def spoken(
     return phrase
 
 
-def _word(field: Field, word: vietnamese.Word, exactly: bool) -> str:
+def _forms(field: Field, word: vietnamese.Word, exactly: bool) -> Forms:
     if exactly and word.has_diacritics:
-        return quoted(lexeme(field.name, "!", word.spelling))
-    forms = {quoted(lexeme(field.name, ":", word.folded)): None}
+        return (lexeme(field.name, "!", word.spelling),)
+    forms = {lexeme(field.name, ":", word.folded): None}
     if field.kind == "stemmed" and not exactly:
         stem = vietnamese.stem(word.folded)
-        forms[quoted(lexeme(field.name, ":", stem))] = None
-        forms[quoted(lexeme(field.name, "~", stem))] = None
-    return next(iter(forms)) if len(forms) == 1 else f"({' | '.join(forms)})"
+        forms |= {lexeme(field.name, mark, stem): None for mark in ":~"}
+    return tuple(forms)
 
 
-def _phrase(words: list[str], slop: int) -> Words:
-    if len(words) == 1:
-        return Words(words[0])
-    if len(words) > LONGEST_PHRASE:
+def _any_of(ways: Sequence[str]) -> str:
+    return ways[0] if len(ways) == 1 else f"({' | '.join(ways)})"
+
+
+def _phrase(words: Sequence[Forms], slop: int) -> Match:
+    """The words in this order; ``slop``: how much further one may be moved than another.
+
+    So two words may change places for a slop of 2, as in Lucene's ``SloppyPhraseMatcher``.
+    """
+    written = [_any_of([quoted(form) for form in forms]) for forms in words]
+    if len(words) == 1 or slop == 0:
+        return Words(_in_a_row(list(enumerate(written))))
+    slop = min(slop, LAST_PLACE)
+    if (slop + 1) ** len(words) - slop ** len(words) <= MOST_SLOP_WAYS:
+        return Words(_any_of(_ways(written, slop)))
+    spots = [(place, forms[0], form) for place, forms in enumerate(words) for form in forms]
+    compared = Sql(MOVED_NEARLY_ALIKE, (*map(list, zip(*spots, strict=True)), slop, len(words)))
+    return all_of([*map(Words, written), compared])
+
+
+def _ways(written: Sequence[str], slop: int) -> list[str]:
+    """Every way to move the words, at least one of them by nothing and none by more than slop."""
+    ways = []
+    for moves in product(range(slop + 1), repeat=len(written)):
+        places = {place + move: written[place] for place, move in enumerate(moves)}
+        if min(moves) == 0 and len(places) == len(written):
+            ways.append(_in_a_row(sorted(places.items())))
+    return ways
+
+
+def _in_a_row(placed: Sequence[tuple[int, str]]) -> str:
+    """Words at their distances, by rising place."""
+    if len(placed) > LONGEST_PHRASE:
         raise QueryTooComplex(f"a phrase of more than {LONGEST_PHRASE} words")
-    ways = math.comb(slop + len(words) - 1, slop)
-    if ways > MOST_SLOP_WAYS:
-        raise QueryTooComplex(f"a slop of {slop} for {len(words)} words")
-    return Words(_any_written([_spaced(words, extra) for extra in _extras(len(words) - 1, slop)]))
+    written = placed[0][1]
+    for (before, _), (at, word) in pairwise(placed):
+        written += f" <{at - before}> {word}"
+    return written if len(placed) == 1 else f"({written})"
 
 
-def _paired(folded: list[str], phrase: Words | None) -> Words:
+def _paired(folded: list[str], phrase: Match | None) -> Words:
     """A phrase by its pairs, which the index answers without reading any row.
 
     Three pairs may stand in three places of a text, so ``phrase`` compares them for those rows.
     """
     stems = [vietnamese.stem(word) for word in folded]
     parts = [quoted(pair(one, two)) for one, two in pairwise(stems)]
-    parts += [phrase.tsquery] if phrase else []
+    parts += [phrase.tsquery] if isinstance(phrase, Words) else []
     return Words(parts[0] if len(parts) == 1 else f"({' & '.join(parts)})")
-
-
-def _extras(gaps: int, slop: int) -> list[tuple[int, ...]]:
-    """All ways to share at most ``slop`` extra places among the gaps."""
-    if gaps == 0 or slop == 0:
-        return [(0,) * gaps]
-    return [(extra, *rest) for extra in range(slop + 1) for rest in _extras(gaps - 1, slop - extra)]
-
-
-def _spaced(words: list[str], extra: tuple[int, ...]) -> str:
-    written = words[0]
-    for word, places in zip(words[1:], extra, strict=True):
-        written += f" <{places + 1}> {word}"
-    return f"({written})"
-
-
-def _any_written(ways: list[str]) -> str:
-    return ways[0] if len(ways) == 1 else f"({' | '.join(ways)})"
 
 
 def begins(field: Field, prefix: str) -> Match:
     words = [quoted(lexeme(field.name, ":", word.folded)) for word in vietnamese.words(prefix)]
     if not words:
         return False
-    return _phrase([*words[:-1], f"{words[-1]}:*"], 0)
+    return Words(_in_a_row(list(enumerate([*words[:-1], f"{words[-1]}:*"]))))

@@ -35,6 +35,7 @@ from .tree import (
 LONGEST_QUERY = 16_384  # characters
 MOST_EDITS = 2  # Lucene's own limit
 
+_ESCAPE = r"\\u[0-9a-fA-F]{4}|\\."
 _MAGIC = frozenset({"_query_", "_val_"})
 
 
@@ -166,10 +167,12 @@ def _leaf(item: parsed.Item, field: str) -> Node:
     if isinstance(item, parsed.Phrase):
         return Phrase(field, _unescape(item.value[1:-1]))
     if isinstance(item, parsed.Proximity):
-        return Phrase(field, _unescape(item.term.value[1:-1]), item.degree)
+        slop = 0 if item._implicit_degree else item.degree
+        return Phrase(field, _unescape(item.term.value[1:-1]), slop)
     if isinstance(item, parsed.Fuzzy):
         text = _unescape(item.term.value)
-        return Fuzzy(field, text, _edits(float(item.degree), len(text)))
+        degree = float(MOST_EDITS) if item._implicit_degree else float(item.degree)
+        return Fuzzy(field, text, _edits(degree, len(text)))
     if isinstance(item, parsed.Regex):
         return Regex(field, item.value[1:-1])
     if isinstance(item, parsed.Range):
@@ -182,7 +185,7 @@ def word(raw: str, field: str) -> Node:
     if raw == "*":
         return Exists(field)
     parts: list[str | Wild] = []
-    for part in re.split(r"(\\.|[*?])", raw):
+    for part in re.split(rf"({_ESCAPE}|[*?])", raw, flags=re.DOTALL):
         if part in ("*", "?"):
             parts.append(Wild(part))
         elif parts and isinstance(parts[-1], str):
@@ -196,7 +199,9 @@ def word(raw: str, field: str) -> Node:
 
 def _edits(degree: float, length: int) -> int:
     """Lucene's edits: a whole number is edits, a fraction is the similarity of older releases."""
-    if degree >= 1:
+    if degree > 1 and not degree.is_integer():
+        raise SyntaxRefused(f"~{degree}: edits are a whole number")
+    if degree >= 1 or degree == 0:
         return min(int(degree), MOST_EDITS)
     return min(int((1 - degree) * length), MOST_EDITS)
 
@@ -217,4 +222,10 @@ def _bound(item: parsed.Item) -> str | None:
 
 
 def _unescape(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+    return re.sub(_ESCAPE, _letter, text, flags=re.DOTALL)
+
+
+def _letter(escape: re.Match[str]) -> str:
+    """``\\*`` → ``*``, ``\\u0111`` → ``đ``."""
+    written = escape.group()
+    return chr(int(written[2:], 16)) if len(written) > 2 else written[1:]

@@ -1,5 +1,6 @@
-"""What Lucene accepts and ``luqum`` reads in another way, rewritten: ``&&``, ``||``, ``!``, a quote
-or slash within a word. Also the first look at a query's size, before anything is parsed."""
+"""What Lucene accepts and ``luqum`` reads in another way, rewritten: ``&&``, ``||``, ``!``, a sign
+that stands alone, a quote or slash within a word, Solr's comments and ``filter(…)``. Also the first
+look at a query's size, before anything is parsed."""
 
 from __future__ import annotations
 
@@ -10,24 +11,32 @@ from .errors import QueryTooComplex, SyntaxRefused
 MOST_CLAUSES = 1024  # Lucene's own limit
 DEEPEST_NESTING = 64
 
+# `a && b` is an operator, `&&b` a word; a sign before a space is a word too, of no letters.
+_ENDED = r'(?=[ \t\r\n\u3000()\[\]{}:^"~!/]|\Z)'
+_SPACE = r"(?=[ \t\r\n\u3000])"
 # Ranges and regular expressions have an end, so that a text of open brackets is read in one go.
 _PIECE = re.compile(
-    r"""(?P<escaped>\\.)
+    rf"""(?P<escaped>\\.)
     |   (?P<phrase>"(?:\\.|[^"\\])*")
-    |   (?P<range>[\[{](?:\\.|"(?:\\.|[^"\\])*"|[^\]}\\"]){0,400}[\]}])
-    |   (?P<and>&&)
-    |   (?P<or>\|\|)
+    |   (?P<range>[\[{{](?:\\.|"(?:\\.|[^"\\])*"|[^\]}}\\"]){{0,400}}[\]}}])
+    |   (?P<and>&&{_ENDED})
+    |   (?P<or>\|\|{_ENDED})
+    |   (?P<alone>[+\-!]{_SPACE})
     |   (?P<not>!)
-    |   (?P<regex>/(?:\\.|[^/\\]){0,400}/)
+    |   (?P<comment>/\*.{{0,400}}?\*/)
+    |   (?P<regex>/(?:\\.|[^/\\]){{0,400}}/)
     |   (?P<slash>/)
     |   (?P<boost>\^)
     |   (?P<plain>['<>=])
+    |   (?P<filter>filter(?=\())
     |   (?P<open>\()
     |   (?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
 _TERM_ENDERS = frozenset(' \t\r\n\u3000([{:+-!"^')
 _DIGITS = frozenset("0123456789")
+# What is no more than letters within a word.
+_ONLY_AT_START = frozenset({"and", "or", "alone", "comment", "regex", "filter"})
 # What can't be read, with the reason.
 _MISTAKES = {
     "\\": "a backslash at the end",
@@ -46,10 +55,12 @@ def rewritten(query: str) -> str:
         piece = _PIECE.match(query, place)
         kind, text = piece.lastgroup, piece.group()
         starts = not within_word
-        if kind == "regex" and not starts:
-            kind, text = "other", "/"
+        if kind in _ONLY_AT_START and not starts and text[0] != "!":
+            kind, text = "other", text[0]
         place += len(text)
-        within_word = kind == "escaped" or (kind != "regex" and text[-1] not in _TERM_ENDERS)
+        within_word = kind in ("escaped", "alone") or (
+            kind not in ("regex", "comment", "filter") and text[-1] not in _TERM_ENDERS
+        )
         clauses += kind in ("phrase", "regex") or (starts and kind in ("other", "escaped"))
         depth += {"(": 1, ")": -1}.get(text, 0)
         if depth > DEEPEST_NESTING:
@@ -69,6 +80,10 @@ def rewritten(query: str) -> str:
 def _written(kind: str | None, text: str, starts: bool) -> str:
     if kind in ("and", "or", "not"):
         return f" {kind.upper()} "
+    if kind in ("comment", "filter"):
+        return " "
+    if kind == "alone":
+        return f" \\{text}"
     if kind in ("phrase", "regex") and not starts:
         return f" {text}"
     if kind == "plain" and starts:

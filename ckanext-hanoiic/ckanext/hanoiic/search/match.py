@@ -100,11 +100,29 @@ class Matcher:
         return found
 
     def _bool(self, node: Bool) -> Match:
-        required = [self.match(child) for child in node.must]
-        excluded = [none_of(self.match(child)) for child in node.must_not]
-        least = node.required_should
-        optional = [self.match(child) for child in node.should] if least else []
+        must, should, must_not = (
+            [child for child in children if not self._says_nothing(child)]
+            for children in (node.must, node.should, node.must_not)
+        )
+        if not (must or should or must_not):
+            return False
+        required = [self.match(child) for child in must]
+        excluded = [none_of(self.match(child)) for child in must_not]
+        least = min(node.required_should, len(should)) if must else node.required_should
+        optional = [self.match(child) for child in should] if least else []
         return all_of([*required, at_least(least, optional), *excluded])
+
+    def _says_nothing(self, node: Node) -> bool:
+        """Whether a clause has no word that its field could hold (``title:-``): Lucene drops it."""
+        match node:
+            case Boost(inner, _):
+                return self._says_nothing(inner)
+            case Term(field, text) | Phrase(field, text):
+                return self.field(field).is_words and not _has_words(text)
+            case Bool():
+                children = (*node.must, *node.should, *node.must_not)
+                return all(self._says_nothing(child) for child in children)
+        return isinstance(node, Nothing)
 
     def _widest(self, nodes: tuple[Node, ...]) -> list[Node]:
         """The nodes without those that find nothing but what another finds too.
