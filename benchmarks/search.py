@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 # First, as CKAN puts its own folder, with a package `tests`, before all others on the path.
 from tests.search import judged  # noqa: E402
 from tests.servers import postgres, temporary_home  # noqa: E402
-from ckanext.hanoiic.search import synonyms  # noqa: E402
+from ckanext.hanoiic.search import completion, synonyms  # noqa: E402
 from ckanext.hanoiic.search.index import SearchIndex  # noqa: E402
 from ckanext.hanoiic.search.questions import SOME_WORDS  # noqa: E402
 from ckanext.hanoiic.search.store import Store  # noqa: E402
@@ -55,6 +55,11 @@ BOX = {
     "sort": "score desc, metadata_modified desc",
     "fl": "id validated_data_dict",
     "fq": VISIBLE,
+}
+# As `hanoiic_search_suggest` asks while a reader types.
+SUGGESTED = {
+    "fl": "name title organization extras_title_en",
+    "sort": "score desc, title_string asc",
 }
 BATCH = 200
 
@@ -105,6 +110,11 @@ def asked() -> dict[str, Callable[[int], tuple[str, dict[str, Any]]]]:
         q = f'name_ngram:"{typed}" OR title_ngram:"{typed}" OR name:"{typed}" OR title:"{typed}"'
         return q, {"df": "text", "fl": "name,title", "rows": 10, "fq": VISIBLE}
 
+    def suggested(n: int) -> tuple[str, dict[str, Any]]:
+        typed = completion.words(texts[n % len(texts)][: 3 + n % 12])
+        q = completion.titles_query(typed, synonyms.current())
+        return q, {"df": "text", "q.op": "AND", "rows": 15, "fq": VISIBLE, **SUGGESTED}
+
     def filtered(n: int) -> tuple[str, dict[str, Any]]:
         narrow = [*VISIBLE, f'+organization:"so-{n % 25}"', f'+groups:"topic-{n % 8}"']
         return "*:*", {**page, "fq": narrow, "sort": "metadata_modified desc"}
@@ -124,7 +134,8 @@ def asked() -> dict[str, Callable[[int], tuple[str, dict[str, Any]]]]:
         ),
         "query, no facets": lambda n: (texts[n % len(texts)], BOX),
         "filters + facets": filtered,
-        "autocomplete": autocomplete,
+        "suggestions": suggested,
+        "package_autocomplete": autocomplete,
     }
 
 
@@ -136,7 +147,8 @@ BARS = {
     "six words + facets": (40, 120),
     "some words + facets": (40, 120),
     "filters + facets": (10, None),
-    "autocomplete": (10, None),
+    "suggestions": (10, None),
+    "package_autocomplete": (10, None),
 }
 BAR_OF_INDEXING = 100  # datasets a second
 

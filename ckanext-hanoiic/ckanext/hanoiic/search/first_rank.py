@@ -15,10 +15,21 @@ from itertools import islice
 
 from .layout import HEADLINE
 from .rank import NEAR, QUALIFIER, Ranker, _heaviest
+from .solr_schema import Field, SolrSchema
 from .sql import Match, Sql, Words, all_of, loosely
-from .tree import Best, Bool, Boost, Node, Phrase, Qualifier, Scored
+from .tree import Best, Bool, Boost, Node, Phrase, Qualifier, Scored, leaves
 
 MOST_SETS = 12  # a query of many words has many neighbours; the first ones decide
+
+
+def lies_in_the_row(node: Node, schema: SolrSchema) -> bool:
+    """Whether a query asks of nothing but what lies in the row: then one ranking is enough."""
+    fields = (schema.field(getattr(leaf, "field", "")) for leaf in leaves(node))
+    return all(field is not None and _lies_in_the_row(field) for field in fields)
+
+
+def _lies_in_the_row(field: Field) -> bool:
+    return field.name in HEADLINE or field.kind == "infix"
 
 
 class FirstRanker(Ranker):
@@ -28,7 +39,7 @@ class FirstRanker(Ranker):
         if _is_other_name(node):
             return []  # a set of rows, below
         field = self.matcher.schema.field(getattr(node, "field", ""))
-        if field is None or not (field.name in HEADLINE or field.kind == "infix"):
+        if field is None or not _lies_in_the_row(field):
             return []
         tries = super()._tries(node)
         return [

@@ -69,15 +69,20 @@ class SearchIndex:
     def _documents(
         self, connection: sa.Connection, request: Request, page: list[list[Any]]
     ) -> list[dict[str, Any]]:
+        stored = "stored"
+        if request.named:
+            pairs = ", ".join(["%s::text, stored -> %s::text"] * len(request.named))
+            stored = f"jsonb_strip_nulls(jsonb_build_object({pairs}))"
         columns = [name if request.wants(name) else "NULL" for name in LARGE_FIELDS]
         found = connection.exec_driver_sql(
-            f"SELECT number, stored, {', '.join(columns)} FROM hanoiic_search.body"  # noqa: S608
+            f"SELECT number, {stored}, {', '.join(columns)} FROM hanoiic_search.body"  # noqa: S608
             " WHERE number = ANY(%s)",
-            ([number for number, _ in page],),
+            (*(n for n in request.named for _ in "kv"), [number for number, _ in page]),
         )
         bodies = {}
-        for number, stored, *large in found:
-            document = {name: value for name, value in stored.items() if request.wants(name)}
+        for number, document, *large in found:
+            if not request.named:
+                document = {name: v for name, v in document.items() if request.wants(name)}
             document |= {k: v for k, v in zip(LARGE_FIELDS, large, strict=True) if v is not None}
             bodies[number] = document
         if SCORE in request.fields:

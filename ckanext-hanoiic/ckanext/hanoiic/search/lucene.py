@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ from .tree import (
 )
 
 LONGEST_QUERY = 16_384  # characters
+LONGEST_REMEMBERED = 200  # characters: every search has CKAN's own filters
 MOST_EDITS = 2  # Lucene's own limit
 
 _ESCAPE = r"\\u[0-9a-fA-F]{4}|\\."
@@ -50,6 +52,12 @@ class Reading:
 
 def parse(query: str, reading: Reading) -> Node:
     """The tree of ``query``; raises SyntaxRefused, FeatureUnsupported or QueryTooComplex."""
+    if len(query) <= LONGEST_REMEMBERED and reading.bare is None:
+        return _remembered(query, reading)
+    return _parsed(query, reading)
+
+
+def _parsed(query: str, reading: Reading) -> Node:
     if len(query) > LONGEST_QUERY:
         raise QueryTooComplex(f"more than {LONGEST_QUERY} characters")
     text = rewritten(query)
@@ -62,6 +70,9 @@ def parse(query: str, reading: Reading) -> Node:
     except RecursionError:
         raise QueryTooComplex("nested too deeply") from None
     return _Reader(reading).node(found, reading.default_field)
+
+
+_remembered = functools.lru_cache(maxsize=1024)(_parsed)
 
 
 class _Reader:

@@ -12,9 +12,12 @@ from .errors import FeatureUnsupported, ValueRefused
 from .facets import whole
 from .parsers import REFUSED, parse, texts_of
 from .tree import Bool, Node
+from .vietnamese import storable
 
 DEFAULT_ROWS = 10
+MOST_NAMED = 40  # fields; a function of PostgreSQL takes a hundred arguments
 # Solr would calculate, rename or describe.
+_GLOB = frozenset("*?")
 _NO_NAME = re.compile(r"[(){}\[\]:\"'$]")
 
 
@@ -31,6 +34,12 @@ class Request:
     def filtered(self) -> Node:
         """What a row must match."""
         return Bool(must=(self.query, *self.filters))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The fields to answer with, where one question can name each."""
+        plain = len(self.fields) <= MOST_NAMED and not any(_GLOB & set(f) for f in self.fields)
+        return tuple(map(storable, self.fields)) if plain else ()
 
     def wants(self, name: str) -> bool:
         """Whether a stored field belongs in the answer."""

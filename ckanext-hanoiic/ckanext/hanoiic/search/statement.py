@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .facets import Facet
-from .first_rank import FirstRanker
+from .first_rank import FirstRanker, lies_in_the_row
 from .match import Matcher
 from .rank import Ranker
 from .rarity import Rarity
@@ -84,8 +84,9 @@ def statement_of(
     else:
         steps, condition = Sql(""), sql_of(matcher.match(request.filtered))
     scored = SCORE in request.fields or order.by_score
-    first = FirstRanker(matcher, rarity)
-    score = first.score(request.query) if scored else Sql("0.0")
+    ranker, first = Ranker(matcher, rarity), FirstRanker(matcher, rarity)
+    in_row = lies_in_the_row(request.query, matcher.schema)
+    score = (ranker if in_row else first).score(request.query) if scored else Sql("0.0")
     kept = [Sql(f", {facet.column('e')} AS f{i}", facet.named) for i, facet in enumerate(facets)]
     kept += [Sql(f", {key.text} AS k{i}", key.parameters) for i, key in enumerate(order.keys)]
     texts = [
@@ -100,8 +101,8 @@ def statement_of(
     parameters = [*steps.parameters, *score.parameters]
     parameters += [p for part in kept for p in part.parameters]
     parameters += condition.parameters
-    exact = Ranker(matcher, rarity).score(request.query) if scored else score
-    sets = first.sets(request.query) if scored else []
+    exact = ranker.score(request.query) if scored and not in_row else score
+    sets = first.sets(request.query) if scored and not in_row else []
     # Where the row holds all that the score reads, the first ranking is exact.
     if sets or exact != score:
         for part in (

@@ -158,14 +158,14 @@ class Qualifier(Node):
 
 
 def leaves(node: Node) -> Iterator[Node]:
-    """Every leaf of the tree, in order."""
+    """Every leaf of the tree, those that only raise the rank last."""
     if isinstance(node, Boost | Scored):
         yield from leaves(node.node)
     elif isinstance(node, Best | Qualifier):
         for child in node.nodes:
             yield from leaves(child)
     elif isinstance(node, Bool):
-        for child in (*node.must, *node.should, *node.must_not):
+        for child in (*node.must, *node.should, *node.must_not, *node.nearness):
             yield from leaves(child)
     else:
         yield node
