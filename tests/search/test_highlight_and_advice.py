@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 from ckanext.hanoiic.search import synonyms
-from ckanext.hanoiic.search.advice import advice, telex
+from ckanext.hanoiic.search.advice import advice
 from ckanext.hanoiic.search.columns import column_fields
 from ckanext.hanoiic.search.highlight import EXTRACT_LENGTH, Wanted, columns, extract, marked
 from hypothesis import given
@@ -80,23 +80,17 @@ def test_columns_say_which_one_was_found():
     assert columns(DATASET, wanted("giờ"))[0]["column"] == "<mark>Giờ</mark>"
 
 
+def test_keys_of_telex_mark_the_word_that_was_meant():
+    assert marked("Bệnh viện Bạch Mai", wanted("beenhj vieenj")) == (
+        "<mark>Bệnh viện</mark> Bạch Mai"
+    )
+
+
 def test_tables_columns_and_units_are_indexed():
     fields = column_fields(DATASET)
     assert fields["extras_tables"] == "environment_air_hourly"
     assert "PM2.5 pm2_5 Nồng độ bụi mịn µg/m3" in fields["extras_columns"]
     assert column_fields({"resources": []}) == {}
-
-
-@pytest.mark.parametrize(
-    ("keys", "word"),
-    [
-        ("benhj", "bẹnh"), ("beenhj", "bệnh"), ("vieenj", "viện"), ("dduwowngf", "đường"),
-        ("thoong", "thông"), ("nuwowcs", "nước"), ("hoaf", "hòa"), ("quys", "quý"),
-        ("truowngf", "trường"), ("data", None), ("đường", None), ("bus2", None),
-    ],
-)  # fmt: skip
-def test_telex_keys_become_letters(keys, word):
-    assert telex(keys) == word
 
 
 class Known:

@@ -8,21 +8,13 @@ from itertools import islice, pairwise
 from typing import Any, Protocol
 
 from . import vietnamese
+from .telex import telex
 
 MOST_SUGGESTIONS = 3
 MOST_TRIED = 6
 MOST_WORDS = 8
 LONGEST_QUERY = 200  # characters; a longer one is no search of a person
 _SYNTAX = re.compile(r'[:"()\[\]{}^~*?]')
-
-# The keys of the typing method Telex, left in a text when its program was off.
-_TELEX_LETTERS = {
-    "dd": "đ", "aa": "â", "aw": "ă", "ee": "ê", "oo": "ô", "uow": "ươ", "uwow": "ươ",
-    "ow": "ơ", "uw": "ư",
-}  # fmt: skip
-_TELEX_TONES = {"f": "\u0300", "r": "\u0309", "x": "\u0303", "s": "\u0301", "j": "\u0323"}
-_TELEX_LETTER = re.compile("|".join(sorted(_TELEX_LETTERS, key=len, reverse=True)))
-_VOWELS = "aăâeêioôơuưy"
 
 
 class Words(Protocol):
@@ -31,36 +23,6 @@ class Words(Protocol):
     def known(self, words: list[str]) -> set[str]: ...
 
     def near(self, field: str, word: str, edits: int) -> list[str]: ...
-
-
-def telex(word: str) -> str | None:
-    """``benhj`` → ``bệnh``: the word that Telex would have made of the keys, None if none."""
-    lower = word.lower()
-    if not lower.isascii() or not lower.isalpha():
-        return None
-    tone = ""
-    tones = [place for place, key in enumerate(lower) if place and key in _TELEX_TONES]
-    after_vowel = [place for place in tones if any(key in _VOWELS for key in lower[:place])]
-    if after_vowel:
-        tone = _TELEX_TONES[lower[after_vowel[-1]]]
-        lower = lower[: after_vowel[-1]] + lower[after_vowel[-1] + 1 :]
-    letters = _TELEX_LETTER.sub(lambda found: _TELEX_LETTERS[found.group()], lower)
-    if not tone and letters == lower:
-        return None
-    return vietnamese.storable(_with_tone(letters, tone))
-
-
-def _with_tone(letters: str, tone: str) -> str:
-    """The tone on its vowel: a marked one, else the one before a closing consonant or the last."""
-    vowels = [place for place, letter in enumerate(letters) if letter in _VOWELS]
-    if letters[:2] in ("qu", "gi") and len(vowels) > 1:
-        vowels = vowels[1:]
-    if not vowels:
-        return letters
-    marked = [place for place in vowels if letters[place] in "ăâêôơư"]
-    closed = vowels[-1] < len(letters) - 1
-    place = marked[-1] if marked else vowels[-1] if closed or len(vowels) == 1 else vowels[-2]
-    return letters[: place + 1] + tone + letters[place + 1 :]
 
 
 def other_spellings(q: str, index: Words) -> Iterator[str]:

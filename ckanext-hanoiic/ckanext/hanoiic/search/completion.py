@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 
 from . import vietnamese
-from .advice import telex
 from .synonyms import Synonyms
+from .telex import telex
 
 TITLES = ("title", "extras_title_en")
 EVERYTHING = "text"

@@ -67,8 +67,16 @@ def parse(query: str, fields: Fields) -> Node:
         fields = replace(fields, mm="1")
     if not all(occurs == "should" and isinstance(leaf, Term) for occurs, leaf in clauses):
         fields = replace(fields, weaker=())  # the reader says what must be found
-    meant = _with_synonyms(clauses, fields)
-    return _with_minimum(bool_of(meant), fields, query)
+    meant = bool_of(_with_synonyms(clauses, fields))
+    return _with_minimum(meant, fields, query, _perhaps(clauses, fields))
+
+
+def _perhaps(clauses: list[tuple[str, Leaf]], fields: Fields) -> tuple[Node, ...]:
+    """Words of no meaning that may be others, where nothing has diacritics: `cho long bien`."""
+    terms = [leaf for _, leaf in clauses if isinstance(leaf, Term)]
+    if any(word.has_diacritics for leaf in terms for word in vietnamese.words(leaf.text)):
+        return ()
+    return tuple(fields.best(leaf) for leaf in terms if fields.synonyms.is_ignored(leaf.text))
 
 
 def _with_synonyms(clauses: list[tuple[str, Leaf]], fields: Fields) -> list[tuple[str, Node]]:
@@ -141,7 +149,7 @@ def _has_words(leaf: Leaf) -> bool:
     return isinstance(leaf, Pattern) or any(True for _ in vietnamese.chunks(leaf.text))
 
 
-def _with_minimum(node: Node, fields: Fields, query: str) -> Node:
+def _with_minimum(node: Node, fields: Fields, query: str, raising: tuple[Node, ...] = ()) -> Node:
     if isinstance(node, Nothing):
         return node
     if not isinstance(node, Bool):
@@ -149,7 +157,8 @@ def _with_minimum(node: Node, fields: Fields, query: str) -> Node:
     least = minimum_match(fields.mm, len(node.should))
     if not node.must and node.should:
         least = max(least, 1)
-    found = replace(node, at_least=least, nearness=fields.nearness(_neighbours(query)))
+    nearness = (*raising, *fields.nearness(_neighbours(query)))
+    found = replace(node, at_least=least, nearness=nearness)
     return replace(found, weaker=tuple(_weaker(found, fields)))
 
 

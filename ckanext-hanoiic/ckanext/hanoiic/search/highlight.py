@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from . import vietnamese
 from .synonyms import Synonyms
+from .telex import telex
 
 EXTRACT_LENGTH = 180  # characters
 MOST_COLUMNS = 4
@@ -41,6 +42,8 @@ class Wanted:
             for other in spot.alternatives
             for word in vietnamese.words(other.text)
         ]
+        keyed = [meant for word in query if (meant := telex(word.spelling))]
+        others += vietnamese.words(" ".join(keyed))
         forms: dict[str, set[str]] = {}
         for word in [*kept, *others]:
             forms.setdefault(vietnamese.stem(word.folded), set()).add(word.spelling)

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from . import synonyms
 from .document import LARGE_FIELDS, row_of
 from .facets import facets_of
 from .gathering import put, settle
@@ -20,6 +21,7 @@ from .sorting import SCORE, order_by
 from .sql import sql_of
 from .statement import statement_of
 from .store import Store
+from .telex import as_meant
 from .tree import Node
 from .vocabulary import StoredVocabulary
 
@@ -37,11 +39,14 @@ class SearchIndex:
 
     def search(self, q: str | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Solr's JSON answer to a query, as Python objects."""
-        request = request_of(q, parameters)
         facets = facets_of(parameters, self.schema)
-        order = order_by(request.sort, self.schema)
         with self.store.transaction("REPEATABLE READ") as connection:
-            matcher = Matcher(self.schema, StoredVocabulary(connection))
+            vocabulary = StoredVocabulary(connection)
+            if q and parameters.get("defType") == "dismax":
+                q = as_meant(q, synonyms.current(), vocabulary.known)
+            request = request_of(q, parameters)
+            order = order_by(request.sort, self.schema)
+            matcher = Matcher(self.schema, vocabulary)
             rarity = Rarity(connection, self.store.counts)
 
             def answer(fewer: Sequence[Node] = ()) -> sa.Row[Any]:
