@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ckan.tests import factories, helpers
+from ckanext.hanoiic.portal import facets
 from portal_scene import Scene, page, words
 
 pytest_plugins = ("portal_scene",)
@@ -102,6 +103,7 @@ def test_freshness_is_told_by_the_clock_of_the_question(site, city):
     assert found(site, "freshness:current") == {"moi"}
     assert found(site, 'freshness:"overdue"') == {"cu"}
     assert found(site, "+freshness:unknown -name:tuy") == {"khong-khi", "diem-dung"}
+    assert found(site, "freshness:(current OR overdue)") == {"moi", "cu"}
 
 
 def test_quality_years_and_wards_are_counted(site, city):
@@ -121,6 +123,14 @@ def test_a_private_dataset_counts_for_its_members_only(site, city):
     assert member["organization"]["so-xay-dung"] == nobody["organization"]["so-xay-dung"] + 1
     assert member["access_tier"]["request"] == 1
     assert sum(member["freshness"].values()) == sum(nobody["freshness"].values()) + 1
+
+
+def test_a_value_without_words_of_its_own_is_shown_last(site):
+    items = [{"name": n, "display_name": n, "count": 1} for n in ("unheard", "request", "open")]
+    with site.flask_app.test_request_context("/dataset/"):
+        shown = facets.items("access_tier", {"access_tier": {"items": items}})
+        assert [item["name"] for item in shown] == ["open", "request", "unheard"]
+        assert facets.label("access_tier", "unheard") == "unheard"
 
 
 def test_a_facets_limit_holds_beside_freshness(site, city):

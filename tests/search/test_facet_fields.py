@@ -70,6 +70,14 @@ def test_a_filter_is_told_in_the_indexs_field_and_quoted_text_is_left():
     )
 
 
+def test_a_filter_may_name_several_or_any():
+    told = freshness.in_filter('-freshness:(unknown OR "overdue") freshness:*', lambda: NOW)
+    assert told == (
+        "-((*:* -hanoiic_due_date:[* TO *])"
+        " OR hanoiic_due_date:[* TO 2026-05-04T10:20:00.000Z]) *:*"
+    )
+
+
 def test_years_end_with_the_newest_version_where_no_end_is_said():
     assert years({"temporal_start": "2024-12-31", "temporal_end": "2026-01-01"}) == [
         "2024",

@@ -33,7 +33,10 @@ LATENESS_SHARE = 0.25
 LATENESS_LEAST = timedelta(hours=1)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
-_FILTER = re.compile(rf'"(?:\\.|[^"\\])*"|\b{FIELD}:"?({CURRENT}|{OVERDUE}|{UNKNOWN})\b"?')
+_VALUE = rf'"?\b({CURRENT}|{OVERDUE}|{UNKNOWN})\b"?'
+_FILTER = re.compile(
+    rf'"(?:\\.|[^"\\])*"|\b{FIELD}:(?:{_VALUE}|\((?P<group>[^()]*)\)|(?P<any>\*|\[\* TO \*\]))'
+)
 
 
 def due(dataset: Mapping[str, Any]) -> datetime | None:
@@ -75,14 +78,22 @@ def _rounded_up(moment: datetime, step: timedelta) -> datetime:
 
 
 def in_filter(fq: str, now: dates.Clock = dates.utc_now) -> str:
-    """A filter with ``freshness:…`` told in the index's own field; quoted text stays as it is."""
+    """A query with ``freshness:…`` told in the index's own field; quoted text stays as it is."""
     moment = dates.canonical(now())
     told = {
         CURRENT: f"{DUE}:{{{moment} TO *]",
         OVERDUE: f"{DUE}:[* TO {moment}]",
         UNKNOWN: f"(*:* -{DUE}:[* TO *])",
     }
-    return _FILTER.sub(lambda found: told[found[1]] if found[1] else found[0], fq)
+
+    def written(found: re.Match[str]) -> str:
+        if found[1]:
+            return told[found[1]]
+        if found["group"] is not None:
+            return f"({re.sub(_VALUE, lambda value: told[value[1]], found['group'])})"
+        return "*:*" if found["any"] else found[0]
+
+    return _FILTER.sub(written, fq)
 
 
 def counted(

@@ -29,8 +29,9 @@ def asked(search_params: dict[str, Any]) -> dict[str, Any]:
     """A question as the index can answer it."""
     if _may_relax(search_params):
         search_params["mm"] = SOME_WORDS
-    if isinstance(search_params.get("fq"), str):
-        search_params["fq"] = freshness.in_filter(search_params["fq"])
+    for name in ("q", "fq"):
+        if isinstance(search_params.get(name), str):
+            search_params[name] = freshness.in_filter(search_params[name])
     if search_params.get("fq_list"):
         search_params["fq_list"] = [freshness.in_filter(fq) for fq in search_params["fq_list"]]
     fields = search_params.get("facet.field") or []
