@@ -13,8 +13,9 @@ import flask
 from ckan.common import config
 from ckan.plugins import toolkit as tk
 
-from . import freshness
+from . import colons, freshness
 from .seam import SCHEMES
+from .solr_schema import ckan_schema
 from .some_words import FOUND_WORDS
 
 # Where the number of facet values that a caller wants waits while all are counted.
@@ -27,6 +28,8 @@ SOME_WORDS = f"{ALL_WORDS} | 60% | 40% | 1"  # and what is tried in turn where t
 
 def asked(search_params: dict[str, Any]) -> dict[str, Any]:
     """A question as the index can answer it."""
+    if isinstance(search_params.get("q"), str) and config["solr_url"].startswith(SCHEMES):
+        search_params["q"] = colons.as_words(search_params["q"], ckan_schema())
     if _may_relax(search_params):
         search_params["mm"] = SOME_WORDS
     for name in ("q", "fq"):
