@@ -19,6 +19,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -70,6 +71,11 @@ def parser() -> argparse.ArgumentParser:
     harvesting.add_argument(
         "--dry-run", action="store_true", help="show what would change; change nothing"
     )
+    harvesting.add_argument(
+        "--replay",
+        action="store_true",
+        help="read the files again as they were last fetched, without asking for them",
+    )
     looking = add(preview)
     looking.add_argument("url", metavar="URL", help="address of a file, or of a CKAN catalogue")
     looking.add_argument(
@@ -112,9 +118,15 @@ def run(given: argparse.Namespace) -> int:
     With --dry-run nothing is recorded or published. Every table is shown with its columns, types
     and rejected rows, whether it would get a new version or wait for an officer; and of a
     catalogue, which datasets would be noted as missing, be archived or return.
+
+    With --replay every file is taken from the raw store, as it was when it was last published, and
+    goes the whole way once more; a catalogue is still asked which files it has.
     """
+    if given.dry_run and given.replay:
+        complain("usage: --dry-run and --replay exclude each other.")
+        return EXIT_USAGE
     settings = read(os.environ)
-    room = opening.room(settings)
+    room = replace(opening.room(settings), replay=given.replay)
     row = room.portal.find("hanoiic_source_show", id=given.source)
     if row is None:
         complain(f"source_unknown: The portal has no source {given.source!r}.")

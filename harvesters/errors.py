@@ -105,6 +105,12 @@ class SourceTooLarge(SourceFailed):
     code = "source_too_large"
 
 
+class RawNotKept(SourceFailed):
+    """What was fetched once lies in the raw store no more, or never did."""
+
+    code = "raw_not_kept"
+
+
 class ApiRefused(SourceFailed):
     """An API said no in an answer of its own, or it is not the API that the kind says."""
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
-from harvesters import ahead, connectors, credentials, departures
+from harvesters import ahead, connectors, credentials, departures, replay
 from harvesters.connectors import File, Offer
 from harvesters.errors import HarvestError, SourceInvalid
 from harvesters.passages import DatasetPart
@@ -143,9 +143,12 @@ def _file(file: File, offer: Offer, run: Run) -> Settled:
     with run.fetching, report.stage("fetch") as stage:
         receipt = room.receipts.find(source.id, file.url)
         known = receipt.validators if receipt else None
-        fetched = fetch(file, room.client, room.portal, known)
+        if room.replay:
+            fetched = replay.kept(file, receipt, room.client)
+        else:
+            fetched = fetch(file, room.client, room.portal, known)
         stage.count(files=1, bytes=0 if fetched.not_modified else fetched.byte_count)
-        if receipt:
+        if receipt and not room.replay:
             versions = kept_versions(receipt, fetched, file, offer, source, room, run.registered)
             if versions is not None:
                 stage.count(unchanged_files=1)

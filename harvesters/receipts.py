@@ -23,7 +23,7 @@ from harvesters.fetch import Fetched, Validators
 from harvesters.source import Source
 
 # Counted up when decoding or normalising changes, so that unchanged files are read anew.
-READER_VERSION = 2
+READER_VERSION = 3
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS receipts (

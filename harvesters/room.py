@@ -16,7 +16,7 @@ from lake.store import Lake
 @dataclass(frozen=True)
 class Room:
     """A run's own connections. `mask_secret` is behind columns that are hashed, `references`
-    are what columns may refer to."""
+    are what columns may refer to. With `replay` files are read from the raw store."""
 
     client: Client
     lake: Lake
@@ -27,3 +27,4 @@ class Room:
     mask_secret: str | None = None
     references: References | None = None
     patience: Patience = field(default_factory=Patience)
+    replay: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from werkzeug import Request, Response
@@ -10,12 +11,16 @@ from werkzeug import Request, Response
 from harvesters.errors import (
     DatasetTaken,
     PortalUnavailable,
+    RawNotKept,
     SourceAnsweredError,
     SourceInvalid,
     TooManyRejected,
 )
-from harvesters.report import problem
+from harvesters.pipeline import harvest
+from harvesters.report import Report, problem
+from harvesters.source import Source
 from lake import rejected as rejected_rows
+from lake.store import Lake
 from tests.harvesters.conftest import rows, types
 
 CSV = "mã,tên,dân số\n00004,Ba Đình,100\n00008,Ngọc Hà,200\n"
@@ -64,6 +69,26 @@ def test_a_source_becomes_a_version_and_a_dataset(run, serve, portal, lake):
     assert population["title_en"] == "Population"
     assert resource["lake_version_at"].endswith("Z")
     assert source["url"] not in json.dumps(dataset)
+
+
+def test_a_replay_reads_the_kept_bytes_without_asking_the_source(
+    run, room, serve, portal, lake, httpserver
+):
+    source = source_of(portal, serve(CSV))
+    assert run(source).state == "published"
+    httpserver.clear()
+    versions = lake.table("planning_wards").versions()
+    lake_without = replace(room, lake=Lake(room.lake.root + "-lost"), replay=True)
+    report = Report()
+    harvest(Source.of(source), lake_without, report, "replayed")
+    assert report.outcome == "published"
+    assert rows(lake_without.lake, "planning_wards") == rows(lake, "planning_wards")
+    assert lake.table("planning_wards").versions() == versions
+    for kept in room.client.raw_dir.rglob("*"):
+        if kept.is_file():
+            kept.unlink()
+    with pytest.raises(RawNotKept):
+        harvest(Source.of(source), lake_without, Report(), "replayed-again")
 
 
 def test_the_share_of_rows_that_repeat_no_other_is_told(run, serve, portal):

@@ -71,6 +71,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     ),
     "source_interrupted": (N_("The download broke off."), LOOK_AT_THE_ADDRESS),
     "source_too_slow": (N_("The download took too long."), LOOK_AT_THE_ADDRESS),
+    "raw_not_kept": (N_("The file as it was last fetched is kept no longer."), ASK_THE_OPERATOR),
     "source_too_large": (N_("The file is too large."), SPLIT_THE_FILE),
     "url_refused": (N_("The address is not one that may be fetched."), COPY_THE_LINK),
     "redirects_exhausted": (N_("The address leads on and on to others."), COPY_THE_LINK),
