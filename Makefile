@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: up down status logs reset doctor test lint test-fast test-ckan-plugins test-e2e test-ckan test-ckan-quick fuzz-search test-hostile clean
+.PHONY: up down status logs reset doctor test lint test-fast test-ckan-plugins test-e2e test-ckan test-ckan-quick kill-workers fuzz-search test-hostile clean
 
 up: $(VENV)/installed
 	@$(BIN)/hanoiic up $(ARGS)
@@ -42,6 +42,11 @@ test-hostile: export HANOIIC_ALL_BOMBS := 1
 test-hostile: export HANOIIC_FUZZ_STATEMENTS ?= 50000
 test-hostile: $(VENV)/installed-dev
 	$(BIN)/pytest tests/api_gateway/test_hostile_sql.py tests/api_gateway/test_gate.py --timeout=7200 $(ARGS)
+
+# A hundred harvests whose worker is killed (twenty minutes; not a part of `test`).
+kill-workers: export HANOIIC_TEST_KILLS ?= 100
+kill-workers: $(VENV)/installed-dev
+	$(BIN)/pytest tests/harvesters/test_kills.py -s --timeout=7200 $(ARGS)
 
 # Made-up queries against the search index (a quarter of an hour; not a part of `test`).
 fuzz-search: export HANOIIC_FUZZ_QUERIES ?= 20000

@@ -172,6 +172,8 @@ def catalogue(given: argparse.Namespace) -> None:
             speed, each_ms = given.datasets / wall_s, wall_s / given.datasets * 1000
             print(f"{what}: {speed:.1f} datasets/s (bar: {bar}), {each_ms:.1f} ms each,", end=" ")
             print(f"{cpu_s / given.datasets * 1000:.1f} ms of it the harvester's and source's CPU")
+            if what == "unchanged" and not given.links:
+                print(f"  that is {speed:.1f} unchanged resources/s of one worker (bar: 50)")
             for stage in report.stages.values():
                 if stage.duration_s:
                     print(f"  {stage.stage:10} {stage.duration_s:8.2f} s  {stage.counts}")
