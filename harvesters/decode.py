@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harvesters import encodings, legacy, utf8, webpage
+from harvesters import encodings, utf8, webpage
 from harvesters.encodings import HEAD_BYTES, LATIN
 from harvesters.errors import (
     BinaryContent,
@@ -15,6 +15,7 @@ from harvesters.errors import (
     EncodingUnknown,
     FormatMismatch,
 )
+from harvesters.legacy_alphabets import ALPHABETS
 
 CHUNK_BYTES = 1 << 20
 
@@ -107,7 +108,7 @@ def text(path: Path, pinned: str | None = None) -> Text:
     """The file's text. Raises the errors of `refuse_other_formats` and of `encoding`."""
     with path.open("rb") as file:
         refuse_other_formats(file.read(4096))
-    if pinned and pinned.lower() in legacy.ALPHABETS:
+    if pinned and pinned.lower() in ALPHABETS:
         return Text(path, LATIN, pinned.lower())
     if pinned:
         try:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from harvesters import legacy
-from harvesters.legacy import ALPHABETS, Finding
+from harvesters.legacy import Finding
+from harvesters.legacy_alphabets import ALPHABETS
 from harvesters.letters import UNICODE_LETTER
 from harvesters.pins import pins_by_column
 from harvesters.rawtable import RawColumn, RawTable

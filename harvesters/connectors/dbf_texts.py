@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from harvesters import encodings, legacy
+from harvesters import encodings
 from harvesters.errors import EncodingBroken, EncodingUnknown
+from harvesters.legacy_alphabets import ALPHABETS
 from harvesters.rawtable import RawTable
 from harvesters.workbench import Workbench, quoted
 
@@ -45,7 +46,7 @@ def mend_bytes(
 def _read_bytes(
     table: RawTable, pinned: str | None, said: str | None, bench: Workbench
 ) -> str | None:
-    if pinned and pinned.lower() in legacy.ALPHABETS:
+    if pinned and pinned.lower() in ALPHABETS:
         return pinned.lower()
     keys = [column.key for column in table.columns if not column.native]
     heads = [column.header for column in table.columns]

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from harvesters import legacy
-from harvesters.legacy import ALPHABETS
+from harvesters.legacy_alphabets import ALPHABETS
 from harvesters.legacy_tables import TCVN3_RARE
 from harvesters.syllables import is_syllable
 
