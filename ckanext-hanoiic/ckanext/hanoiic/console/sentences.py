@@ -31,7 +31,17 @@ SENTENCES: dict[str, str] = {
     r"sheet '(?P<sheet>.+)' of (?P<count>\d+), header (?P<header>.+)": N_(
         "sheet “{sheet}” of {count}, header {header}"
     ),
+    r"sheet '(?P<sheet>.+)' of (?P<count>\d+), cells (?P<cells>[A-Z0-9:]+), "
+    r"header (?P<header>.+)": N_("sheet “{sheet}” of {count}, cells {cells}, header {header}"),
+    r"No table was found in the sheet '(?P<sheet>.+)' \((?P<rows>\d+) rows × (?P<columns>\d+) "
+    r"columns, (?P<filled>\d+) filled cells\): no row names columns that the rows below it fill\. "
+    r"Is it a form\? What was seen:(?P<picture>[\s\S]*)": N_(
+        "No table was found in the sheet “{sheet}” ({rows} rows × {columns} columns, {filled} "
+        "filled cells): no row names columns that the rows below it fill. Is it a form? "
+        "What was seen:{picture}"
+    ),
     r"row (?P<row>\d+)": N_("row {row}"),
+    r"rows (?P<first>\d+) to (?P<last>\d+)": N_("rows {first} to {last}"),
     r"none": N_("none, the columns are numbered"),
     r"decimal comma": N_("decimal comma"),
     r"(?P<count>\d+) values that say “no value” became empty": N_(
