@@ -469,6 +469,17 @@ def test_every_text_is_in_vietnamese_and_keeps_its_facts():
         assert facts == set(re.findall(r"\{\w+\}", said)), entry.msgid
 
 
+def test_where_a_header_is_and_what_was_seen_of_a_form_are_known_sentences():
+    assert sentences.known("sheet 'S' of 1, header rows 3 to 4")
+    assert sentences.known("sheet 'S' of 2, cells A1:C7, header row 2")
+    seen = (
+        "No table was found in the sheet 'S' (2 rows × 3 columns, 2 filled cells): no row names "
+        "columns that the rows below it fill. Is it a form? What was seen:\n■ · ·\n· · ■"
+    )
+    assert sentences.known(seen)
+    assert sentences.say(seen).endswith(":\n■ · ·\n· · ■")
+
+
 # What is chosen on the page, and a source's options. Pure functions.
 
 
