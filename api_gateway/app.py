@@ -13,6 +13,7 @@ import redis
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from api_gateway import metrics
 from api_gateway.cancelling import Queries
 from api_gateway.decisions import CkanPortal, Decisions, ValkeyEpoch
 from api_gateway.errors import (
@@ -90,6 +91,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(room.pages)
     _carry_request_id(app)
     _count_requests(app, gateway)
+    _measure(app)
+    metrics.serve(settings.gateway_metrics_port, settings.gateway_metrics_host)
     _answer_problems(app)
     _warn_of_missing_locks(gateway)
     return app
@@ -169,6 +172,20 @@ def _count_requests(app: Flask, gateway: Gateway) -> None:
         return response
 
 
+def _measure(app: Flask) -> None:
+    @app.after_request
+    def measure(response: Response) -> Response:
+        # An answer's end is its last byte.
+        begun, door = g.begun, request.blueprint or "none"
+        status = str(response.status_code)
+
+        def ended() -> None:
+            metrics.REQUESTS.labels(door, status).observe(time.monotonic() - begun)
+
+        response.call_on_close(ended)
+        return response
+
+
 def _answer_problems(app: Flask) -> None:
     @app.errorhandler(GatewayError)
     def refused(error: GatewayError) -> Response:
@@ -193,6 +210,7 @@ def _problem(error: GatewayError) -> Response:
     if request.blueprint == rows.pages.name:
         # Where PostgREST's clients look for the words.
         problem["message"] = error.detail
+    metrics.PROBLEMS.labels(error.code).inc()
     response = jsonify(problem)
     response.status_code = int(error.status)
     response.content_type = PROBLEM_TYPE

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import redis
 
+from api_gateway import metrics
 from api_gateway.errors import DecisionUnavailable, TokenInvalid
 from api_gateway.portal import PortalActions, Refused, Unreachable
 from lake import logs
@@ -241,7 +242,9 @@ class Decisions:
         key = (fingerprint(token), tables, action)
         with self._lock:
             known = self._remembered.get(key)
-        if known and self._clock() < known.until and not self._ended(known.decision):
+        fresh = known and self._clock() < known.until and not self._ended(known.decision)
+        metrics.looked_up("decision", hit=bool(fresh))
+        if known and fresh:
             return known.decision
         decision = self._portal.introspect(token, tables, action)
         with self._lock:

@@ -15,11 +15,12 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from api_gateway import metrics
 from api_gateway.engine import Source
 from api_gateway.errors import Busy, WorkerDied
 from api_gateway.processes import Nursery, Process
@@ -108,12 +109,12 @@ class Pool:
         spare: bool,
         share: int | None = None,
         life: Life | None = None,
-        ended: Callable[[str], None] = lambda cause: None,
+        name: str = "query",
     ) -> None:
         self._nursery = nursery
         self._size = size
         self._life = life or Life()
-        self._ended = ended
+        self._name = name
         self.places = Places(size, wait_s, share)
         self._lock = threading.Lock()
         # In the order of their last use: the first one has waited longest.
@@ -134,17 +135,20 @@ class Pool:
 
     def lease(self, key: Hashable, sources: Iterable[Source], party: str = "") -> Lease:
         """As `process`, for answers that outlive the call: the caller must `end` the lease."""
-        self.places.take(party)
+        self._take_place(party)
         process = None
         try:
-            if process := self._warm(key):
+            process = self._warm(key)
+            metrics.looked_up("process", hit=process is not None)
+            if process:
                 return Lease(self, key, party, process)
             process = self._fresh()
+            metrics.STARTED.labels(self._name).inc()
             process.open(sources)
         except BaseException:
             if process:
                 self._discard(process, "lost")
-            self.places.free(party)
+            self._free_place(party)
             raise
         return Lease(self, key, party, process)
 
@@ -152,6 +156,16 @@ class Pool:
     def busy(self) -> int:
         """The number of processes at work."""
         return self.places.held
+
+    def _take_place(self, party: str) -> None:
+        waiting, queue = metrics.WAITING.labels(self._name), metrics.QUEUE.labels(self._name)
+        with waiting.track_inprogress(), queue.time():
+            self.places.take(party)
+        metrics.BUSY.labels(self._name).inc()
+
+    def _free_place(self, party: str) -> None:
+        metrics.BUSY.labels(self._name).dec()
+        self.places.free(party)
 
     def _warm(self, key: Hashable) -> Process | None:
         with self._lock:
@@ -190,7 +204,7 @@ class Pool:
 
     def _discard(self, process: Process, cause: str) -> None:
         process.kill()
-        self._ended(cause)
+        metrics.ENDED.labels(self._name, cause).inc()
 
     def _return(self, lease: Lease) -> None:
         process = lease.process
@@ -198,13 +212,12 @@ class Pool:
             self._discard(process, lease.cause)
         elif self._life.is_over(process):
             self._discard(process, "age")
-        elif time.monotonic() - lease.begun_at >= SLOW_S:
-            # It may have given way to others, which it cannot take back.
+        elif time.monotonic() - lease.begun_at >= SLOW_S and process.gave_way():
             self._discard(process, "slow")
         else:
             with self._lock:
                 self._idle.append((lease.key, process))
-        self.places.free(lease.party)
+        self._free_place(lease.party)
 
 
 class Lease:

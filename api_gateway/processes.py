@@ -43,8 +43,9 @@ class ClientGone(Exception):
 class Process:
     """One query process: jobs out, frames in. Killed by its pidfd, so never somebody else."""
 
-    def __init__(self, sock: socket.socket, pidfd: int) -> None:
+    def __init__(self, sock: socket.socket, pid: int, pidfd: int) -> None:
         self._sock = sock
+        self._pid = pid
         self._pidfd = pidfd
         self._client: socket.socket | None = None
         self.born_at = time.monotonic()
@@ -76,6 +77,10 @@ class Process:
 
     def alive(self) -> bool:
         return not _readable(self._pidfd, None, 0)
+
+    def gave_way(self) -> bool:
+        """Whether it waits behind others for the CPU, which it cannot take back."""
+        return os.getpriority(os.PRIO_PROCESS, self._pid) > os.getpriority(os.PRIO_PROCESS, 0)
 
     def end_soon(self) -> None:
         """Have it end, for another thread than the one that uses it, which sees it die."""
@@ -171,7 +176,7 @@ class Nursery:
         except OSError:
             mine.close()
             raise
-        return Process(mine, descriptors[0])
+        return Process(mine, int(message), descriptors[0])
 
     def _start(self) -> None:
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -20,7 +20,7 @@ from typing import Any
 
 from werkzeug.datastructures import ETags
 
-from api_gateway import frames, gate, origins, repeatable, tags
+from api_gateway import frames, gate, metrics, origins, repeatable, tags
 from api_gateway.asked import Asked, Count
 from api_gateway.cancelling import Queries, Turn
 from api_gateway.decisions import Decisions, fingerprint
@@ -125,7 +125,7 @@ class Gateway:
         self.pool = Pool(self.nursery, settings.worker_count, QUEUE_S, spare=True)
         self._remembered = lru_cache(maxsize=1024)(self._read)
         self._gates = Pool(
-            self.nursery, _GATE_PROCESSES, QUEUE_S, spare=False, share=_GATE_PROCESSES
+            self.nursery, _GATE_PROCESSES, QUEUE_S, spare=False, share=_GATE_PROCESSES, name="gate"
         )
 
     def query(self, asked: Asked, caller: Caller) -> Answer:
@@ -180,7 +180,12 @@ class Gateway:
 
     def read(self, sql: str) -> Statement:
         """A caller's SQL as the gate accepts it. Raises what `gate.accept` raises."""
-        return self._remembered(sql) if len(sql) <= _REMEMBERED_SQL else self._read(sql)
+        if len(sql) > _REMEMBERED_SQL:
+            return self._read(sql)
+        before = self._remembered.cache_info().hits
+        statement = self._remembered(sql)
+        metrics.looked_up("statement", hit=self._remembered.cache_info().hits > before)
+        return statement
 
     def visit(
         self, door: str, action: str, statement: Statement, asked: Asked, caller: Caller
@@ -205,6 +210,14 @@ class Gateway:
             self.shelf.take(name, decision.of(name), asked.as_of.of(name)) for name in tables
         )
         return replace(visit, shelved=tuple(shelved))
+
+    def can_query(self) -> bool:
+        """Whether a query process answers: the one that reads SQL, asked for the plainest."""
+        try:
+            return bool(self._read("SELECT 1").sql)
+        except GatewayError:
+            log.exception("not_ready")
+            return False
 
     def close(self) -> None:
         """End every query process, settle what is owed."""
@@ -238,6 +251,7 @@ class Gateway:
     ) -> Answer:
         tag = tags.tag(statement, asked, visit.shelved)
         if tag and caller.held.contains_weak(tag):
+            metrics.looked_up("answer", hit=True)
             return Answer(asked, visit.shelved, tag, held=True)
         metered = self.meter.begin(visit)
         most_s = most_s or min(metered.timeout_s, self.settings.gateway_timeout_s)
@@ -315,6 +329,7 @@ class Gateway:
     def _relay(self, turn: Turn, timeout_s: float, metered: Metered, flow: Flow) -> Iterator[bytes]:
         """The answer's bytes. What goes wrong now can only break the connection off: the caller
         sees an incomplete answer, never a short one that looks whole."""
+        sent = metrics.BYTES.labels(flow.visit.door)
         try:
             while not flow.stopped:
                 kind, payload = turn.lease.process.receive(timeout_s + _GRACE_S)
@@ -326,6 +341,7 @@ class Gateway:
                     metered.rows(int(payload))
                 elif kind == frames.DATA:
                     metered.sending(payload)
+                    sent.inc(len(payload))
                     yield payload
                 else:
                     raise Interrupted(json.loads(payload)["code"])

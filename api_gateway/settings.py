@@ -60,6 +60,12 @@ class Settings:
     gateway_slow_query_s: float = setting(
         5.0, doc="A query that took longer is logged as slow, by its fingerprint."
     )
+    gateway_metrics_port: int = setting(
+        0, doc="Port of `/metrics` for Prometheus, apart from the public one; 0: not served."
+    )
+    gateway_metrics_host: str = setting(
+        "127.0.0.1", doc="Address that `/metrics` listens at: this machine's own, or a private one."
+    )
     log_level: str = setting("INFO", doc="Least severe level that is logged.")
     allow_weak_sandbox: bool = setting(
         False,

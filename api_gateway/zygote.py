@@ -1,8 +1,9 @@
 """The process that query processes are forked from: everything imported, no engine alive.
 
 `python -m api_gateway.zygote '<json>'`, with the socket to the gateway as the descriptor that the
-JSON names. It says first which OS locks hold, then answers each socket it is sent with the pidfd of
-a new process that serves it. When the gateway is gone it ends, and its children with it.
+JSON names. It says first which OS locks hold, then answers each socket it is sent with the pid and
+the pidfd of a new process that serves it. When the gateway is gone it ends, and its children with
+it.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class Zygote:
         os.close(descriptors[0])
         self._spills[child] = spill
         pidfd = os.pidfd_open(child)
-        socket.send_fds(self._control, [b"."], [pidfd])
+        socket.send_fds(self._control, [str(child).encode()], [pidfd])
         os.close(pidfd)
         return True
 

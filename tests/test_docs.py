@@ -61,6 +61,17 @@ def test_every_error_code_has_a_row(room):
     assert codes(load(ERROR_TREES[room])) <= documented
 
 
+def test_metrics_table_is_what_the_gateway_counts():
+    module = importlib.import_module("api_gateway.metrics")
+    found = {
+        family.name
+        for metric in vars(module).values()
+        if hasattr(metric, "collect") and hasattr(metric, "_labelnames")
+        for family in metric.collect()
+    }
+    assert first_column(ROOT / "docs/metrics.md") == found
+
+
 @pytest.mark.parametrize("program", COMMANDS)
 def test_every_command_is_in_the_documentation(program):
     text = (ROOT / "docs/commands.md").read_text(encoding="utf-8")

@@ -35,6 +35,7 @@ def index() -> dict[str, Any]:
             '{"sql": "…", "params": […], "format": "…", "as_of": …, "limit": …, "timeout_s": …}',
             "exports": f'POST {base}/v1/exports {{"sql": "…", "format": "…"}}',
             "health": f"{base}/v1/health",
+            "ready": f"{base}/v1/ready",
         },
         "formats": {each.name: each.media_type for each in FORMATS.values()},
         "authorization": "Authorization: Bearer hic_… (not needed for open tables)",
@@ -49,15 +50,39 @@ def index() -> dict[str, Any]:
 
 
 @pages.get("/v1/health")
-def health() -> tuple[dict[str, Any], int]:
-    """200 while open tables can be served; what is degraded is said by name."""
+def health() -> dict[str, Any]:
+    """Whether the process lives, and what is degraded, by name. Always 200."""
+    parts = gateway()
+    epoch = parts.decisions.epoch()
+    return {
+        "status": "ok" if epoch is not None and not parts.nursery.locks.missing else "degraded",
+        "decisions": "confirmed" if epoch is not None else "last known, open tables only",
+        "sandbox": _sandbox(),
+        "workers": {
+            "busy": parts.pool.busy,
+            "waiting": parts.pool.places.waiting,
+            "most": parts.settings.worker_count,
+        },
+    }
+
+
+@pages.get("/v1/ready")
+def ready() -> tuple[dict[str, Any], int]:
+    """200 while queries can be answered, with a warning where only some are; else 503."""
+    parts, warnings = gateway(), []
+    if missing := parts.nursery.locks.missing:
+        warnings.append(f"without {' and '.join(missing)}: serves {_sandbox()['serves']}")
+    if parts.decisions.epoch() is None:
+        warnings.append("decisions cannot be confirmed: serves open tables only")
+    works = parts.can_query()
+    return {
+        "status": "ready" if works else "not ready",
+        "warnings": warnings if works else [*warnings, "no query process can be started"],
+    }, 200 if works else 503
+
+
+def _sandbox() -> dict[str, Any]:
     parts = gateway()
     locks = parts.nursery.locks
-    epoch = parts.decisions.epoch()
     served = "all" if not locks.missing or parts.settings.allow_weak_sandbox else "open tables only"
-    return {
-        "status": "ok" if epoch is not None and not locks.missing else "degraded",
-        "decisions": "confirmed" if epoch is not None else "last known, open tables only",
-        "sandbox": {**vars(locks), "missing": locks.missing, "serves": served},
-        "workers": {"busy": parts.pool.busy, "most": parts.settings.worker_count},
-    }, 200
+    return {**vars(locks), "missing": locks.missing, "serves": served}

@@ -60,13 +60,16 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def running(folder: Path, settings: dict[str, object]) -> Iterator[Gateway]:
+def running(
+    folder: Path, settings: dict[str, object], environment: dict[str, str] | None = None
+) -> Iterator[Gateway]:
     """A gateway with these settings (names without prefix), gone afterwards."""
     port = free_port()
     log = folder / f"gateway-{port}.log"
     environ = {
         "PATH": os.environ["PATH"],
         **{f"HANOIIC_{name}": str(value) for name, value in settings.items()},
+        **(environment or {}),
     }
     command = [
         sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", str(THREADS),

@@ -1,0 +1,120 @@
+"""What an operator sees and does: metrics, readiness, the slow-query log, a reload under load."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.api_gateway import gateway as gateways
+from tests.api_gateway.portal import STARTUP
+from tests.servers import free_port, wait_for
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def measured(folder, settings):
+    port = free_port()
+    counts = folder / "metrics"
+    counts.mkdir()
+    own = settings | {
+        "GATEWAY_METRICS_PORT": port,
+        "GATEWAY_SLOW_QUERY_S": 0.2,
+        "GATEWAY_SPILL_DIR": folder / "spill-measured",
+    }
+    with gateways.running(folder, own, {"PROMETHEUS_MULTIPROC_DIR": str(counts)}) as gateway:
+        gateway.metrics_url = f"http://127.0.0.1:{port}/metrics"
+        yield gateway
+
+
+def metrics_of(gateway) -> dict[str, float]:
+    """Every sample by its name and labels."""
+    text = requests.get(gateway.metrics_url, timeout=10).text
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+def test_metrics_count_what_happens_and_the_public_port_has_none(measured, portal):
+    assert measured.get("/metrics").status_code == 404
+    for limit in (1, 2):
+        assert measured.sql("FROM bus_stops", limit=limit).ok
+    assert measured.sql("SELEC").status_code == 400
+    measured.sql("SELECT count(*) FROM range(100000000000) t(i) WHERE i % 7 = 3", timeout_s=0.3)
+    found = metrics_of(measured)
+    assert found['hanoiic_gateway_request_seconds_count{door="sql",status="200"}'] == 2
+    assert found['hanoiic_gateway_problems_total{code="sql_syntax"}'] == 1
+    assert found['hanoiic_gateway_cache_total{cache="process",result="hit"}'] >= 1
+    assert found['hanoiic_gateway_answer_bytes_total{door="sql"}'] > 100
+    ended = [name for name in found if name.startswith("hanoiic_gateway_processes_ended_total")]
+    assert any('pool="query"' in name and "query_timeout" in name for name in ended)
+    assert not any("bus_stops" in name for name in found)
+
+
+def test_dashboard_asks_only_for_metrics_there_are(measured):
+    board = json.loads((ROOT / "deploy/grafana/gateway.json").read_text(encoding="utf-8"))
+    asked = set(re.findall(r"hanoiic_gateway_\w+", json.dumps(board)))
+    known = {name.partition("{")[0] for name in metrics_of(measured)}
+    declared = set(re.findall(r"^\| `(\w+)`", (ROOT / "docs/metrics.md").read_text(), re.M))
+    plain = {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in asked}
+    assert plain <= declared
+    assert asked & known
+
+
+def test_slow_query_is_logged_by_its_fingerprint_alone(measured, portal):
+    measured.sql("SELECT max(sin(i)) AS telltale FROM range(30000000) t(i)", timeout_s=20)
+    lines = [json.loads(line) for line in measured.log.read_text().splitlines() if "slow_q" in line]
+    assert lines
+    assert re.fullmatch(r"[0-9a-f]{16}", lines[-1]["query"])
+    assert lines[-1]["duration_s"] >= 0.2
+    assert "telltale" not in measured.log.read_text()
+
+
+def test_ready_and_health(gateway):
+    ready = gateway.get("/v1/ready")
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "warnings": []})
+    assert gateway.get("/v1/health").json()["workers"]["waiting"] == 0
+
+
+def test_reload_under_load_loses_no_request(folder, settings, portal):
+    own = settings | {"GATEWAY_SPILL_DIR": folder / "spill-reload"}
+    with gateways.running(folder, own) as gateway:
+        before, over, wrong = gateway.web, threading.Event(), []
+
+        def ask() -> None:
+            while not over.is_set():
+                try:
+                    answer = requests.get(
+                        f"{gateway.url}/v1/sql?q=FROM wards", timeout=30,
+                        headers={"Authorization": f"Bearer {STARTUP}"},
+                    )  # fmt: skip
+                    if answer.status_code != 200:
+                        wrong.append(answer.text)
+                except requests.RequestException as error:
+                    wrong.append(repr(error))
+
+        slow = threading.Thread(target=lambda: wrong.extend(_streamed(gateway)))
+        threads = [*(threading.Thread(target=ask) for _ in range(3)), slow]
+        for thread in threads:
+            thread.start()
+        os.kill(gateway.master, signal.SIGHUP)
+        wait_for(lambda: gateway.web != before, "the new process")
+        wait_for(lambda: not Path(f"/proc/{before}").exists(), "the old one's end", 40)
+        over.set()
+        for thread in threads:
+            thread.join()
+        assert not wrong
+
+
+def _streamed(gateway) -> list[str]:
+    """What is wrong with a long answer that a reload overtakes."""
+    url = f"{gateway.url}/v1/sql?format=csv&q=SELECT i FROM range(5000000) t(i)"
+    with requests.get(url, stream=True, timeout=60) as answer:
+        lines = sum(chunk.count(b"\n") for chunk in answer.iter_content(1 << 16))
+    return [] if lines == 5_000_001 else [f"{lines} lines"]
