@@ -30,7 +30,18 @@ from api_gateway.exports import Exports
 from api_gateway.meter import Meter
 from api_gateway.portal import PortalActions
 from api_gateway.query import Gateway
-from api_gateway.routes import caller, downloads, exports, files, index, receipts, rows, sql, tables
+from api_gateway.routes import (
+    caller,
+    downloads,
+    exports,
+    files,
+    index,
+    receipts,
+    rows,
+    share,
+    sql,
+    tables,
+)
 from api_gateway.settings import BODY_BYTES, Settings
 from lake import logs
 from lake import settings as lake_settings
@@ -38,7 +49,8 @@ from lake import settings as lake_settings
 log = logging.getLogger(__name__)
 
 _EXPOSED = (
-    "Content-Disposition, Content-Range, ETag, Hanoiic-Attribution, Hanoiic-Columns, "
+    "Content-Disposition, Content-Range, Delta-Sharing-Capabilities, Delta-Table-Version, ETag, "
+    "Hanoiic-Attribution, Hanoiic-Columns, "
     "Hanoiic-Query-Id, Hanoiic-Receipt, Hanoiic-Row-Limit, Hanoiic-Table-Versions, "
     "Hanoiic-Truncated, Link, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
     "X-Request-Id"
@@ -58,7 +70,9 @@ _HEADERS = {
 }
 _VALKEY_S = 1.0
 # Pages about data; those about the gateway itself are not counted.
-_COUNTED = frozenset({"downloads", "exports", "files", "receipts", "rows", "sql", "tables"})
+_COUNTED = frozenset(
+    {"downloads", "exports", "files", "receipts", "rows", "share", "sql", "tables"}
+)
 _HTTP_ERRORS: dict[int, type[GatewayError]] = {
     400: BadRequest,
     404: NotFound,
@@ -87,7 +101,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     atexit.register(gateway.close)
     # The last registered is called first: what is unfinished is left, not failed.
     atexit.register(exporter.close)
-    for room in (index, tables, sql, downloads, exports, files, receipts, rows):
+    for room in (index, tables, sql, downloads, exports, files, receipts, rows, share):
         app.register_blueprint(room.pages)
     _carry_request_id(app)
     _count_requests(app, gateway)

@@ -84,9 +84,16 @@ class Running:
                     flow.epoch = epoch
                 except GatewayError as error:
                     code = str(error.facts.get("reason") or error.code)
-                    log.info("answer_stopped", extra=logs.facts(door=flow.visit.door, reason=code))
-                    flow.stop(code)
-                    self.end(flow)
+                    self._stop(flow, code)
+
+    def _stop(self, flow: Flow, code: str) -> None:
+        with self._lock:
+            # One that ended meanwhile has given its connection to the next request.
+            if flow not in self._flows:
+                return
+            self._flows.discard(flow)
+            flow.stop(code)
+        log.info("answer_stopped", extra=logs.facts(door=flow.visit.door, reason=code))
 
     def _require(self, visit: Visit) -> None:
         tables = tuple(each.table for each in visit.shelved)

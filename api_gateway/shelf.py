@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from api_gateway.asked import Version as AsOfVersion
 from api_gateway.decisions import TableDecision
 from api_gateway.engine import Source
 from api_gateway.errors import EditionMissing, TableNotFound, VersionNotFound
-from lake import Column, Lake, Version, edition
+from lake import Column, Lake, Version, edition, schema
 from lake import errors as lake_errors
 
 
@@ -78,6 +80,13 @@ class Shelf:
     def columns(self, table: str, version: Version) -> list[Column]:
         """The columns of a version, in order."""
         return list(self._columns(table, version))
+
+    def delta_schema(self, shelved: Shelved) -> str:
+        """What a caller reads of a version, in the JSON of Delta's `schemaString`."""
+        if shelved.decision.edition is None:
+            whole = self._lake.table(shelved.table).arrow_schema(shelved.version.number)
+            return schema.delta_json(whole)
+        return schema.delta_json(pq.read_schema(shelved.source.files[0]))
 
     # Remembered by the whole version: a table that was made anew counts from 1 again.
     def _read_files(self, table: str, version: Version, edition_id: str | None) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import deltalake
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -131,6 +132,12 @@ def from_arrow(schema: pa.Schema) -> list[Column]:
 def stored_schema(schema: pa.Schema) -> pa.Schema:
     """The schema under which data of `schema` is stored: lake types, complete metadata."""
     return to_arrow(from_arrow(schema))
+
+
+def delta_json(schema: pa.Schema) -> str:
+    """Names and types in the JSON of Delta's `schemaString`, without what metadata keeps."""
+    plain = pa.schema([field.remove_metadata() for field in schema])
+    return str(deltalake.Schema.from_arrow(plain).to_json())
 
 
 def store(batch: pa.RecordBatch, stored: pa.Schema) -> pa.RecordBatch:

@@ -13,24 +13,20 @@ from typing import Any
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest as NotJson
 
-from api_gateway import asked
+from api_gateway import asked, links
 from api_gateway.asked import AsOf
 from api_gateway.errors import (
-    AccessDenied,
     BadRequest,
-    DecisionUnavailable,
     LinkInvalid,
     TokenInvalid,
 )
 from api_gateway.meter import Visit
-from api_gateway.portal import Refused, Unreachable
 from api_gateway.query import Caller, whole
 from api_gateway.routes import bearer, caller, gateway, public_url
 from api_gateway.routes.downloads import send
 
 pages = Blueprint("files", __name__)
 
-LIFETIME_S = 300
 # Long enough for a signed token, short enough for an address.
 _TOKEN = re.compile(r"hic_l_[A-Za-z0-9._~=-]{1,2000}")
 _NAME = re.compile(r"([a-z][a-z0-9_]{0,62})_v(\d{1,18})\.([a-z]+)")
@@ -44,24 +40,10 @@ def make(table: str) -> tuple[dict[str, Any], int]:
     wanted = _wanted()
     visit = parts.visit("file", "download", whole(name), wanted, who)
     version = visit.shelved[0].version.number
-    try:
-        made = parts.portal.call(
-            "hanoiic_link_create",
-            {
-                "token": who.token,
-                "table": name,
-                "action": "download",
-                "claims": {"version": version, "format": wanted.format},
-                "lifetime_s": LIFETIME_S,
-            },
-        )
-    except Unreachable:
-        raise DecisionUnavailable(headers={"Retry-After": "5"}) from None
-    except Refused as refused:
-        reason = str(refused.facts.get("reason") or refused.code)
-        raise AccessDenied(f"no link is made: {reason}", table=name, reason=reason) from None
-    url = f"{public_url()}/v1/files/{made['token']}/{name}_v{version}.{wanted.format}"
-    return {"url": url, "expires_at": made["expires_at"]}, 201
+    claims = {"version": version, "format": wanted.format}
+    made = links.make(parts.portal, who.token, name, "download", claims)
+    url = f"{public_url()}/v1/files/{made.token}/{name}_v{version}.{wanted.format}"
+    return {"url": url, "expires_at": made.expires_at}, 201
 
 
 @pages.get("/v1/files/<link>/<name>")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,11 +63,13 @@ class FakePortal:
     networks: list[str] | None = None
     asked: list[dict[str, Any]] = field(default_factory=list)
     # What a link token is bound to; see `_link`.
-    claims: dict[str, dict[str, Any]] = field(default_factory=dict)
+    links: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.server.expect_request(LINK_PATH, method="POST").respond_with_handler(self._link)
         self.server.expect_request(PATH, method="POST").respond_with_handler(self._answer)
+        self.server.expect_request(
+            "/api/3/action/hanoiic_link_create", method="POST"
+        ).respond_with_handler(self._link)
 
     def change(self) -> None:
         """What licensing does with every change: raise the epoch."""
@@ -79,7 +82,13 @@ class FakePortal:
         asked = json.loads(request.data)
         self.asked.append({**asked, "request_id": request.headers.get("X-Request-Id")})
         result: dict[str, Any] = {"epoch": int(self.valkey.get(EPOCH_KEY) or 0), "tables": {}}
-        token = asked["token"]
+        token, claims = asked["token"], None
+        if link := self.links.get(token):
+            # A link is bound to its bearer, one table and one action.
+            held = self.tables[link["token"]].get(link["table"], {})
+            known = {link["table"]: held} if asked["action"] == link["action"] else {}
+            claims = link["claims"]
+            self.tables[token] = known
         if token not in self.tables:
             error = self.token_errors.get(token, "token_unknown")
             result |= {"active": False, "token_error": error}
@@ -89,21 +98,19 @@ class FakePortal:
             result |= {
                 "active": token is not None,
                 "username": "startup" if token else None,
+                "claims": claims,
                 "networks": self.networks if token else None,
                 "tables": {name: known.get(name, {"decision": "unknown"}) for name in names},
             }
-            if token in self.claims:
-                result["claims"] = self.claims[token]
         return _success(result)
 
     def _link(self, request: Request) -> Response:
         """A link's token, for its table and action as its maker may read it."""
         assert request.headers["Authorization"] == CREDENTIAL
         asked = json.loads(request.data)
-        token = f"hic_l_{len(self.claims)}.signed"
-        self.claims[token] = asked["claims"]
-        self.tables[token] = {asked["table"]: self.tables[asked["token"]][asked["table"]]}
-        return _success({"token": token, "expires_at": 2_000_000_000})
+        token = f"hic_l_{len(self.links)}.signed"
+        self.links[token] = asked
+        return _success({"token": token, "expires_at": int(time.time()) + asked["lifetime_s"]})
 
 
 def _success(result: dict[str, Any]) -> Response:

@@ -1,0 +1,343 @@
+"""`/v1/share`: Delta Sharing, version 1 of its protocol, with `responseformat=parquet`.
+
+https://github.com/delta-io/delta-sharing/blob/main/PROTOCOL.md. One share; its schemas are the
+departments, its tables those that the caller may read. A quota is charged at `query` and `changes`;
+the files behind them are opened by links of a few minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from api_gateway import asked, links, sharing
+from api_gateway.asked import Asked, AsOf
+from api_gateway.decisions import TableDecision
+from api_gateway.errors import (
+    PROBLEM_TYPE,
+    BadRequest,
+    GatewayError,
+    LinkInvalid,
+    NotFound,
+    RangeMissing,
+    TableNotFound,
+    TokenInvalid,
+    VersionNotFound,
+)
+from api_gateway.formats import FORMATS
+from api_gateway.links import LIFETIME_S, Link
+from api_gateway.meter import Visit
+from api_gateway.query import whole
+from api_gateway.routes import bearer, caller, gateway, public_url
+from api_gateway.routes.stored import stored
+from api_gateway.sharing import SharedFile
+from api_gateway.shelf import Shelved
+from lake import Version, logs
+
+pages = Blueprint("share", __name__, url_prefix="/v1/share")
+
+SHARE = "hanoi"
+# Stands for a link token where anyone may read the table.
+OPEN = "open"
+_MOST_CHANGES = 100
+_TABLE = "/shares/<share>/schemas/<schema>/tables/<table>"
+
+
+@pages.get("/shares")
+def shares() -> dict[str, Any]:
+    """The one share there is."""
+    caller()
+    return {"items": [_share()]}
+
+
+@pages.get("/shares/<share>")
+def one_share(share: str) -> dict[str, Any]:
+    _check_share(share)
+    return {"share": _share()}
+
+
+@pages.get("/shares/<share>/schemas")
+def schemas(share: str) -> dict[str, Any]:
+    """The departments that have tables for the caller."""
+    _check_share(share)
+    names = sorted({_schema(of) for _, of in _readable()})
+    return _page([{"name": name, "share": SHARE} for name in names])
+
+
+@pages.get("/shares/<share>/schemas/<schema>/tables")
+def tables(share: str, schema: str) -> dict[str, Any]:
+    """The tables of one department."""
+    _check_share(share)
+    return _page([_item(name, of) for name, of in _readable() if _schema(of) == schema.lower()])
+
+
+@pages.get("/shares/<share>/all-tables")
+def all_tables(share: str) -> dict[str, Any]:
+    """Every table that the caller may read."""
+    _check_share(share)
+    return _page([_item(name, of) for name, of in _readable()])
+
+
+@pages.get(f"{_TABLE}/version")
+def version(share: str, schema: str, table: str) -> Response:
+    """The latest version, or the first one since `startingTimestamp`."""
+    visit = _visit(share, schema, table)
+    number = visit.shelved[0].version.number
+    if since := request.args.get("startingTimestamp"):
+        number = _first_since(visit, _instant("startingTimestamp", since)).number
+    return _lines([], number)
+
+
+@pages.get(f"{_TABLE}/metadata")
+def metadata(share: str, schema: str, table: str) -> Response:
+    """Protocol and schema of the latest version."""
+    (shelved,) = _visit(share, schema, table).shelved
+    head = sharing.head(shelved, gateway().shelf.delta_schema(shelved))
+    return _lines(head, shelved.version.number)
+
+
+@pages.post(f"{_TABLE}/query")
+def query(share: str, schema: str, table: str) -> Response:
+    """The files of a version: of the latest, of `version`, or of the one at `timestamp`."""
+    body = request.get_json(force=True, silent=True) if request.data else {}
+    if not isinstance(body, dict):
+        raise BadRequest("the body must be a JSON object")
+    if body.get("startingVersion") is not None:
+        raise BadRequest(
+            "files since a version are served by /changes", parameter="startingVersion"
+        )
+    visit = _visit(share, schema, table, body.get("version", body.get("timestamp")))
+    (shelved,) = visit.shelved
+    of = sharing.enough(sharing.files(shelved), _limit(body.get("limitHint")))
+    head = sharing.head(shelved, gateway().shelf.delta_schema(shelved))
+    lines = [*head, *sharing.snapshot(shelved, of, _address(visit))]
+    return _charged(visit, of, lines, shelved.version.number)
+
+
+@pages.get(f"{_TABLE}/changes")
+def changes(share: str, schema: str, table: str) -> Response:
+    """What changed from `startingVersion` (or `startingTimestamp`) to the end asked for."""
+    visit = _visit(share, schema, table)
+    first, last = _span(visit)
+    numbers = sorted(each.number for each in gateway().shelf.versions(visit.tables[0]))
+    wanted = [number for number in numbers if first <= number <= last]
+    if not wanted or wanted[0] != first:
+        raise VersionNotFound(f"no version {first}, or it is no longer kept", table=table)
+    if len(wanted) > _MOST_CHANGES:
+        raise BadRequest(f"at most {_MOST_CHANGES} versions at once", parameter="endingVersion")
+    shelved = {number: _at(visit, number) for number in wanted}
+    before = max((number for number in numbers if number < first), default=None)
+    if before is None and first > 1:
+        # What it replaced is gone, and with it what changed.
+        raise VersionNotFound(f"the version before {first} is no longer kept", table=table)
+    earlier = [None if before is None else _at(visit, before), *shelved.values()]
+    steps = list(zip(earlier, shelved.values(), strict=False))
+    of = [file for pair in steps for each in pair if each for file in sharing.files(each)]
+    head = sharing.head(shelved[last], gateway().shelf.delta_schema(shelved[last]))
+    lines = [*head, *sharing.changes(steps, _address(visit))]
+    return _charged(visit, of, lines, wanted[-1])
+
+
+@pages.get("/files/<link>/<table>/<int:number>/<int:part>.parquet")
+def file(link: str, table: str, number: int, part: int) -> Response:
+    """One Parquet file, by a link of `query` or `changes`: the link says who reads."""
+    token = None if link == OPEN else link
+    who = bearer(token)
+    try:
+        visit = gateway().visit("share", "share", whole(table), _wanted(number), who)
+    except TokenInvalid as error:
+        raise LinkInvalid(**error.facts) from None
+    if token and (visit.decision.claims or {}).get("version") != number:
+        raise LinkInvalid("the link is made for another version")
+    (shelved,) = visit.shelved
+    if part >= len(shelved.source.files):
+        raise RangeMissing("the version has fewer files")
+    response, opened = stored(
+        Path(shelved.source.files[part]),
+        media_type=FORMATS["parquet"].media_type,
+        name=f"{table}_v{number}_{part}.parquet",
+        tag="-".join(
+            [
+                table,
+                str(number),
+                shelved.decision.edition or "whole",
+                str(part),
+                shelved.version.content_hash[-16:],
+            ]
+        ),
+        modified=shelved.version.published_at,
+    )
+    if request.method == "GET" and response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+        flow = gateway().running.begin(visit, who.connection)
+        opened.ended = lambda: gateway().running.end(flow)
+    return response
+
+
+@pages.errorhandler(GatewayError)
+def refused(error: GatewayError) -> Response:
+    """The protocol's members beside those of RFC 9457."""
+    body = error.problem(logs.request_id())
+    response = jsonify({"errorCode": error.code.upper(), "message": error.detail, **body})
+    response.status_code = int(error.status)
+    response.content_type = PROBLEM_TYPE
+    response.headers.extend(error.headers)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _share() -> dict[str, str]:
+    return {"name": SHARE, "id": SHARE}
+
+
+def _check_share(share: str) -> None:
+    if share.lower() != SHARE:
+        raise NotFound(f"no share {share[:60]}")
+
+
+def _readable() -> list[tuple[str, TableDecision]]:
+    """Tables that the caller may read and that have a version."""
+    decision, found = gateway().decisions.decide(caller().token, None, "share"), []
+    for name, of in sorted(decision.tables.items()):
+        if of.permitted:
+            with suppress(TableNotFound):
+                gateway().shelf.version(name)
+                found.append((name, of))
+    return found
+
+
+def _schema(of: TableDecision) -> str:
+    return str(of.dataset.get("organization") or "default").lower()
+
+
+def _item(name: str, of: TableDecision) -> dict[str, str]:
+    return {"name": name, "schema": _schema(of), "share": SHARE, "shareId": SHARE, "id": name}
+
+
+def _page(items: list[dict[str, str]]) -> dict[str, Any]:
+    """`maxResults` items from `pageToken` on; a page token is a place in the list."""
+    token = request.args.get("pageToken") or "0"
+    if not (token.isascii() and token.isdigit()):
+        raise BadRequest("pageToken is not one of this list", parameter="pageToken")
+    most = _limit(request.args.get("maxResults"), "maxResults")
+    start = int(token)
+    end = len(items) if most is None else start + most
+    page: dict[str, Any] = {"items": items[start:end]}
+    return page | ({"nextPageToken": str(end)} if end < len(items) and most else {})
+
+
+def _visit(share: str, schema: str, table: str, as_of: Any = None) -> Visit:
+    _check_share(share)
+    name = table.lower()
+    visit = gateway().visit("share", "share", whole(name), _wanted(as_of), caller())
+    if _schema(visit.decision.of(name)) != schema.lower():
+        raise TableNotFound(f"no table {name} in {schema[:60]}", table=name)
+    return visit
+
+
+def _wanted(as_of: Any) -> Asked:
+    return Asked(format="parquet", as_of=asked.as_of(as_of))
+
+
+def _at(visit: Visit, number: int) -> Shelved:
+    name = visit.tables[0]
+    return gateway().shelf.take(name, visit.decision.of(name), number)
+
+
+def _address(visit: Visit) -> Callable[[Shelved, SharedFile], tuple[str, int]]:
+    """Addresses of files: one link for each version, made when it is first needed."""
+    made: dict[int, Link] = {}
+
+    def address(shelved: Shelved, of: SharedFile) -> tuple[str, int]:
+        number = shelved.version.number
+        if number not in made:
+            made[number] = _link(visit, number)
+        link = made[number]
+        url = f"{public_url()}/v1/share/files/{link.token}/{shelved.table}/{number}/{of.number}"
+        return f"{url}.parquet", link.expires_at * 1000
+
+    return address
+
+
+def _link(visit: Visit, number: int) -> Link:
+    if visit.token is None:
+        return Link(OPEN, int(time.time()) + LIFETIME_S)
+    return links.make(gateway().portal, visit.token, visit.tables[0], "share", {"version": number})
+
+
+def _charged(
+    visit: Visit, of: list[SharedFile], lines: list[dict[str, Any]], number: int
+) -> Response:
+    metered = gateway().meter.begin(visit)
+    try:
+        metered.rows(sum(each.row_count for each in of))
+        metered.counted(sum(each.byte_count for each in of))
+    except GatewayError as error:
+        metered.fail(error)
+        raise
+    metered.finish()
+    return _lines(lines, number)
+
+
+def _lines(lines: list[dict[str, Any]], number: int) -> Response:
+    response = Response(sharing.written(lines), content_type=sharing.MEDIA_TYPE)
+    response.headers["Delta-Table-Version"] = str(number)
+    response.headers["Delta-Sharing-Capabilities"] = sharing.CAPABILITIES
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _span(visit: Visit) -> tuple[int, int]:
+    arguments, latest = request.args, visit.shelved[0].version.number
+    if since := arguments.get("startingTimestamp"):
+        first = _first_since(visit, _instant("startingTimestamp", since)).number
+    else:
+        first = _number("startingVersion", arguments.get("startingVersion"))
+    if until := arguments.get("endingTimestamp"):
+        at = AsOf(every=_instant("endingTimestamp", until))
+        last = gateway().shelf.version(visit.tables[0], at.every).number
+    elif arguments.get("endingVersion"):
+        last = min(_number("endingVersion", arguments["endingVersion"]), latest)
+    else:
+        last = latest
+    if first > last:
+        raise BadRequest("the start is after the end", parameter="startingVersion")
+    return max(first, 1), last
+
+
+def _first_since(visit: Visit, since: datetime) -> Version:
+    versions = gateway().shelf.versions(visit.tables[0])
+    later = [each for each in versions if each.published_at >= since]
+    if not later:
+        raise BadRequest("no version is that young", parameter="startingTimestamp")
+    return min(later, key=lambda each: each.number)
+
+
+def _instant(name: str, text: str) -> datetime:
+    try:
+        time_ = datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        raise BadRequest(f"{name} must be an ISO 8601 date-time", parameter=name) from None
+    return time_ if time_.tzinfo else time_.replace(tzinfo=UTC)
+
+
+def _number(name: str, text: str | None) -> int:
+    if not text or not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise BadRequest(f"{name} must be a version's number", parameter=name)
+    return int(text)
+
+
+def _limit(value: Any, name: str = "limitHint") -> int | None:
+    if value is None:
+        return None
+    text = json.dumps(value) if isinstance(value, int) else str(value)
+    if not text.isdigit() or len(text) > 18:
+        raise BadRequest(f"{name} must be a number from 0", parameter=name)
+    return int(text)

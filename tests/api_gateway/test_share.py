@@ -1,0 +1,202 @@
+"""Delta Sharing: the unmodified client, and what the protocol asks of a server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.api_gateway.portal import STARTUP, deny, permit
+
+CLIENT = ("delta-sharing==1.4.2", "delta-kernel-rust-sharing-wrapper==0.3.3")
+BUS_STOPS = "/v1/share/shares/hanoi/schemas/transport/tables/bus_stops"
+
+
+@pytest.fixture
+def shared(portal):
+    """The startup's tables are of one department."""
+    # Another test's, which may be published or not.
+    portal.tables[STARTUP].pop("big")
+    for decision in portal.tables[STARTUP].values():
+        decision["dataset"] = {**decision["dataset"], "organization": "transport"}
+    portal.change()
+    return portal
+
+
+@pytest.fixture(scope="session")
+def client_folder(tmp_path_factory) -> Path:
+    """The client from PyPI, beside its requirements: it pins older ones than run the portal."""
+    folder = Path(sys.prefix, "clients", *CLIENT[:1])
+    if not folder.exists():
+        made = tmp_path_factory.mktemp("client") / "packages"
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+        subprocess.run([*pip, str(made), *CLIENT], check=True, timeout=300)
+        folder.parent.mkdir(exist_ok=True)
+        made.rename(folder)
+    return folder
+
+
+@pytest.fixture
+def profile(gateway, tmp_path) -> Path:
+    file = tmp_path / "hanoi.share"
+    file.write_text(
+        json.dumps(
+            {
+                "shareCredentialsVersion": 1,
+                "endpoint": f"{gateway.url}/v1/share",
+                "bearerToken": STARTUP,
+            }
+        )
+    )
+    return file
+
+
+def test_the_unmodified_client_lists_loads_limits_and_reads_versions(
+    shared, client_folder, profile
+):
+    program = Path(__file__).with_name("sharing_client.py")
+    run = subprocess.run(
+        [sys.executable, str(program), str(profile)],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(client_folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    told = json.loads(run.stdout.splitlines()[-1])
+    assert (told["shares"], told["schemas"]) == (["hanoi"], ["transport"])
+    assert told["tables"] == ["bus_stops", "empty", "secret", "typed", "wards"]
+    assert told["version"] == 2
+    assert [row["tên"] for row in told["rows"]] == ["Bến xe Mỹ Đình", "Hồ Gươm", "Đống Đa"]
+    assert told["limited"] == 2
+    assert [row["mã"] for row in told["version_1"]] == [1, 2]
+    changes = [(row["_commit_version"], row["_change_type"], row["mã"]) for row in told["changes"]]
+    assert changes == [
+        (1, "insert", 1), (1, "insert", 2),
+        (2, "delete", 1), (2, "delete", 2),
+        (2, "insert", 1), (2, "insert", 2), (2, "insert", 3),
+    ]  # fmt: skip
+    assert (told["typed"], told["empty"]) == (4, 0)
+
+
+def asked(gateway, **body) -> list[dict]:
+    answer = gateway.request("POST", f"{BUS_STOPS}/query", STARTUP, json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "application/x-ndjson; charset=utf-8"
+    assert answer.headers["Delta-Sharing-Capabilities"] == "responseformat=parquet"
+    assert answer.content.isascii()
+    return [json.loads(line) for line in answer.content.splitlines()]
+
+
+def test_a_query_tells_protocol_schema_and_files_and_nothing_after(gateway, shared):
+    protocol, metadata, file = asked(gateway)
+    assert protocol == {"protocol": {"minReaderVersion": 1}}
+    schema = json.loads(metadata["metaData"]["schemaString"])
+    assert [(each["name"], each["type"]) for each in schema["fields"]] == [
+        ("mã", "long"), ("tên", "string"), ("phường", "string")
+    ]  # fmt: skip
+    assert all(each["metadata"] == {} for each in schema["fields"])
+    assert json.loads(file["file"]["stats"]) == {"numRecords": 3}
+    assert [*asked(gateway, limitHint=0)[2:]] == []
+
+
+def test_a_file_answers_head_and_range_without_authorization(gateway, shared):
+    url = asked(gateway)[2]["file"]["url"].removeprefix(gateway.url)
+    head = gateway.request("HEAD", url, None)
+    assert (head.status_code, head.headers["Accept-Ranges"]) == (200, "bytes")
+    part = gateway.get(url, headers={"Range": "bytes=0-3"})
+    assert (part.status_code, part.content) == (206, b"PAR1")
+    whole = gateway.get(url)
+    assert len(whole.content) == int(head.headers["Content-Length"])
+
+
+def test_second_file_of_a_share_after_revocation_is_refused(gateway, shared):
+    url = asked(gateway)[2]["file"]["url"].removeprefix(gateway.url)
+    assert gateway.get(url).status_code == 200
+    shared.tables[STARTUP]["bus_stops"] = deny("agreement_revoked")
+    shared.change()
+    refused = gateway.get(url)
+    assert (refused.status_code, refused.json()["reason"]) == (403, "agreement_revoked")
+
+
+def test_an_altered_or_ended_link_and_another_version_are_refused(gateway, shared):
+    url = asked(gateway)[2]["file"]["url"].removeprefix(gateway.url)
+    altered = gateway.get(url.replace("hic_l_", "hic_l_x", 1))
+    assert (altered.status_code, altered.json()["code"]) == (403, "link_invalid")
+    other = gateway.get(url.replace("/bus_stops/2/", "/bus_stops/1/"))
+    assert (other.status_code, other.json()["code"]) == (403, "link_invalid")
+    assert gateway.get(url.replace("/bus_stops/2/", "/wards/1/")).status_code == 404
+
+
+def test_a_quota_is_charged_once_at_the_query_and_refused_by_403(gateway, shared):
+    shared.office.quota["share"] = {"queries": 1}
+    shared.tables[STARTUP]["bus_stops"] |= {"agreement": "share", "metered": True}
+    shared.change()
+    url = asked(gateway)[2]["file"]["url"].removeprefix(gateway.url)
+    for _ in range(3):
+        assert gateway.get(url, headers={"Range": "bytes=0-9"}).status_code == 206
+    refused = gateway.request("POST", f"{BUS_STOPS}/query", STARTUP, json={})
+    assert (refused.status_code, refused.json()["errorCode"]) == (403, "QUOTA_EXCEEDED")
+    assert shared.office.taken("share", "queries") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/v1/share/shares/other/schemas", 404, "NOT_FOUND"),
+        ("/v1/share/shares/hanoi/schemas/health/tables/bus_stops/metadata", 404, "TABLE_NOT_FOUND"),
+        (
+            "/v1/share/shares/hanoi/schemas/transport/tables/nowhere/metadata",
+            404,
+            "TABLE_NOT_FOUND",
+        ),
+        (
+            "/v1/share/shares/hanoi/schemas/transport/tables/requested/metadata",
+            403,
+            "ACCESS_DENIED",
+        ),
+        (f"{BUS_STOPS}/changes", 400, "BAD_REQUEST"),
+        (f"{BUS_STOPS}/changes?startingVersion=x", 400, "BAD_REQUEST"),
+        (f"{BUS_STOPS}/changes?startingVersion=9", 400, "BAD_REQUEST"),
+        (f"{BUS_STOPS}/version?startingTimestamp=2999-01-01T00:00:00Z", 400, "BAD_REQUEST"),
+        ("/v1/share/shares/hanoi/all-tables?maxResults=-1", 400, "BAD_REQUEST"),
+    ],
+)
+def test_what_cannot_be_answered_says_why(gateway, shared, path, status, code):
+    answer = gateway.get(path, STARTUP)
+    assert (answer.status_code, answer.json()["errorCode"]) == (status, code), answer.text
+    assert answer.json()["message"]
+
+
+def test_a_version_that_is_gone_is_told_so(gateway, shared):
+    gone = gateway.request("POST", f"{BUS_STOPS}/query", STARTUP, json={"version": 77})
+    assert (gone.status_code, gone.json()["code"]) == (404, "version_not_found")
+
+
+def test_lists_come_in_pages(gateway, shared):
+    names, token = [], None
+    while True:
+        more = f"&pageToken={token}" if token else ""
+        page = gateway.get(f"/v1/share/shares/hanoi/all-tables?maxResults=2{more}", STARTUP).json()
+        names += [item["name"] for item in page["items"]]
+        token = page.get("nextPageToken")
+        if not token:
+            break
+    assert names == ["bus_stops", "empty", "secret", "typed", "wards"]
+
+
+def test_open_tables_need_no_token(gateway, portal):
+    portal.tables[None]["bus_stops"] = permit()
+    portal.change()
+    base = "/v1/share/shares/hanoi/schemas/default/tables/bus_stops/query"
+    answer = gateway.request("POST", base, None, json={})
+    url = json.loads(answer.content.splitlines()[2])["file"]["url"].removeprefix(gateway.url)
+    assert gateway.get(url).content[:4] == b"PAR1"
+    portal.tables[None]["bus_stops"] = deny("sign_in_required")
+    portal.change()
+    assert gateway.get(url).status_code == 403
