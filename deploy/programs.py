@@ -21,6 +21,9 @@ PORTAL_WORKERS = 2
 PORTAL_THREADS = 8
 PORTAL_TIMEOUT_S = 60
 
+# Seconds; longer than nginx keeps connections to a server (60).
+KEEP_ALIVE_S = 75
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -59,7 +62,11 @@ class Plan:
 
     def _gunicorn(self) -> tuple[str, ...]:
         # Without these every gunicorn of the user shares one control socket in the home folder.
-        return ("--no-control-socket", "--worker-tmp-dir", str(self.home.run))
+        # A kept connection outlives what proxies and clients keep it for: none is closed in use.
+        return (
+            *("--no-control-socket", "--keep-alive", str(KEEP_ALIVE_S)),
+            *("--worker-tmp-dir", str(self.home.run)),
+        )
 
     def _postgres(self) -> Program | None:
         if self.postgres is None:

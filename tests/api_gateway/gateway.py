@@ -73,7 +73,8 @@ def running(
     }
     command = [
         sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", str(THREADS),
-        "-b", f"127.0.0.1:{port}", "--no-control-socket", "api_gateway.app:create_app()",
+        "-b", f"127.0.0.1:{port}", "--no-control-socket", "--keep-alive", "75",
+        "api_gateway.app:create_app()",
     ]  # fmt: skip
     with log.open("wb") as output:
         master = subprocess.Popen(command, stdout=output, stderr=output, env=environ)
