@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import redis
 from pytest_httpserver import HTTPServer
@@ -108,7 +109,7 @@ class FakePortal:
         """A link's token, for its table and action as its maker may read it."""
         assert request.headers["Authorization"] == CREDENTIAL
         asked = json.loads(request.data)
-        token = f"hic_l_{len(self.links)}.signed"
+        token = f"hic_l_{uuid4().hex}.signed"
         self.links[token] = asked
         return _success({"token": token, "expires_at": int(time.time()) + asked["lifetime_s"]})
 
