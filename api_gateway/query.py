@@ -141,7 +141,8 @@ class Gateway:
         Raises any GatewayError.
         """
         visit = self.visit("rows", "query", whole(table), asked, caller)
-        columns = self.shelf.columns(table, visit.shelved[0].version)
+        read = visit.shelved[0]
+        columns = self.shelf.columns(table, read.version, read.decision.edition)
         many = wanted.limit is not None and wanted.limit > LIMIT_ROWS
         made = compile_rows(table, wanted, columns, wanted.limit if many else None)
         asked = replace(asked, params=made.params)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -45,17 +48,17 @@ class Shelf:
         self._lake = Lake(root)
         self._files = lru_cache(maxsize=4096)(self._read_files)
         self._columns = lru_cache(maxsize=4096)(self._read_columns)
+        self._rows = lru_cache(maxsize=4096)(self._count_rows)
 
     def take(self, table: str, decision: TableDecision, as_of: AsOfVersion | None) -> Shelved:
-        """A permitted table at a version. Raises TableNotFound, VersionNotFound, EditionMissing."""
+        """A permitted table at a version; without one, at the newest that its edition is written
+        for. Raises TableNotFound, VersionNotFound, EditionMissing."""
         version = self.version(table, as_of)
-        try:
-            files = self._files(table, version, decision.edition)
-        except lake_errors.EditionNotFound as error:
-            raise EditionMissing(table=table, headers={"Retry-After": "30"}) from error
-        times = tuple(
-            column.name for column in self.columns(table, version) if column.type == "time"
-        )
+        if decision.edition and as_of is None:
+            version = self._written(table, version, decision.edition)
+        files = self._told(self._files, table, version, decision.edition)
+        columns = self.columns(table, version, decision.edition)
+        times = tuple(column.name for column in columns if column.type == "time")
         return Shelved(table, version, decision, Source(table, files, times))
 
     def version(self, table: str, as_of: AsOfVersion | None = None) -> Version:
@@ -77,9 +80,39 @@ class Shelf:
         except (lake_errors.TableNotFound, lake_errors.InvalidName) as error:
             raise TableNotFound(table=table) from error
 
-    def columns(self, table: str, version: Version) -> list[Column]:
-        """The columns of a version, in order."""
-        return list(self._columns(table, version))
+    def read(self, table: str, edition_id: str | None) -> list[Version]:
+        """The versions that a caller with this edition can read, newest first; each with the rows
+        that the caller gets. Raises TableNotFound."""
+        versions = self.versions(table)
+        if edition_id is None:
+            return versions
+        written = set(edition.versions(self._lake, table, edition_id))
+        return [
+            replace(version, row_count=self._rows(table, version, edition_id))
+            for version in versions
+            if version.number in written
+        ]
+
+    def columns(self, table: str, version: Version, edition_id: str | None = None) -> list[Column]:
+        """The columns of a version, or of its edition, in order. Raises EditionMissing."""
+        return list(self._told(self._columns, table, version, edition_id))
+
+    def _written(self, table: str, latest: Version, edition_id: str) -> Version:
+        """The newest version of an edition; nearly always that of the table."""
+        with suppress(EditionMissing):
+            self._told(self._files, table, latest, edition_id)
+            return latest
+        written = set(edition.versions(self._lake, table, edition_id))
+        for version in self.versions(table):
+            if version.number in written:
+                return version
+        raise _missing(table)
+
+    def _told(self, read: Callable[..., Any], table: str, version: Version, *of: Any) -> Any:
+        try:
+            return read(table, version, *of)
+        except lake_errors.EditionNotFound as error:
+            raise _missing(table) from error
 
     def delta_schema(self, shelved: Shelved) -> str:
         """What a caller reads of a version, in the JSON of Delta's `schemaString`."""
@@ -92,8 +125,20 @@ class Shelf:
     def _read_files(self, table: str, version: Version, edition_id: str | None) -> tuple[str, ...]:
         return tuple(edition.files(self._lake, table, version.number, edition_id))
 
-    def _read_columns(self, table: str, version: Version) -> tuple[Column, ...]:
+    def _read_columns(
+        self, table: str, version: Version, edition_id: str | None
+    ) -> tuple[Column, ...]:
+        if edition_id is not None:
+            return tuple(edition.columns(self._lake, table, version.number, edition_id))
         return tuple(self._lake.table(table).columns(version.number))
+
+    def _count_rows(self, table: str, version: Version, edition_id: str) -> int:
+        return edition.row_count(self._lake, table, version.number, edition_id)
+
+
+def _missing(table: str) -> EditionMissing:
+    # Editions are written within seconds of their offer or version.
+    return EditionMissing(table=table, headers={"Retry-After": "5"})
 
 
 def instant(version: Version) -> str:

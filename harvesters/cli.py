@@ -180,6 +180,7 @@ def worker(_given: argparse.Namespace) -> int:
         opening.portal(settings),
         opening.lanes(settings),
         Tries(conninfo),
+        lake=opening.lake(settings),
         keep=opening.keep(settings),
     )
     asyncio.run(busy.run())

@@ -26,6 +26,10 @@ def portal(settings: Settings) -> Portal:
     return Portal(settings.portal_url, read_secret(settings.harvest_credential_file))
 
 
+def lake(settings: Settings) -> Lake:
+    return Lake(settings.lake_root)
+
+
 def lanes(settings: Settings) -> Lanes:
     return Lanes(conninfo(settings), settings.harvest_host_runs)
 
@@ -49,15 +53,15 @@ def keep(settings: Settings) -> Keep:
 def room(settings: Settings) -> Room:
     """A run's connections. Raises SecretMissing."""
     address = conninfo(settings)
-    lake = Lake(settings.lake_root)
+    shelf = lake(settings)
     return Room(
         client=Client(settings.harvest_raw_dir, settings.harvest_allowed_hosts),
-        lake=lake,
+        lake=shelf,
         portal=portal(settings),
         receipts=Receipts(address),
         presence=Presence(address),
         gateway_url=settings.gateway_url,
         mask_secret=read_secret(key) if (key := settings.harvest_mask_key_file) else None,
-        references=References(lake, settings.harvest_reference_tables),
+        references=References(shelf, settings.harvest_reference_tables),
         patience=patience(settings),
     )

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
-from harvesters import ahead, connectors, credentials, departures, replay
+from harvesters import ahead, connectors, credentials, departures, editions, replay
 from harvesters.connectors import File, Offer
 from harvesters.errors import HarvestError, SourceInvalid
-from harvesters.passages import DatasetPart
+from harvesters.passages import DatasetPart, Passage
 from harvesters.prepare import Gated, fetch, gate, prepare, resource_name
 from harvesters.publish import Published, publish
 from harvesters.register import TableEntry, register
@@ -174,6 +174,7 @@ def _file(file: File, offer: Offer, run: Run) -> Settled:
                 stage.count(tables=1, new_versions=int(done.changed), rows=done.row_count)
                 if not done.changed:
                     stage.say(f"{one.table}: the same content as version {done.version}.")
+                _write_editions(done, room, stage)
                 name = resource_name(file, one.checked)
                 settled.entries.append(TableEntry(done, name, file.description))
                 _report_published(done, report)
@@ -189,6 +190,15 @@ def _publish(one: Gated, room: Room, run_id: str, file: File, sha256: str) -> Pu
         source_url=file.url,
         source_hash=sha256,
     )
+
+
+def _write_editions(done: Published, room: Room, stage: Passage) -> None:
+    """What offers let be seen of the new version; one that fails is its officers' to mend."""
+    outcome = editions.write_wanted(room.portal, room.lake, done.table)
+    if outcome.written:
+        stage.count(editions=outcome.written)
+    for code in outcome.failures:
+        stage.say(f"{done.table}: an edition could not be written ({code}); look at its offer.")
 
 
 def _discover(source: Source, room: Room, report: Report) -> Iterator[Offer]:

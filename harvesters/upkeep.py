@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,13 +49,25 @@ class Removed:
     failed_tables: int
 
 
-def tend(lake: Lake, receipts: Receipts, raw_dir: Path, keep: Keep) -> Removed:
-    """Remove what is kept no longer; the counts are logged as well."""
+def tend(
+    lake: Lake,
+    receipts: Receipts,
+    raw_dir: Path,
+    keep: Keep,
+    pinned: Mapping[str, Collection[int]] | None = None,
+    editions_wanted: Collection[str] | None = None,
+) -> Removed:
+    """Remove what is kept no longer; the counts are logged as well.
+
+    `pinned`: table → versions that agreements keep. Editions that are not `editions_wanted` go at
+    once, whatever their version (None: all are wanted).
+    """
     versions = editions = failed = 0
     for table in lake.tables():
         try:
-            versions += len(lake.table(table).vacuum(keep.version_days))
-            editions += len(edition.vacuum(lake, table))
+            kept = frozenset((pinned or {}).get(table, ()))
+            versions += len(lake.table(table).vacuum(keep.version_days, kept))
+            editions += len(edition.vacuum(lake, table, editions_wanted))
         except (LakeError, OSError) as error:
             failed += 1
             code = getattr(error, "code", type(error).__name__)

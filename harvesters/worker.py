@@ -23,6 +23,7 @@ from procrastinate import App, BaseRetryStrategy, JobContext, RetryDecision
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, JobAborted
 from procrastinate.jobs import Job, Status
 
+from harvesters import editions
 from harvesters.attempt import Attempts, TryAgain
 from harvesters.errors import HarvestError, PortalRefused, PortalUnavailable
 from harvesters.lanes import LaneBusy, Lanes
@@ -32,6 +33,7 @@ from harvesters.room import Room
 from harvesters.tries import Tries
 from harvesters.upkeep import Keep, tend
 from lake import logs
+from lake.store import Lake
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ class Pace:
 
     claim_every_s: float = 2.0
     preview_every_s: float = 2.0
+    editions_every_s: float = 2.0
     rescue_every_s: float = 2.0
     heartbeat_s: float = 2.0
     stalled_s: float = 12.0
@@ -78,7 +81,8 @@ class Again(BaseRetryStrategy):
 
 
 class Worker:
-    """`make_room` opens a run's own connections; `app` is the queue, not yet opened."""
+    """`make_room` opens a run's own connections; `app` is the queue, not yet opened. With a `lake`
+    it also writes the editions that become wanted between runs."""
 
     def __init__(
         self,
@@ -88,6 +92,7 @@ class Worker:
         lanes: Lanes,
         tries: Tries,
         *,
+        lake: Lake | None = None,
         pace: Pace | None = None,
         keep: Keep | None = None,
     ) -> None:
@@ -95,6 +100,7 @@ class Worker:
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self._make_room = make_room
         self._portal = portal
+        self._lake = lake
         self._pace = pace or Pace()
         self._keep = keep or Keep()
         self._attempts = Attempts(self._pace.retry_after_s, lanes, tries)
@@ -119,6 +125,7 @@ class Worker:
                     (self._claim, pace.claim_every_s),
                     (self._rescue, pace.rescue_every_s),
                     (self._preview, pace.preview_every_s),
+                    (self._write_editions, pace.editions_every_s),
                 )
             ]
             log.info("worker_started", extra=logs.facts(worker=self.name))
@@ -219,13 +226,22 @@ class Worker:
         while await asyncio.to_thread(answer_one, self._portal, self._make_room, self.name):
             continue
 
+    async def _write_editions(self) -> None:
+        """Write what offers and agreements made wanted since, after what officers look at."""
+        if self._lake is not None:
+            await asyncio.to_thread(editions.answer_previews, self._portal, self._lake)
+            await asyncio.to_thread(editions.write_wanted, self._portal, self._lake)
+
     def _tend(self, timestamp: int) -> None:
         """The daily upkeep; `timestamp` is when it was due."""
         del timestamp
         with logs.request(None):
             room = self._make_room()
             try:
-                tend(room.lake, room.receipts, room.client.raw_dir, self._keep)
+                # Without the portal's word nothing is removed: agreements pin versions.
+                pinned = self._portal.call("hanoiic_pins_list")
+                wanted = {one["edition"] for one in self._portal.call("hanoiic_edition_list")}
+                tend(room.lake, room.receipts, room.client.raw_dir, self._keep, pinned, wanted)
             finally:
                 room.client.close()
 

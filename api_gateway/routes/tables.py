@@ -30,7 +30,7 @@ def listed() -> dict[str, Any]:
         if of.decision in ("permit", "deny") and _matches(name, of, words):
             # One that is registered and not yet published has nothing to show.
             with suppress(TableNotFound):
-                tables.append(_summary(name, of, gateway().shelf.version(name)))
+                tables.append(_summary(name, of, _read(name, of)))
     return {"tables": tables, "count": len(tables)}
 
 
@@ -42,18 +42,21 @@ def shown(table: str) -> dict[str, Any]:
     if of.decision not in ("permit", "deny"):
         raise not_found(name, token, parts.decisions)
     try:
-        versions = parts.shelf.versions(name)
+        versions = _read(name, of)
     except TableNotFound:
         raise not_found(name, token, parts.decisions) from None
+    # One whose edition is being written has no columns to tell yet.
+    columns = parts.shelf.columns(name, versions[0], _edition(of)) if versions else []
     return {
-        **_summary(name, of, versions[0]),
-        "columns": [_column(each) for each in parts.shelf.columns(name, versions[0])],
+        **_summary(name, of, versions),
+        "columns": [_column(each) for each in columns],
         "versions": [
             {
                 "version": each.number,
                 "published_at": instant(each),
                 "row_count": each.row_count,
-                "byte_count": each.byte_count,
+                # Of the whole table: how much is hidden from an edition is nobody's business.
+                "byte_count": None if _edition(of) else each.byte_count,
             }
             for each in versions
         ],
@@ -61,7 +64,17 @@ def shown(table: str) -> dict[str, Any]:
     }
 
 
-def _summary(name: str, of: TableDecision, version: Version) -> dict[str, Any]:
+def _edition(of: TableDecision) -> str | None:
+    """What the caller reads; who reads nothing is told of the whole table, as its page tells."""
+    return of.edition if of.permitted else None
+
+
+def _read(name: str, of: TableDecision) -> list[Version]:
+    return gateway().shelf.read(name, _edition(of))
+
+
+def _summary(name: str, of: TableDecision, versions: list[Version]) -> dict[str, Any]:
+    latest = versions[0] if versions else None
     return {
         "name": name,
         "title": of.dataset.get("title"),
@@ -70,9 +83,9 @@ def _summary(name: str, of: TableDecision, version: Version) -> dict[str, Any]:
         "tier": of.tier or None,
         "access": _access(of),
         "licence": dict(of.licence) or None,
-        "version": version.number,
-        "published_at": instant(version),
-        "row_count": version.row_count,
+        "version": latest.number if latest else None,
+        "published_at": instant(latest) if latest else None,
+        "row_count": latest.row_count if latest else None,
         "url": f"{public_url()}/v1/tables/{name}",
     }
 

@@ -33,6 +33,7 @@ FIELDS = {"summary", "may", "must", "must_not"}
 def test_every_shipped_licence_speaks_both_languages_in_the_same_points():
     assert set(licences.shipped()) == {
         "CC-BY-4.0", "CC0-1.0", "ODbL-1.0", "ODC-BY-1.0", "hanoi-open-data", "restricted-research",
+        "sandbox-trial",
     }  # fmt: skip
     for text in licences.shipped().values():
         assert set(text.title) == set(text.plain) == {"vi", "en"}
@@ -82,8 +83,8 @@ def test_the_choices_of_a_licence_are_the_shipped_ones():
 
 @portal
 def test_loading_again_changes_nothing_and_a_published_text_cannot_be_edited(monkeypatch):
-    assert licences.load() == licences.load() == 6
-    assert model.Session.query(Licence).count() == 6
+    assert licences.load() == licences.load() == 7
+    assert model.Session.query(Licence).count() == 7
     model.Session.commit()
     with pytest.raises(sa.exc.DBAPIError, match="never changed"):
         model.Session.execute(sa.text("UPDATE hanoiic_licence SET title_vi = 'x'"))
@@ -99,7 +100,7 @@ def test_loading_again_changes_nothing_and_a_published_text_cannot_be_edited(mon
 def test_the_audit_only_grows():
     scene = Scene()
     own = model.Session.query(Audit).filter_by(dataset_id=scene.dataset("open", "t")["id"])
-    assert [row.event for row in own.order_by(Audit.id)] == ["offer_published", "table_claimed"]
+    assert [row.event for row in own.order_by(Audit.id)] == ["licence_published", "offer_published", "table_claimed"]
     with pytest.raises(sa.exc.DBAPIError, match="permission denied"):
         own.delete()
     model.Session.rollback()

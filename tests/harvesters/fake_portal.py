@@ -35,9 +35,9 @@ def invalid(**fields: list[str]) -> ActionError:
 
 
 class FakePortal:
-    """`datasets`, `sources`, `runs` and `previews` by id; `reserved` is table → source, `uploads`
-    are id → bytes, `secrets` name → kind, host and value, `calls` are the names of the actions
-    called.
+    """`datasets`, `sources`, `runs` and `previews` by id; `editions` are those wanted; `reserved`
+    is table → source, `uploads` are id → bytes, `secrets` name → kind, host and value, `calls` are
+    the names of the actions called.
 
     `before` may raise or wait before an action: `portal.before["package_create"] = …`.
     """
@@ -47,6 +47,10 @@ class FakePortal:
         self.sources: dict[str, dict[str, Any]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
         self.previews: dict[str, dict[str, Any]] = {}
+        self.editions: list[dict[str, Any]] = []
+        self.edition_reports: list[dict[str, Any]] = []
+        self.edition_previews: dict[str, dict[str, Any]] = {}
+        self.pins: dict[str, list[int]] = {}
         self.uploads: dict[str, bytes] = {}
         self.secrets: dict[str, dict[str, str]] = {}
         self.reserved: dict[str, str] = {}
@@ -200,6 +204,30 @@ class FakePortal:
     def hanoiic_preview_update(self, data: dict[str, Any]) -> Any:
         self.previews[data["id"]].update(data)
         return self.previews[data["id"]]
+
+    def hanoiic_edition_list(self, data: dict[str, Any]) -> Any:
+        return [one for one in self.editions if data.get("table") in (None, one["table"])]
+
+    def hanoiic_edition_report(self, data: dict[str, Any]) -> Any:
+        self.edition_reports.append(data)
+        for one in self.editions:
+            if one["edition"] == data["edition"]:
+                one["state"] = data["state"]
+                one[f"{data['state']}_version"] = data["version"]
+        return data
+
+    def hanoiic_edition_preview_claim(self, data: dict[str, Any]) -> Any:
+        waiting = [one for one in self.edition_previews.values() if one["state"] == "requested"]
+        for one in waiting:
+            one["state"] = "running"
+        return waiting
+
+    def hanoiic_edition_preview_update(self, data: dict[str, Any]) -> Any:
+        self.edition_previews[data["id"]].update(data)
+        return data
+
+    def hanoiic_pins_list(self, data: dict[str, Any]) -> Any:
+        return self.pins
 
     # --- HTTP -----------------------------------------------------------------------------------
 

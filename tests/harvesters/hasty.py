@@ -26,6 +26,7 @@ def main(pace: Pace) -> None:
         opening.portal(settings),
         opening.lanes(settings),
         Tries(conninfo),
+        lake=opening.lake(settings),
         pace=pace,
     )
     asyncio.run(worker.run())
