@@ -100,7 +100,7 @@ def test_loading_again_changes_nothing_and_a_published_text_cannot_be_edited(mon
 def test_the_audit_only_grows():
     scene = Scene()
     own = model.Session.query(Audit).filter_by(dataset_id=scene.dataset("open", "t")["id"])
-    assert [row.event for row in own.order_by(Audit.id)] == ["licence_published", "offer_published", "table_claimed"]
+    assert [row.event for row in own.order_by(Audit.id)] == ["offer_published", "table_claimed"]
     with pytest.raises(sa.exc.DBAPIError, match="permission denied"):
         own.delete()
     model.Session.rollback()
