@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from typing import Any
 from urllib.parse import urlsplit
 
 from urllib3.connection import HTTPConnection
@@ -54,11 +55,26 @@ def connect(
     """
     host, port = connection.host.strip("[]").lower(), connection.port
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = resolved(host, port, allowed_hosts)
     except (socket.gaierror, UnicodeError) as error:
         raise NameResolutionError(
             host, connection, error if isinstance(error, socket.gaierror) else socket.gaierror()
         ) from error
+    try:
+        return connected(found, timeout_s)
+    except TimeoutError as error:
+        raise ConnectTimeoutError(connection, f"{host} does not answer") from error
+    except OSError as error:
+        raise NewConnectionError(connection, f"no connection to {host}") from error
+
+
+Address = tuple[Any, ...]
+
+
+def resolved(host: str, port: int, allowed_hosts: frozenset[str]) -> list[Address]:
+    """The addresses of a host, all of them such that it may be gone to, as `getaddrinfo` gives
+    them. Raises AddressForbidden, OSError, UnicodeError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     allowed = bool({host, f"{host}:{port}"} & allowed_hosts)
     if not allowed and not all(is_public(str(address[4][0])) for address in found):
         raise AddressForbidden(
@@ -66,6 +82,11 @@ def connect(
             "HANOIIC_HARVEST_ALLOWED_HOSTS.",
             host=host,
         )
+    return list(found)
+
+
+def connected(found: list[Address], timeout_s: float) -> socket.socket:
+    """A socket to the first of the addresses that answers. Raises OSError."""
     failure: OSError | None = None
     for family, kind, protocol, _, address in found:
         try:
@@ -78,6 +99,4 @@ def connect(
         else:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return sock
-    if isinstance(failure, TimeoutError):
-        raise ConnectTimeoutError(connection, f"{host} does not answer") from failure
-    raise NewConnectionError(connection, f"no connection to {host}") from failure
+    raise failure or OSError("no address")

@@ -59,9 +59,16 @@ class Arriving:
 
 
 def streams(
-    reader: str, path: Path, arguments: Mapping[str, Any], *, beside: Path | None = None
+    reader: str,
+    path: Path,
+    arguments: Mapping[str, Any],
+    *,
+    beside: Path | None = None,
+    has_network: bool = False,
+    time_s: float = TIME_S,
 ) -> Iterator[Arriving]:
     """What `reader` gives, one table after the other, each read to its end before the next.
+    `has_network`: it may connect to other hosts.
 
     Raises as `tables`, also while the batches are read.
     """
@@ -69,9 +76,10 @@ def streams(
         "reader": reader,
         "path": str(path),
         "beside": str(beside or path),
+        "has_network": has_network,
         "arguments": dict(arguments),
     }
-    with _process(request) as process:
+    with _process(request, time_s) as process:
         assert process.stdout is not None  # noqa: S101  (it is a pipe)
         while _has_more(process.stdout):
             with _reading(process):
@@ -105,7 +113,7 @@ def _reading(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _process(request: Mapping[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
+def _process(request: Mapping[str, Any], time_s: float) -> Iterator[subprocess.Popen[bytes]]:
     kept = ("PATH", "LANG", "LC_ALL")
     environ = {name: os.environ[name] for name in kept if name in os.environ}
     # Arrow's own allocators reserve far more than they use.
@@ -118,7 +126,7 @@ def _process(request: Mapping[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
         env=environ,
         close_fds=True,
     ) as process:
-        deadline = threading.Timer(TIME_S, process.kill)
+        deadline = threading.Timer(time_s, process.kill)
         deadline.daemon = True
         deadline.start()
         try:

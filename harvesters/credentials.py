@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+from botocore.auth import S3SigV4Auth  # type: ignore[import-untyped]
+from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
+from botocore.credentials import Credentials  # type: ignore[import-untyped]
 
 from harvesters.errors import SecretMissing, SecretUnfit
 from harvesters.portal import NotThere, Portal
 from harvesters.source import Source
 
 PREVIEW = "preview:"
+# What servers that are in no region answer to.
+REGION = "us-east-1"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
 class Credential:
-    """A secret's value (never shown) with its kind: `bearer`, `basic`, `header` or `password`."""
+    """A secret's value (never shown) with its kind: `bearer`, `basic`, `header`, `password`, `s3`
+    or `ssh_key`. `region` is where an S3 server says that it is."""
 
     kind: str
     host: str
     value: str = field(repr=False)
+    region: str = REGION
 
     def headers(self) -> dict[str, str]:
         """The header that carries it. Raises SecretUnfit for one that no header carries."""
@@ -49,12 +57,13 @@ class Credential:
 
 @dataclass(frozen=True)
 class Carried:
-    """Headers that go to one origin only."""
+    """Headers that go to one origin only; `sign` makes those of a request by its address."""
 
     scheme: str
     host: str
     port: int
     headers: Mapping[str, str] = field(repr=False)
+    sign: Callable[[str], Mapping[str, str]] | None = field(default=None, repr=False)
 
     @classmethod
     def to(cls, url: str, credential: Credential) -> Carried:
@@ -62,6 +71,8 @@ class Carried:
         scheme, host, port = _origin(url)
         if host != credential.host.lower():
             raise SecretUnfit("The secret is for another host than the source's.")
+        if credential.kind == "s3":
+            return cls(scheme, host, port, {}, _signature_of(credential))
         return cls(scheme, host, port, credential.headers())
 
     def for_url(self, url: str) -> Mapping[str, str]:
@@ -72,7 +83,7 @@ class Carried:
             # From plain http to the same host's https, where the usual ports say that it is that.
             ("https", self.host, 443 if self.port == 80 else -1),
         ):
-            return self.headers
+            return self.sign(url) if self.sign else self.headers
         return {}
 
 
@@ -92,7 +103,22 @@ def read(source: Source, portal: Portal) -> Credential | None:
         raise SecretMissing(
             f"The organisation has no secret {name!r} for the host of the source's address."
         ) from error
-    return Credential(found["kind"], found["host"], found["value"])
+    return Credential(
+        *(found["kind"], found["host"], found["value"]), source.options.region or REGION
+    )
+
+
+def _signature_of(credential: Credential) -> Callable[[str], Mapping[str, str]]:
+    """Signs requests (AWS Signature Version 4) with `access key:secret key`."""
+    access, _, secret = credential.value.partition(":")
+    signer = S3SigV4Auth(Credentials(access.strip(), secret.strip()), "s3", credential.region)
+
+    def sign(url: str) -> Mapping[str, str]:
+        request = AWSRequest("GET", url)
+        signer.add_auth(request)
+        return dict(request.headers.items())
+
+    return sign
 
 
 def _origin(url: str) -> tuple[str, str, int]:

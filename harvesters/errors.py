@@ -78,6 +78,18 @@ class SecretUnfit(SourceFailed):
     code = "secret_unfit"
 
 
+class LoginRefused(SourceFailed):
+    """The source's server does not take the secret, or wants one."""
+
+    code = "login_refused"
+
+
+class HostKeyMismatch(SourceFailed):
+    """The server has another key than the source's options say, or they say none."""
+
+    code = "host_key_mismatch"
+
+
 class SourceAnsweredError(SourceFailed):
     """An HTTP status other than 200; 429 and 5xx may pass. Facts: `status`, and `retry_after_s`
     where the source said when to come back."""

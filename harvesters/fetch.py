@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -18,12 +20,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from harvesters.addresses import check_url, is_public
+from harvesters.addresses import Address, check_url, is_public, resolved
 from harvesters.credentials import Carried, Credential
 from harvesters.errors import (
     RedirectsExhausted,
+    SecretUnfit,
     SourceAnsweredError,
     SourceInterrupted,
     SourceTooSlow,
@@ -34,12 +37,14 @@ from harvesters.errors import (
 from harvesters.fetch_limits import FetchLimits
 from harvesters.guarded import GuardedAdapter, retry_after_s
 from harvesters.incoming import Incoming, raw_path
-from harvesters.politeness import HOSTS
+from harvesters.politeness import HOSTS, Host
 
 PACKAGE = "hanoiic"
 USER_AGENT = f"{PACKAGE}-harvest/{metadata.version(PACKAGE)}"
 # What was said of pages when they were last fetched, in the raw store.
 REMEMBERED = "pages"
+_ERROR_BYTES = 4_096
+_ERROR_CODE = re.compile(rb"<Code>(\w{1,60})</Code>|\bexceptionCode=[\"'](\w{1,60})[\"']")
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ class Client:
     ) -> None:
         self.raw_dir = raw_dir
         self.limits = limits = limits or FetchLimits()
+        # For a source that is not reached over http; its connector logs in with it.
+        self.credential: Credential | None = None
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
         self._session = requests.Session()
         # No proxies and no .netrc: what the environment says of them is not for sources.
@@ -99,8 +106,11 @@ class Client:
 
         Raises SecretUnfit.
         """
-        is_ours = urlsplit(url).scheme in ("http", "https")
-        self._adapter.carried = Carried.to(url, credential) if credential and is_ours else None
+        is_http = urlsplit(url).scheme in ("http", "https")
+        self._adapter.carried = Carried.to(url, credential) if credential and is_http else None
+        if credential and not is_http and (urlsplit(url).hostname or "") != credential.host.lower():
+            raise SecretUnfit("The secret is for another host than the source's.")
+        self.credential = None if is_http else credential
 
     def fetch(
         self,
@@ -126,11 +136,8 @@ class Client:
                 headers["If-None-Match"] = known.etag
             if known.last_modified:
                 headers["If-Modified-Since"] = known.last_modified
-        authority = urlsplit(url).netloc.lower()
-        is_own = bool({authority, urlsplit(url).hostname} & self._allowed_hosts)
-        host = HOSTS.of(authority, self.limits.at_once)
         with (
-            host.visit(self.limits, 0.0 if is_own else self.limits.pause_s),
+            self.visit(url) as host,
             Incoming(self.raw_dir, self.limits) as incoming,
             self._adapter.deadline.after(self.limits.total_s),
         ):
@@ -140,6 +147,23 @@ class Client:
                 if rest := error.facts.get("retry_after_s"):
                     host.rest(rest, error.facts["status"])
                 raise
+
+    @contextmanager
+    def visit(self, url: str) -> Iterator[Host]:
+        """A place at the host of an address, when its turn has come. Raises as `Host.visit`."""
+        authority = urlsplit(url).netloc.lower()
+        is_own = bool({authority, urlsplit(url).hostname} & self._allowed_hosts)
+        host = HOSTS.of(authority, self.limits.at_once)
+        with host.visit(self.limits, 0.0 if is_own else self.limits.pause_s):
+            yield host
+
+    def addresses(self, host: str, port: int) -> list[Address]:
+        """Where a host is that is not reached over http: checked, and to be connected to as they
+        are. Raises AddressForbidden, SourceUnreachable."""
+        try:
+            return resolved(host, port, self._allowed_hosts)
+        except (OSError, UnicodeError) as error:
+            raise SourceUnreachable(f"There is no host {host}.") from error
 
     def fetch_again(self, url: str, owner: str, accept: str = "*/*") -> Fetched:
         """As `fetch`, for a page of a catalogue that `owner` (a source's id) asks for again and
@@ -287,10 +311,22 @@ def _is_silence(error: requests.RequestException) -> bool:
 def _expect_ok(answer: requests.Response) -> None:
     if answer.status_code != 200:
         raise SourceAnsweredError(
-            f"The source answered {answer.status_code} {answer.reason or ''}".rstrip() + ".",
+            f"The source answered {answer.status_code} {answer.reason or ''}".rstrip()
+            + _said(answer)
+            + ".",
             status=answer.status_code,
             retry_after_s=retry_after_s(answer.headers.get("Retry-After", "")),
         )
+
+
+def _said(answer: requests.Response) -> str:
+    """The code in the body of an error, as S3's and OGC's servers write it; empty for others."""
+    try:
+        head = answer.raw.read1(_ERROR_BYTES, decode_content=True)
+    except (HTTPError, OSError, ValueError):
+        return ""
+    found = _ERROR_CODE.search(head)
+    return "" if found is None else f": {(found[1] or found[2]).decode()}"
 
 
 __all__ = [

@@ -90,6 +90,7 @@ _ADDRESSES = (
         "The address is of a Socrata site.",
     ),
 )
+_SCHEMES = dict.fromkeys(("postgresql", "postgres", "mariadb", "mysql", "mssql", "oracle"), "sql")
 _GTFS = {"agency", "stops", "routes", "trips", "stop_times", "calendar", "calendar_dates"}
 
 _CKAN_PAGE = re.compile(rb"<meta[^>]{1,99}?generator[^>]{1,99}?\bckan\b", re.I)
@@ -305,6 +306,20 @@ def _is_json(line: bytes) -> bool:
 
 def _said(content_type: str | None) -> str | None:
     return _MEDIA_TYPES.get((content_type or "").partition(";")[0].strip().lower())
+
+
+def of_scheme(url: str) -> Guess | None:
+    """The kind of an address that is no web address; None for those of files."""
+    try:
+        found = _SCHEMES.get(urlsplit(url).scheme)
+    except ValueError:
+        return None
+    return Guess(found, f"The address is of kind {found}.") if found else None
+
+
+def of_name(url: str) -> str | None:
+    """The kind that the ending of a name says, if it says one."""
+    return _ending(url)
 
 
 def _ending(url: str) -> str | None:

@@ -46,6 +46,10 @@ class Incoming:
         self._file.close()
 
     @property
+    def most_bytes(self) -> int:
+        return self._limits.max_bytes
+
+    @property
     def is_late(self) -> bool:
         return time.monotonic() - self._started >= self._limits.total_s
 

@@ -94,7 +94,8 @@ def plan(source: Source, ground: Ground) -> Iterator[PlannedFile | Departures]:
         ground.client.carry(credentials.read(source, ground.portal), source.url)
     if not source.kind:
         source, first = guessed(source, ground.client, ground.portal, Report())
-        fetched[source.url] = first
+        if first is not None:
+            fetched[source.url] = first
     seen: dict[str, None] = {}
     for offer in connectors.of(source.kind).discover(source, ground.client):
         seen[offer.identifier] = None

@@ -70,9 +70,12 @@ def fetch(
 
 def guessed(
     source: Source, client: Client, portal: Portal | None, report: Report
-) -> tuple[Source, Fetched]:
-    """A source without a kind, with the one that its file is of, and that file."""
+) -> tuple[Source, Fetched | None]:
+    """A source without a kind, with the one that its address or its file is of, and that file."""
     with report.stage("fetch") as stage:
+        if found := guess.of_scheme(source.url):
+            stage.say(found.reason)
+            return replace(source, kind=found.kind), None
         file = File(source.url, "", source.table, source.title)
         fetched = fetch(file, client, portal)
         found = guess.of_file(source.url, None, fetched.path)

@@ -75,7 +75,8 @@ def preview(source: Source, room: Room, report: Report) -> Iterator[tuple[str, A
     room.client.carry(credentials.read(source, room.portal), source.url)
     if not source.kind:
         source, fetched = guessed(source, room.client, room.portal, report)
-        known[source.url] = fetched
+        if fetched is not None:
+            known[source.url] = fetched
     yield "kind", source.kind
     for file in _files(source, room, report):
         with report.stage("fetch") as stage:

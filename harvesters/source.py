@@ -71,6 +71,10 @@ class Options:
     `paging` is how an API gives its rows in pages (`PAGING`), `page_parameter` the parameter for it
     in the address, `first_page` the number of the first, and `next` the path to the next page's
     address or cursor in an answer.
+    `query` is a database's table (`schema.name`) or SELECT, `key` its column that only grows, by
+    which later runs ask for what is new.
+    `region` is where an S3 server says that it is, `host_key` the key of an SFTP server: its
+    fingerprint (`SHA256:…`) or itself (`ssh-ed25519 AAAA…`).
     `text_encoding` is what the texts inside the cells are hidden in: `auto` finds it out, `none`
     leaves them as they are. `adaptive` is the portal's: ask less often while nothing changes.
     `archive_runs`, `archive_days` and `max_missing_share` say when datasets that a catalogue has no
@@ -98,6 +102,10 @@ class Options:
     page_parameter: str | None = None
     first_page: int | None = None
     next: str | None = None
+    query: str | None = None
+    key: str | None = None
+    region: str | None = None
+    host_key: str | None = None
     text_encoding: str | None = None
     columns: Mapping[str, ColumnPin] = field(default_factory=dict)
     max_rejected_share: float = MAX_REJECTED_SHARE
@@ -225,6 +233,10 @@ _RULES: dict[str, tuple[str, Any]] = {
     ),
     "first_page": ("a number from 0", lambda value: type(value) is int and value >= 0),
     "next": ("a path of names", lambda value: isinstance(value, str)),
+    "query": ("a table's name, or a SELECT", lambda value: isinstance(value, str)),
+    "key": ("the name of a column", lambda value: isinstance(value, str)),
+    "region": ("a region such as us-east-1", lambda value: isinstance(value, str)),
+    "host_key": ("a key's fingerprint, such as SHA256:…", lambda value: isinstance(value, str)),
     "text_encoding": (
         "one of " + ", ".join(TEXT_ENCODINGS),
         lambda value: value in TEXT_ENCODINGS,

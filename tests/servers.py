@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.home import Home
@@ -81,3 +84,55 @@ def valkey(home: Home) -> Iterator[EmbeddedValkey]:
     with running(server.command, home.logs / "valkey.log"):
         wait_for(server.answers, "Valkey")
         yield server
+
+
+@dataclass(frozen=True)
+class MariaDb:
+    """A MariaDB of Debian's package; `password` is that of the account `root`."""
+
+    port: int
+    password: str = "root-of-a-test"
+
+
+def has_mariadb() -> bool:
+    return shutil.which("mariadbd", path=_PROGRAMS) is not None
+
+
+@contextlib.contextmanager
+def mariadb() -> Iterator[MariaDb]:
+    with tempfile.TemporaryDirectory(prefix="hanoiic-mariadb-") as folder:
+        server, data, log = MariaDb(free_port()), Path(folder) / "data", Path(folder) / "log"
+        user = [f"--user={getpass.getuser()}"]
+        subprocess.run(
+            [
+                *("mariadb-install-db", "--no-defaults", f"--datadir={data}", *user),
+                *("--skip-test-db", "--auth-root-authentication-method=normal"),
+            ],
+            check=True,
+            capture_output=True,
+            env={"PATH": _PROGRAMS},
+        )
+        first = Path(folder) / "first.sql"
+        first.write_text(
+            f"CREATE OR REPLACE USER root@'127.0.0.1' IDENTIFIED BY '{server.password}';\n"
+            "GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n"
+        )
+        command = [
+            *(str(shutil.which("mariadbd", path=_PROGRAMS)), "--no-defaults", *user),
+            *(f"--datadir={data}", f"--socket={folder}/socket", f"--pid-file={folder}/pid"),
+            *(f"--port={server.port}", "--bind-address=127.0.0.1", "--skip-name-resolve"),
+            *(f"--init-file={first}", "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M"),
+        ]
+        with running(command, log):
+            wait_for(lambda: _answers(server.port), "MariaDB")
+            yield server
+
+
+# Debian has daemons where only root looks.
+_PROGRAMS = f"{os.defpath}:/usr/sbin:/usr/local/sbin"
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False

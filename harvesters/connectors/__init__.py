@@ -23,9 +23,11 @@ from harvesters.connectors import (
     px,
     pxweb,
     rest,
+    s3,
     sensorthings,
     shapefile,
     socrata,
+    sql,
     wfs,
     xml,
 )
@@ -60,6 +62,8 @@ CONNECTORS: dict[str, Connector] = {
         pxweb.CONNECTOR,
         px.CONNECTOR,
         jsonstat.CONNECTOR,
+        sql.CONNECTOR,
+        s3.CONNECTOR,
     )
 }
 

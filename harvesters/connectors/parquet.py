@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from harvesters import apart
@@ -16,8 +17,13 @@ from harvesters.workbench import Workbench
 _READER = "harvesters.readers.parquet"
 
 
-def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
-    """The file's one table. Raises the errors of the reader and of `apart.tables`."""
+def decode(
+    path: Path, options: Options, bench: Workbench, as_text: Collection[str] = ()
+) -> list[RawTable]:
+    """The file's one table; the type of the columns `as_text` is found out from their texts.
+
+    Raises the errors of the reader and of `apart.tables`.
+    """
     with path.open("rb") as file:
         head = file.read(4096)
     if head.startswith(b"PARE"):
@@ -25,7 +31,8 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     if not head.startswith(b"PAR1"):
         refuse_other_formats(head)
         raise ParquetBroken("The file is no Parquet file.")
-    arguments = {"pins": pinned_types(options), "crs": options.crs}
+    pins = {**dict.fromkeys(as_text, "string"), **pinned_types(options)}
+    arguments = {"pins": pins, "crs": options.crs}
     try:
         found = apart.tables(_READER, path, arguments, bench)
     except ReaderDied as died:

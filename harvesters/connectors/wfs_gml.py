@@ -18,9 +18,9 @@ from xml.sax.saxutils import escape
 import shapely
 import simplejson  # type: ignore[import-untyped]
 
-from harvesters import apart
+from harvesters import apart, xml_elements
 from harvesters.connectors import wfs_words
-from harvesters.connectors.wfs_words import Elements
+from harvesters.connectors.wfs_words import Report
 from harvesters.errors import ApiRefused, CrsUnsupported, LayerBroken, TooManyColumns
 from harvesters.rawtable import MAX_COLUMNS
 from harvesters.readers import places
@@ -37,7 +37,7 @@ _MEMBERS = ("member", "featureMember", "featureMembers")
 
 
 @dataclass
-class Scan(Elements):
+class Scan(Report):
     """One page: how many features it has and how many match, the paths of their properties and of
     their geometry, and the coordinate systems that it names."""
 
@@ -95,7 +95,7 @@ def scan(path: Path) -> Scan:
     """What is in a page. Raises ApiRefused (it is no page, or says what went wrong),
     TooManyColumns, and the errors of `xml_stream`."""
     found = Scan(path)
-    wfs_words.walk(path, found)
+    xml_elements.walk(path, found)
     if found.root in wfs_words.REPORTS:
         raise wfs_words.said_no(found.words)
     if found.root != "FeatureCollection":

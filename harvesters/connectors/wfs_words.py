@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from harvesters import xml_stream
 from harvesters.errors import ApiRefused
 from harvesters.fetch import Fetched
+from harvesters.xml_elements import Elements, walk
 
 # Best first. What a browser runs, or what is packed, is none of them.
 _JSON = (
@@ -79,46 +78,21 @@ def said_no(words: str) -> ApiRefused:
     return ApiRefused(f"The WFS answered with an error: {shown}.")
 
 
-class Elements:
-    """What an element's walk needs: where it is, and the text of the element it is in."""
+class Report(Elements):
+    """An answer that may be a report of what went wrong; then `words` say it."""
 
     def __init__(self) -> None:
-        self.path: list[str] = []
-        self.root = ""
+        super().__init__()
         self.words = ""
-        self._text = ""
-
-    def begin(self, name: str, attributes: Mapping[str, str]) -> None:
-        self.root = self.root or name
-        self.path.append(name)
-        self._text = ""
-        self.on_begin(name, attributes)
 
     def end(self, name: str) -> None:
-        text = " ".join(self._text.split())
-        self._text = ""
         if name in ("ExceptionText", "ServiceException"):
-            self.words = f"{self.words} {text}".strip()
-        self.on_end(name, text)
-        self.path.pop()
-
-    def letters(self, letters: str) -> None:
-        self._text += letters
-
-    def on_begin(self, name: str, attributes: Mapping[str, str]) -> None: ...
-
-    def on_end(self, name: str, text: str) -> None: ...
-
-
-def walk(path: Path, reading: Elements) -> None:
-    """Pass over a document. Raises the errors of `xml_stream`."""
-    passing = xml_stream.Walk(reading.begin, reading.end, reading.letters)
-    for _ in passing.pass_over(xml_stream.text(path)):
-        passing.forget()
+            self.words = f"{self.words} {self.text}".strip()
+        super().end(name)
 
 
 @dataclass
-class _Reading(Elements):
+class _Reading(Report):
     version: str = ""
     has_pages: bool = False
     types: list[FeatureType] = field(default_factory=list)

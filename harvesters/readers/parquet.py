@@ -89,7 +89,8 @@ def _refuse_other_files(file: pq.ParquetFile) -> None:
 
 def _geometry(file: pq.ParquetFile, pinned_crs: str | None) -> tuple[str | None, str | None]:
     """The name of the geometry's column and its coordinate system (None: CRS84)."""
-    metadata = (file.schema_arrow.metadata or {}).get(b"geo")
+    # Of the file; that of Arrow's own schema, where there is one, need not have it.
+    metadata = (file.metadata.metadata or {}).get(b"geo")
     if metadata is None:
         return None, None
     try:

@@ -28,7 +28,7 @@ try:
 except (ImportError, OSError, RuntimeError):
     pyseccomp = None
 
-from harvesters.errors import ArchiveTooLarge, DataRefused, ReaderDied
+from harvesters.errors import ArchiveTooLarge, HarvestError, ReaderDied
 from harvesters.rawtable import RawColumn
 
 MEMORY_BYTES = 700 << 20
@@ -42,6 +42,7 @@ _REFUSED_CALLS = (
     "kill", "listen", "mount", "open_by_handle_at", "pidfd_open", "ptrace", "socket", "socketpair",
     "tkill", "unshare", "vfork",
 )  # fmt: skip
+_NETWORK_CALLS = ("connect", "socket")
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,11 @@ def main() -> int:
     reader = importlib.import_module(request["reader"])
     path = Path(request["path"])
     limit()
-    lock(path, Path(request["beside"]))
+    lock(path, Path(request["beside"]), has_network=request["has_network"])
     try:
         with os.fdopen(os.dup(1), "wb") as pipe:
             _send(reader.read(path, request["arguments"]), pipe)
-    except DataRefused as error:
+    except HarvestError as error:
         return _refuse(error)
     except MemoryError:
         return _refuse(
@@ -91,7 +92,7 @@ def _send(found: Iterable[Table], pipe: IO[bytes]) -> None:
                 stream.write_batch(batch)
 
 
-def _refuse(error: DataRefused) -> int:
+def _refuse(error: HarvestError) -> int:
     refusal = {"error": type(error).__name__, "detail": error.detail, "facts": error.facts}
     print(json.dumps(refusal), file=sys.stderr, flush=True)
     return 3
@@ -116,9 +117,9 @@ def limit() -> None:
         resource.setrlimit(kind, (limit, limit))
 
 
-def lock(*given: Path) -> None:
-    """No files but the given ones and the libraries' own, no network, no programs: as far as this
-    machine's kernel can."""
+def lock(*given: Path, has_network: bool = False) -> None:
+    """No files but the given ones and the libraries' own, no network unless it is needed, no
+    programs: as far as this machine's kernel can."""
     if landlock is not None:
         with contextlib.suppress(landlock.LandlockError, OSError):
             access = landlock.FSAccess
@@ -130,7 +131,7 @@ def lock(*given: Path) -> None:
     if pyseccomp is not None:
         with contextlib.suppress(OSError, ValueError):
             calls = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
-            for name in _REFUSED_CALLS:
+            for name in set(_REFUSED_CALLS) - set(_NETWORK_CALLS if has_network else ()):
                 calls.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
             calls.load()
 

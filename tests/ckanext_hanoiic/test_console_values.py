@@ -39,6 +39,7 @@ WRONG = [
     ("owner_org", {"owner_org": "no-such"}),
     ("kind", {"kind": "fax"}),
     ("url", {"url": "ftp://soyte.example.vn/a.csv"}),
+    ("url", {"url": "postgresql://soyte.example.vn/a"}),
     ("url", {"url": "https://"}),
     ("url", {"url": "https://an:bi-mat@soyte.example.vn/a.csv"}),
     ("url", {"url": "https://an@soyte.example.vn/a.csv"}),
@@ -164,6 +165,7 @@ def test_without_the_harvester_no_source_is_registered(create):
         ("https://a.vn/gtfs.zip#now", "gtfs"),
         ("https://a.vn/", "csv"),
         ("https://[", "csv"),
+        ("postgresql://csdl.a.vn/so", "sql"),
     ],
 )
 def test_kind_is_guessed_from_the_address(url, kind):

@@ -196,3 +196,17 @@ def test_no_bytes_keep_the_guess_busy(piece):
     for head in (piece * (guess.HEAD_BYTES // len(piece)), b"<html>" + piece * 4000):
         with contextlib.suppress(HarvestError):
             assert guess.kind("https://x.example/", None, head).kind
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("mariadb://x/so", "sql"),
+        ("postgresql://x:1/so", "sql"),
+        ("https://x/a", None),
+        ("x://[", None),
+    ],
+)
+def test_addresses_that_are_no_web_addresses_say_their_kind(url, expected):
+    found = guess.of_scheme(url)
+    assert (found and found.kind) == expected

@@ -18,6 +18,7 @@ class Kind:
     ``many_tables``: its table's name is the beginning of the names of all its tables.
     ``catalogue``: it has many datasets, each described there.
     ``reading``: the options that say how its files are read (``reading.READING``).
+    ``schemes``: those of its addresses where they are not http's.
     """
 
     title: str
@@ -26,6 +27,7 @@ class Kind:
     many_tables: bool = False
     catalogue: bool = False
     reading: tuple[str, ...] = ()
+    schemes: tuple[str, ...] = ()
 
 
 TEXT = ("encoding", "delimiter", "decimal", "header_row", "header_rows", "text_encoding")
@@ -124,6 +126,19 @@ KINDS: dict[str, Kind] = {
         catalogue=True,
         reading=("parts",),
     ),
+    "sql": Kind(
+        N_("SQL database"),
+        N_("A table or a SELECT of PostgreSQL or MariaDB (postgresql://host/name)."),
+        reading=("query", "key", "crs"),
+        schemes=("postgresql", "postgres", "mariadb", "mysql", "mssql", "oracle"),
+    ),
+    "s3": Kind(
+        N_("S3 bucket"),
+        N_("The files of a bucket (https://host/bucket/folder/); each becomes a dataset."),
+        many_tables=True,
+        catalogue=True,
+        reading=("parts", "region"),
+    ),
     "gtfs": Kind(
         N_("GTFS public transport timetable"),
         N_("A zip file of stops, routes and timetables; every file in it becomes a table."),
@@ -206,11 +221,21 @@ def kind_of(name: str) -> Kind:
     return KINDS.get(name) or Kind(name, "", many_tables=True)
 
 
+def fits_scheme(url: str, name: str) -> bool:
+    """Whether a kind of source has addresses of this URL's scheme."""
+    scheme = urlsplit(url).scheme
+    return scheme in (kind_of(name).schemes or ("http", "https", "upload"))
+
+
 def guess_kind(url: str) -> str:
-    """The kind that the ending of a URL's path suggests; ``csv`` when it suggests none."""
+    """The kind that a URL's scheme or its path's ending suggests; ``csv`` when none does."""
     try:
-        path = urlsplit(url).path.lower()
+        parts = urlsplit(url)
     except ValueError:
         return "csv"
+    for name, kind in KINDS.items():
+        if parts.scheme in kind.schemes:
+            return name
+    path = parts.path.lower()
     fitting = (name for name, kind in KINDS.items() if path.endswith(kind.suffixes or ("\x00",)))
     return next(fitting, "csv")

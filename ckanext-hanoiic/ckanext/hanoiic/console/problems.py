@@ -65,6 +65,11 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "tls_failed": (N_("The source’s server has no valid certificate."), RENEW_THE_CERTIFICATE),
     "secret_missing": (N_("The source’s secret is not there."), CORRECT_THE_SECRET),
     "secret_unfit": (N_("The source’s secret cannot be sent to its server."), CORRECT_THE_SECRET),
+    "login_refused": (N_("The source’s server does not take the secret."), CORRECT_THE_SECRET),
+    "host_key_mismatch": (
+        N_("The server’s key is not the one that the source says."),
+        N_("Compare the key with the department, then put it into the source."),
+    ),
     "source_answered_error": (
         N_("The source’s server answered with an error."),
         LOOK_AT_THE_ADDRESS,

@@ -97,6 +97,19 @@ READING: dict[str, Choice] = {
     "next": Choice(
         N_("Where the next page stands"), N_("A path in the answer, such as meta.next.")
     ),
+    "query": Choice(
+        N_("Table or SELECT"),
+        N_("A table of the database, such as public.stations, or one SELECT."),
+    ),
+    "key": Choice(
+        N_("Column that only grows"),
+        N_("Such as updated_at or id: later harvests ask for new rows only. May be empty."),
+    ),
+    "region": Choice(N_("Region"), N_("Only where the server wants one, such as us-east-1.")),
+    "host_key": Choice(
+        N_("Key of the server"),
+        N_("Its fingerprint (SHA256:…); ask the department for it."),
+    ),
     "parts": Choice(N_("Only these files or layers"), N_("A pattern, such as *.csv")),
     "crs": Choice(N_("Coordinate system"), N_("If the file does not say it, such as EPSG:3405.")),
 }

@@ -32,7 +32,9 @@ def _value(value: Any) -> str:
     """Kept as it is written, without the newline that copying adds; the complaint never has it."""
     if not isinstance(value, str) or not 1 <= len(value) <= 4000:
         raise tk.Invalid(_("Must be text"))
-    text = value.strip("\r\n")
+    # A key is pasted in many lines; where they break has no meaning.
+    is_key = "PRIVATE KEY-----" in value
+    text = " ".join(value.split()) if is_key else value.strip("\r\n")
     if any(ord(letter) < 0x20 or letter == "\x7f" for letter in text):
         raise tk.Invalid(_("Must be one line of text"))
     return text
@@ -42,11 +44,18 @@ def _pair(separator: str) -> Callable[[str], bool]:
     return lambda value: all(part.strip() for part in value.partition(separator))
 
 
+def _is_key(value: str) -> bool:
+    user, _colon, key = value.partition(":")
+    return bool(user.strip()) and "PRIVATE KEY-----" in key and "-----END" in key
+
+
 # Kind → whether a value has its form, and the complaint.
 FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "bearer": (lambda value: " " not in value, N_("A token has no space")),
     "basic": (_pair(":"), N_("Must be user:password")),
     "header": (_pair(":"), N_("Must be a header and its value, such as X-Api-Key: …")),
+    "s3": (_pair(":"), N_("Must be access key:secret key")),
+    "ssh_key": (_is_key, N_("Must be user:, then a private key as OpenSSH writes it")),
     "password": (bool, ""),
 }
 FIELDS = {
@@ -63,7 +72,8 @@ def hanoiic_secret_create(context: Context, data_dict: dict[str, Any]) -> dict[s
     :param owner_org: id or name of the organisation
     :param name: a–z, 0–9, - and _
     :param kind: ``bearer`` (value: the token), ``basic`` (``user:password``), ``header``
-        (``Name: value``) or ``password``
+        (``Name: value``), ``s3`` (``access key:secret key``), ``ssh_key`` (``user:`` and an
+        OpenSSH private key, in one line) or ``password``
     :param host: the only host that it is sent to
     :param value: the secret; it is never shown again
     :returns: ``name``, ``kind``, ``host``, ``owner_org``, ``created_by``, ``created_at``,

@@ -19,7 +19,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from .errors import SecretsUnavailable
 from .model import iso, now
 
-SECRET_KINDS = ("bearer", "basic", "header", "password")
+SECRET_KINDS = ("bearer", "basic", "header", "s3", "ssh_key", "password")
 
 
 class Secret(tk.BaseModel):

@@ -10,7 +10,7 @@ from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
 from .checks import check_object
-from .kinds import kind_of
+from .kinds import fits_scheme, kind_of
 from .model import Source
 from .secret_model import secret_of
 from .source_fields import DATASET, OPTIONS, table_name_for
@@ -75,6 +75,8 @@ def taken(values: dict[str, Any], source: Source | None) -> dict[str, list[str]]
     table = values["dataset"]["table"]
     if is_anothers(table, values["kind"], values["owner_org"], source):
         errors["dataset.table"] = [_("Another source fills this table")]
+    if not fits_scheme(values["url"], values["kind"]):
+        errors["url"] = [_("An address of this scheme is not of this kind of source")]
     upload = upload_of_url(values["url"])
     if upload and not belongs(upload, values["owner_org"], source):
         errors["url"] = [_("File not found")]

@@ -17,10 +17,11 @@ from .states import SOURCE_STATES
 from .upload_model import Upload, upload_of_url
 
 URL_LONGEST = 2000
+SCHEMES = {"http", "https", *(scheme for kind in KINDS.values() for scheme in kind.schemes)}
 
 
 def hanoiic_source_url(value: Any) -> str:
-    """An http or https address without credentials."""
+    """An address of http, https, or a scheme that a kind of source has; without credentials."""
     url = value.strip() if isinstance(value, str) else ""
     if len(url) > URL_LONGEST or any(ord(letter) <= 0x20 or letter == "\x7f" for letter in url):
         raise tk.Invalid(_("The address has white space or is too long"))
@@ -30,7 +31,7 @@ def hanoiic_source_url(value: Any) -> str:
         _port = parts.port
     except ValueError as error:
         raise tk.Invalid(_("Not an address: check the host and the port")) from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in SCHEMES or not parts.hostname:
         raise tk.Invalid(_("The address must begin with http:// or https:// and name a host"))
     if "@" in parts.netloc:
         raise tk.Invalid(

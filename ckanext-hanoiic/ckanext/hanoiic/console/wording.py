@@ -100,9 +100,17 @@ DATASET_STATES: dict[str, tuple[str, str]] = {
 }
 SECRET_KINDS: dict[str, tuple[str, str]] = {
     "bearer": (N_("Token (Authorization: Bearer)"), N_("The token alone.")),
-    "basic": (N_("User name and password"), N_("Written as user:password.")),
+    "basic": (
+        N_("User name and password"),
+        N_("Written as user:password; of a database or file server too."),
+    ),
     "header": (N_("Header of its own"), N_("Written as X-Api-Key: value.")),
-    "password": (N_("Password of a database or file server"), N_("The password alone.")),
+    "s3": (N_("Keys of an S3 bucket"), N_("Written as access key:secret key.")),
+    "ssh_key": (
+        N_("Key of a file server (SSH)"),
+        N_("Written as user: and the private key, as OpenSSH writes it."),
+    ),
+    "password": (N_("Password alone"), N_("No kind of source asks for it yet.")),
 }
 STAGES: dict[str, str] = {
     "fetch": N_("Fetch the file"),
