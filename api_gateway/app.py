@@ -87,14 +87,14 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     Raises what `lake.settings` raises when the settings do not describe a gateway.
     """
-    settings = settings or _from_environment()
+    settings = settings or settings_from_environment()
     logs.configure("gateway", settings.log_level)
     app = Flask("api_gateway", static_folder=None)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
     app.url_map.strict_slashes = False
-    gateway = _gateway(settings)
+    gateway = make_gateway(settings)
     app.extensions["hanoiic_gateway"] = gateway
     exporter = Exporter(gateway, _exports(settings))
     app.extensions["hanoiic_exporter"] = exporter
@@ -112,13 +112,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _from_environment() -> Settings:
+def settings_from_environment() -> Settings:
     home = os.environ.get("HANOIIC_HOME")
     file = Path(home, "etc/gateway.env") if home else None
     return lake_settings.load(Settings, os.environ, home_file=file)
 
 
-def _gateway(settings: Settings) -> Gateway:
+def make_gateway(settings: Settings) -> Gateway:
     credential = lake_settings.read_secret(settings.gateway_credential_file)
     actions = PortalActions(settings.portal_url, credential)
     url = lake_settings.read_secret(settings.redis_url_file)

@@ -66,6 +66,12 @@ class Settings:
     gateway_metrics_host: str = setting(
         "127.0.0.1", doc="Address that `/metrics` listens at: this machine's own, or a private one."
     )
+    flight_host: str = setting("127.0.0.1", doc="Address that Flight SQL listens on.")
+    flight_port: int = setting(8815, doc="Port of Flight SQL.")
+    flight_tls_certificate_file: Path | None = setting(
+        None, doc="Certificate of Flight SQL (PEM); without it gRPC is not encrypted."
+    )
+    flight_tls_key_file: Path | None = setting(None, doc="Private key of that certificate (PEM).")
     log_level: str = setting("INFO", doc="Least severe level that is logged.")
     allow_weak_sandbox: bool = setting(
         False,

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from api_gateway.asked import Version as AsOfVersion
@@ -114,12 +115,17 @@ class Shelf:
         except lake_errors.EditionNotFound as error:
             raise _missing(table) from error
 
-    def delta_schema(self, shelved: Shelved) -> str:
-        """What a caller reads of a version, in the JSON of Delta's `schemaString`."""
+    def arrow_schema(self, shelved: Shelved) -> pa.Schema:
+        """The stored Arrow schema of what a caller reads of a version: names and types alone."""
         if shelved.decision.edition is None:
-            whole = self._lake.table(shelved.table).arrow_schema(shelved.version.number)
-            return schema.delta_json(whole)
-        return schema.delta_json(pq.read_schema(shelved.source.files[0]))
+            held = self._lake.table(shelved.table).arrow_schema(shelved.version.number)
+        else:
+            held = pq.read_schema(shelved.source.files[0])
+        return pa.schema([field.remove_metadata() for field in held])
+
+    def delta_schema(self, shelved: Shelved) -> str:
+        """As `arrow_schema`, in the JSON of Delta's `schemaString`."""
+        return schema.delta_json(self.arrow_schema(shelved))
 
     # Remembered by the whole version: a table that was made anew counts from 1 again.
     def _read_files(self, table: str, version: Version, edition_id: str | None) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, Message
 from google.transit import gtfs_realtime_pb2 as realtime
 
 from harvesters.errors import FeedBroken, TableEmpty
