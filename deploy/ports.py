@@ -12,7 +12,7 @@ from deploy.home import write_private
 if TYPE_CHECKING:
     from pathlib import Path
 
-KEPT = ("postgres", "valkey", "departments")
+KEPT = ("postgres", "valkey", "departments", "flight")
 LOOPBACK = "127.0.0.1"
 
 

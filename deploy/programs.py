@@ -55,6 +55,7 @@ class Plan:
             self._portal(),
             self._portal_jobs(),
             self._gateway(),
+            self._flight(),
             self._departments(),
             self._harvest(),
         )
@@ -117,6 +118,13 @@ class Plan:
             "harvest", [str(BIN / "hanoiic-harvest"), "worker"], self.harvest_environment()
         )
 
+    def _flight(self) -> Program:
+        return Program(
+            "flight",
+            [sys.executable, "-m", "api_gateway.flight"],
+            self.gateway_environment() | {"HANOIIC_FLIGHT_PORT": str(self.ports["flight"])},
+        )
+
     def _departments(self) -> Program | None:
         if not self.demo:
             return None
@@ -144,6 +152,7 @@ class Plan:
             "HANOIIC_GATEWAY_SPILL_DIR": str(self.home.spill),
             "HANOIIC_GATEWAY_EVENTS_DIR": str(self.home.events),
             "HANOIIC_EXPORTS_DIR": str(self.home.exports),
+            "HANOIIC_RECEIPT_KEY_FILE": str(self.home.secret_file("receipt_signing.key")),
             "HANOIIC_LOG_LEVEL": self.settings.log_level,
         }
 

@@ -36,7 +36,7 @@ def test_the_portal_runs_on_servers_given_by_url(tmp_path):
             assert done.returncode == 0, done.stdout + done.stderr + tails(tmp_path / "portal")
             status = hanoiic(environment, "status", "--json", timeout_s=30)
             programs = {row["name"]: row["state"] for row in json.loads(status.stdout)["programs"]}
-            assert set(programs) == {"portal", "portal-jobs", "gateway", "harvest"}
+            assert set(programs) == {"portal", "portal-jobs", "gateway", "flight", "harvest"}
             assert set(programs.values()) == {"running"}
             found = requests.get(
                 f"http://127.0.0.1:{environment['HANOIIC_PORTAL_PORT']}"

@@ -18,7 +18,9 @@ from tests.e2e.conftest import ROOT, Stack, environment_of, hanoiic
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.e2e
-PROGRAMS = ("postgres", "valkey", "portal", "portal-jobs", "gateway", "departments", "harvest")
+PROGRAMS = (
+    *("postgres", "valkey", "portal", "portal-jobs", "gateway", "flight", "departments", "harvest"),
+)
 
 
 def programs(stack: Stack) -> dict[str, dict]:
