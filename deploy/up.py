@@ -119,8 +119,8 @@ def bring_up(plan: Plan, supervisor: Supervisor, say: Say) -> dict[str, object] 
         for name in running:
             url = servers[name]
             wait_for_answer(name, lambda url=url: answers_ok(url), supervisor, home)
-    with step(say, "background jobs and harvest worker"):
-        for name in ("portal-jobs", "harvest"):
+    with step(say, "background jobs, Flight SQL and harvest worker"):
+        for name in ("portal-jobs", "flight", "harvest"):
             supervisor.start_program(name)
             wait_for_answer(name, lambda name=name: is_up(supervisor, name), supervisor, home)
     return demo.ensure(plan, say) if plan.demo else None
