@@ -52,32 +52,9 @@ class _Suspicion:
     named: bool
     looks_like: str
 
-    @property
-    def among_words(self) -> str:
-        """The SQL that says whether a row has such a value between words."""
-        if self.kind.among_words is None or self.typed.column.type != "string":
-            return "false"
-        beside = f"regexp_matches(({self.typed.text}), {literal(_BESIDE_A_WORD)})"
-        return f"{self.looks_like} AND {beside}"
-
-    def score(self, count: _Count, hold_from: float) -> float:
-        if not count.matched:
-            return 0.0
-        score = self.kind.header * self.named + self.kind.share * count.matched / count.filled
-        least = self.kind.among_words
-        if least is None or count.among_words < max(LEAST_AMONG_WORDS, least * count.filled):
-            return score
-        return max(score, hold_from)
-
-
-@dataclass(frozen=True)
-class _Count:
-    """Of how many rows a suspicion is true, in how many of them between words, and how many rows
-    have a value at all."""
-
-    matched: int
-    among_words: int
-    filled: int
+    def score(self, matched: int, filled: int) -> float:
+        part = matched / filled if filled else 0.0
+        return (self.kind.header * self.named + self.kind.share * part) if matched else 0.0
 
 
 def find(typed: TypedTable, bench: Workbench, rules: Rules | None = None) -> list[Finding]:
@@ -99,14 +76,17 @@ def find(typed: TypedTable, bench: Workbench, rules: Rules | None = None) -> lis
         suspicions = [
             suspicion
             for suspicion, count in zip(suspicions, counts, strict=True)
-            if suspicion.score(count, rules.hold_from) >= limit
-        ]
+            if suspicion.score(*count) >= limit
+        ] + _among_words(sample, suspicions, counts, rules, bench)
         counts = _counts(typed.raw.name, suspicions, bench)
     scored = [
-        (suspicion, count.matched, score)
-        for suspicion, count in zip(suspicions, counts, strict=True)
-        if (score := suspicion.score(count, rules.hold_from)) >= rules.hold_from
+        (suspicion, matched, score)
+        for suspicion, (matched, filled) in zip(suspicions, counts, strict=True)
+        if (score := suspicion.score(matched, filled)) >= rules.hold_from
     ]
+    among = _among_words(typed.raw.name, suspicions, counts, rules, bench)
+    matches = dict(zip(map(id, suspicions), counts, strict=True))
+    scored += [(suspicion, matches[id(suspicion)][0], rules.hold_from) for suspicion in among]
     kept = _in_context(scored, typed, sample, rules, bench)
     return [_finding(*found, typed, bench) for found in _best(kept)]
 
@@ -166,19 +146,54 @@ def _sample(typed: TypedTable, bench: Workbench) -> tuple[str, bool]:
     return f"(SELECT {raw}.* FROM {raw}, {begins} WHERE {windows})", False  # noqa: S608
 
 
-def _counts(table: str, suspicions: Sequence[_Suspicion], bench: Workbench) -> list[_Count]:
-    """The count of each suspicion in a table."""
-    found: list[_Count] = []
+def _counts(
+    table: str, suspicions: Sequence[_Suspicion], bench: Workbench
+) -> list[tuple[int, int]]:
+    """For each suspicion how many rows look like it, and how many have a value at all."""
+    found: list[tuple[int, int]] = []
     for start in range(0, len(suspicions), QUESTIONS_AT_ONCE):
         some = suspicions[start : start + QUESTIONS_AT_ONCE]
         asked = ", ".join(
-            f"count(*) FILTER ({one.looks_like}), count(*) FILTER ({one.among_words}), "
-            f"count({one.typed.text})"
-            for one in some
+            f"count(*) FILTER ({one.looks_like}), count({one.typed.text})" for one in some
         )
-        answer = map(int, bench.row(f"SELECT {asked} FROM {table}"))  # noqa: S608
-        found += [_Count(next(answer), next(answer), next(answer)) for _ in some]
+        answer = iter(bench.row(f"SELECT {asked} FROM {table}"))  # noqa: S608
+        found += [(int(next(answer)), int(next(answer))) for _ in some]
     return found
+
+
+def _among_words(
+    table: str,
+    suspicions: Sequence[_Suspicion],
+    counts: Sequence[tuple[int, int]],
+    rules: Rules,
+    bench: Workbench,
+) -> list[_Suspicion]:
+    """The suspicions that are below the limit, and yet true between words in so many cells that
+    it is no chance. Only those that are true at all are asked: a look at words takes long."""
+    asked = [
+        (suspicion, suspicion.kind.among_words * filled)
+        for suspicion, (matched, filled) in zip(suspicions, counts, strict=True)
+        if suspicion.kind.among_words is not None
+        and suspicion.typed.column.type == "string"
+        and matched >= LEAST_AMONG_WORDS
+        and suspicion.score(matched, filled) < rules.hold_from
+    ]
+    beside = literal(_BESIDE_A_WORD)
+    narrower = [
+        replace(
+            suspicion,
+            looks_like=f"({suspicion.looks_like}) "
+            f"AND regexp_matches(({suspicion.typed.text}), {beside})",
+        )
+        for suspicion, _ in asked
+    ]
+    return [
+        suspicion
+        for (suspicion, least), (matched, _) in zip(
+            asked, _counts(table, narrower, bench), strict=True
+        )
+        if matched >= max(LEAST_AMONG_WORDS, least)
+    ]
 
 
 _Scored = tuple[_Suspicion, int, float]
@@ -238,8 +253,8 @@ def _lists_organisations(typed: TypedTable, sample: str, rules: Rules, bench: Wo
         for column in texts
     ]
     return any(
-        count.matched and count.matched >= organisations.share * count.filled
-        for count in _counts(sample, asked, bench)
+        filled and matched / filled >= organisations.share
+        for matched, filled in _counts(sample, asked, bench)
     )
 
 
