@@ -117,6 +117,17 @@ def _in_force(licence_id: str | None) -> Licence | None:
     ).first()
 
 
+def shown(licence_id: str, version: int | None = None) -> Licence | Text | None:
+    """A licence to read: one version, or the one in force, or the shipped text that will be."""
+    if version is not None:
+        row = model.Session.get(Licence, (licence_id, version))
+    else:
+        row = _in_force(licence_id)
+    text = shipped().get(licence_id)
+    fits = text is not None and version in (None, text.version)
+    return text if row is None and fits else row
+
+
 def _publish(text: Text) -> Licence:
     known = model.Session.get(Licence, (text.id, text.version))
     if known is not None:

@@ -10,7 +10,15 @@ from ckan import plugins as p
 from ckan.common import CKANConfig
 from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import epoch, licences, offers, tables, wording
+from ckanext.hanoiic.licensing import (
+    epoch,
+    licence_views,  # noqa: F401  (its pages belong to the blueprint)
+    licences,
+    offer_views,  # noqa: F401
+    offers,
+    tables,
+    wording,
+)
 from ckanext.hanoiic.licensing.errors import LicensingError
 from ckanext.hanoiic.licensing.logic import subject
 from ckanext.hanoiic.licensing.logic.action import ACTIONS

@@ -7,6 +7,7 @@ cannot be decided does not hold, and a prohibition wins over any permission.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -134,6 +135,11 @@ def evaluate(policy: Mapping[str, Any], facts: Facts) -> Verdict:
         else:
             unmet |= set(rule["action"])
     return Verdict(granted, (), frozenset(prohibited), frozenset(unmet - granted.keys()))
+
+
+def envelope() -> dict[str, Any]:
+    """What every policy of the profile has around its rules; its ``uid`` is still missing."""
+    return copy.deepcopy(_ENVELOPE)
 
 
 def limits(policy: Mapping[str, Any]) -> dict[str, int]:

@@ -69,7 +69,7 @@ def checked(
     become columns that are not listed, so that one that is added later is hidden too. Raises
     :class:`OfferInvalid` with the ``field`` and the ``problem``.
     """
-    types = _common(tables)
+    types = common(tables)
     columns = _columns(said.get("columns"), types)
     masks, dropped = _masks(said.get("masks") or {}, types)
     if dropped:
@@ -85,7 +85,7 @@ def checked(
     }
 
 
-def _common(tables: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, str]:
+def common(tables: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, str]:
     """Name → type of the columns that every table has alike."""
     if not tables:
         return {}

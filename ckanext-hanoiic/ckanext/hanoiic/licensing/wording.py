@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ckan import model
 from ckan.plugins import toolkit as tk
 from ckanext.hanoiic.licensing import language, licences, offers, tokens
 from ckanext.hanoiic.licensing.logic.action.request import waiting_count
@@ -57,6 +56,59 @@ REASONS = {
 }
 SCOPES = {"query": N_("Query"), "download": N_("Download")}
 
+MASKS = {
+    "hash": N_("a code that means nothing elsewhere"),
+    "truncate": N_("cut short"),
+    "bucket": N_("rounded down"),
+    "round_geo": N_("rounded to its ward"),
+}
+OPERATORS = {
+    "eq": "=",
+    "ne": "≠",
+    "lt": "<",
+    "le": "≤",
+    "gt": ">",
+    "ge": "≥",
+    "in": N_("one of"),
+    "not_null": N_("is there"),
+    "is_null": N_("is missing"),
+}
+# Name → (label, sentence).
+QUOTAS = {
+    "queries_per_day": (N_("Queries a day"), N_("At most {n} queries a day.")),
+    "rows_per_month": (N_("Rows a month"), N_("At most {n} rows a month.")),
+    "bytes_per_month": (N_("Bytes a month"), N_("At most {n} bytes a month.")),
+    "concurrent_queries": (N_("Queries at the same time"), N_("At most {n} queries at a time.")),
+}
+PURPOSES = {
+    "research": N_("research"),
+    "education": N_("education"),
+    "product": N_("a product"),
+    "public_service": N_("a public service"),
+    "journalism": N_("journalism"),
+    "trial": N_("a trial"),
+}
+LICENCE_STATES = {
+    "draft": ("warning", N_("Draft")),
+    "published": ("success", N_("In force")),
+    "superseded": ("secondary", N_("Replaced by a newer one")),
+    "withdrawn": ("danger", N_("Withdrawn")),
+}
+ODRL = {
+    "read": N_("See it on a page"),
+    "hic:query": N_("Query it"),
+    "reproduce": N_("Download or share it into own tools"),
+    "aggregate": N_("Make sums of it"),
+    "derive": N_("Make something new of it"),
+    "distribute": N_("Pass it on"),
+    "cc:CommercialUse": N_("Use it commercially"),
+    "cc:Attribution": N_("Name the source"),
+    "obtainConsent": N_("Ask the persons concerned"),
+    "reviewPolicy": N_("Read the terms anew before each release"),
+    "inform": N_("Tell the publisher what was made"),
+    "delete": N_("Delete it when access ends"),
+}
+
 
 def licence(license_id: str | None, version: int | None = None) -> dict[str, Any] | None:
     """A licence in plain words in the reader's language; None for one the portal doesn't know.
@@ -64,9 +116,7 @@ def licence(license_id: str | None, version: int | None = None) -> dict[str, Any
     ``{id, version, title, url, draft, summary, may, must, must_not}``; without ``version`` the
     newest one.
     """
-    row: Any = licences.shipped().get(license_id or "")
-    if version is not None and (row is None or row.version != version):
-        row = model.Session.get(Licence, (license_id, version))
+    row: Any = licences.shown(license_id or "", version)
     if row is None:
         return None
     titles = {"vi": row.title_vi, "en": row.title_en} if isinstance(row, Licence) else row.title
@@ -130,7 +180,55 @@ def token_choices() -> dict[str, Any]:
     return {"scopes": tokens.SCOPES, "days": (7, 30, 90, 180, 365), "day": tokens.LIFETIME_DAYS}
 
 
+def mask_kind(kind: str) -> str:
+    return tk._(MASKS[kind])
+
+
+def mask(told: dict[str, Any]) -> str:
+    """A mask in words, with how much is left."""
+    if told["kind"] == "truncate":
+        return tk._("cut to {n} letters").format(n=told["length"])
+    if told["kind"] == "bucket":
+        return tk._("rounded down to {width}").format(width=told["width"])
+    return mask_kind(told["kind"])
+
+
+def operator(op: str) -> str:
+    return OPERATORS[op] if len(OPERATORS[op]) == 1 else tk._(OPERATORS[op])
+
+
+def quota_label(name: str) -> str:
+    return tk._(QUOTAS[name][0])
+
+
+def quota(name: str, amount: int) -> str:
+    return tk._(QUOTAS[name][1]).format(n=f"{amount:,}".replace(",", "."))
+
+
+def purpose(code: str) -> str:
+    return tk._(PURPOSES[code])
+
+
+def licence_state(code: str) -> dict[str, str]:
+    """Colour and words of a licence version's state."""
+    colour, words = LICENCE_STATES[code]
+    return {"colour": colour, "words": tk._(words)}
+
+
+def odrl(term: str) -> str:
+    """An action or duty of the ODRL profile in words."""
+    return tk._(ODRL[term])
+
+
 HELPERS = {
+    "hanoiic_mask": mask,
+    "hanoiic_mask_kind": mask_kind,
+    "hanoiic_operator": operator,
+    "hanoiic_quota": quota,
+    "hanoiic_quota_label": quota_label,
+    "hanoiic_purpose": purpose,
+    "hanoiic_licence_state": licence_state,
+    "hanoiic_odrl": odrl,
     "hanoiic_licence": licence,
     "hanoiic_access": access,
     "hanoiic_offers": offers_of,
