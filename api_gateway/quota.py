@@ -128,8 +128,9 @@ class Ledger:
 
     def more(self, agreement: str, what: str, amount: int, key: str | None) -> Lease:
         """Rows or bytes beyond the first block, for a running answer. Raises as `begin`."""
-        block = {"rows": ROWS_BLOCK, "bytes": BYTES_BLOCK}[what]
-        lease = self._lease(agreement, {"queries": 0, what: max(block, amount)}, key)
+        # Both, as the rows of an answer bring bytes and the other way round.
+        want = {"queries": 0, "rows": ROWS_BLOCK, "bytes": BYTES_BLOCK}
+        lease = self._lease(agreement, want | {what: max(want[what], amount)}, key)
         lease.once = True
         with self._lock:
             lease.running += 1
