@@ -182,7 +182,7 @@ class Nursery:
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         told = {
             "descriptor": theirs.fileno(),
-            "lake_root": str(self._settings.lake_root.absolute()),
+            "lake_root": str(self._settings.readable_root),
             "spill_dir": str(self._settings.gateway_spill_dir.absolute()),
             "memory_mb": self._settings.gateway_memory_mb,
             "slow_query_s": self._settings.gateway_slow_query_s,

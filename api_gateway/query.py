@@ -119,7 +119,7 @@ class Gateway:
         self.queries = queries
         self.portal = portal
         self.running = Running(decisions)
-        self.shelf = Shelf(settings.lake_root)
+        self.shelf = Shelf(settings)
         self._jobs = Jobs(self.shelf)
         self.nursery = Nursery(settings)
         self.pool = Pool(self.nursery, settings.worker_count, QUEUE_S, spare=True)

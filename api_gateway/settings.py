@@ -14,7 +14,7 @@ from lake.settings import setting
 class Settings:
     """Everything the gateway is told. Secrets are named by file, never by value."""
 
-    lake_root: Path = setting(doc="Folder of the lake.")
+    lake_root: str = setting(doc="Folder or S3 URI of the lake.")
     portal_url: str = setting(doc="Address of the portal (CKAN) whose decisions are obeyed.")
     redis_url_file: Path = setting(doc="File that holds the Valkey or Redis URL of the epoch.")
     gateway_credential_file: Path = setting(
@@ -29,6 +29,14 @@ class Settings:
     gateway_spill_dir: Path = setting(
         Path(tempfile.gettempdir()) / "hanoiic-spill",
         doc="Folder for DuckDB's temporary files; each query process gets its own in it.",
+    )
+    gateway_cache_dir: Path = setting(
+        Path(tempfile.gettempdir()) / "hanoiic-cache",
+        doc="Folder for copies of the lake's files when the lake is on S3.",
+    )
+    gateway_cache_mb: int = setting(
+        10_240,
+        doc="Most that these copies take, in MiB; at least what is read within half an hour.",
     )
     gateway_timeout_s: float = setting(30.0, doc="Most engine time of one query, in seconds.")
     gateway_memory_mb: int = setting(1024, doc="Memory of one query process, in MiB.")
@@ -78,6 +86,16 @@ class Settings:
         doc="Serve licensed tables although the kernel lacks a lock (Landlock, seccomp). "
         "Open tables are served in any case.",
     )
+
+    @property
+    def lake_is_remote(self) -> bool:
+        """Whether the lake is an object store, and query processes read copies of its files."""
+        return "://" in self.lake_root
+
+    @property
+    def readable_root(self) -> Path:
+        """The folder that holds every file a query process may read."""
+        return (self.gateway_cache_dir if self.lake_is_remote else Path(self.lake_root)).absolute()
 
     @property
     def worker_count(self) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +15,8 @@ from api_gateway.asked import Version as AsOfVersion
 from api_gateway.decisions import TableDecision
 from api_gateway.engine import Source
 from api_gateway.errors import EditionMissing, TableNotFound, VersionNotFound
+from api_gateway.settings import Settings
+from api_gateway.stage import Stage
 from lake import Column, Lake, Version, edition, schema
 from lake import errors as lake_errors
 
@@ -45,8 +46,12 @@ class Shelved:
 class Shelf:
     """Tables of the lake for callers who may read them."""
 
-    def __init__(self, root: Path) -> None:
-        self._lake = Lake(root)
+    def __init__(self, settings: Settings) -> None:
+        self._lake = Lake(settings.lake_root)
+        self._stage = None
+        if settings.lake_is_remote:
+            most_bytes = settings.gateway_cache_mb * 2**20
+            self._stage = Stage(self._lake.fs, settings.gateway_cache_dir.absolute(), most_bytes)
         self._files = lru_cache(maxsize=4096)(self._read_files)
         self._columns = lru_cache(maxsize=4096)(self._read_columns)
         self._rows = lru_cache(maxsize=4096)(self._count_rows)
@@ -58,9 +63,15 @@ class Shelf:
         if decision.edition and as_of is None:
             version = self._written(table, version, decision.edition)
         files = self._told(self._files, table, version, decision.edition)
+        if self._stage:
+            files = self._staged(self._stage, files, version)
         columns = self.columns(table, version, decision.edition)
         times = tuple(column.name for column in columns if column.type == "time")
         return Shelved(table, version, decision, Source(table, files, times))
+
+    def _staged(self, stage: Stage, uris: tuple[str, ...], version: Version) -> tuple[str, ...]:
+        root = f"{self._lake.root}/"
+        return tuple(str(stage.local(uri.removeprefix(root), version.content_hash)) for uri in uris)
 
     def version(self, table: str, as_of: AsOfVersion | None = None) -> Version:
         """The version at a number or an instant, or the latest.
