@@ -36,6 +36,7 @@ from api_gateway.routes import (
     exports,
     files,
     index,
+    openapi,
     receipts,
     rows,
     share,
@@ -101,7 +102,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     atexit.register(gateway.close)
     # The last registered is called first: what is unfinished is left, not failed.
     atexit.register(exporter.close)
-    for room in (index, tables, sql, downloads, exports, files, receipts, rows, share):
+    for room in (
+        index, tables, sql, downloads, exports, files, openapi, receipts, rows, share
+    ):  # fmt: skip
         app.register_blueprint(room.pages)
     _carry_request_id(app)
     _count_requests(app, gateway)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from deploy import doctor, up
+from deploy import doctor, sql, up
 from deploy.errors import DeployError, NotRunning
 from deploy.home import Home
 from deploy.postgres import audit_tables
@@ -30,6 +30,7 @@ examples:
   HANOIIC_PORTAL_PORT=8080 hanoiic up
   hanoiic status --json
   hanoiic logs gateway --follow
+  hanoiic sql "SELECT * FROM planning_wards LIMIT 5"
 
 Settings are environment variables HANOIIC_*; docs/settings.d lists them.
 Exit codes: 0 done, 1 something is wrong (one sentence says what), 2 wrong usage or setting."""
@@ -93,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
     audit.add_argument("--checkpoints", type=Path, help="another file of signed checkpoints")
     audit.add_argument("--key", type=Path, help="the key in PEM; its public half will do to verify")
     audit.add_argument("--json", action="store_true", help="for scripts")
+    sql.add_arguments(command("sql", sql.run, "ask the gateway in SQL"))
     receipt = command("receipt", run_receipt, "check the receipt of an answer of the gateway")
     receipt.add_argument("what", choices=("verify",), help="check signature and result")
     receipt.add_argument("file", type=Path, metavar="FILE", help="the receipt (a JWS)")

@@ -33,6 +33,18 @@ class NotRunning(DeployError):
     code = "not_running"
 
 
+class GatewayUnreachable(DeployError):
+    code = "gateway_unreachable"
+
+
+class GatewayRefused(DeployError):
+    code = "gateway_refused"
+
+
+class OutputRefused(DeployError):
+    code = "output_refused"
+
+
 class NoticesUnreadable(DeployError):
     code = "notices_unreadable"
 

@@ -40,6 +40,8 @@ class Settings:
     notices_file: Path | None = setting(
         None, doc="file of `smtp.…` and `hanoiic.webhook_…` lines (name = value) for notices"
     )
+    token: str = setting("", doc="access token (`hic_…`) of `hanoiic sql`; better in a file")
+    token_file: Path | None = setting(None, doc="file that holds the access token of `hanoiic sql`")
     log_level: str = setting("INFO", doc="DEBUG, INFO, WARNING or ERROR")
 
     @property

@@ -34,6 +34,8 @@ def index() -> dict[str, Any]:
             "sql_post": f"POST {base}/v1/sql "
             '{"sql": "…", "params": […], "format": "…", "as_of": …, "limit": …, "timeout_s": …}',
             "exports": f'POST {base}/v1/exports {{"sql": "…", "format": "…"}}',
+            "openapi": f"{base}/v1/openapi.json",
+            "docs": f"{base}/v1/docs",
             "health": f"{base}/v1/health",
             "ready": f"{base}/v1/ready",
         },

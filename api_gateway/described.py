@@ -1,0 +1,178 @@
+"""What OpenAPI says of the gateway's pages beside what the code says by itself: parameters, bodies and
+answers, by endpoint. Bounds and names come from where they are enforced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api_gateway.formats import FORMATS, LISTS
+from api_gateway.settings import LIMIT_ROWS
+
+Schema = dict[str, Any]
+
+_FLAG: Schema = {"type": "string", "enum": ["0", "1", "true", "false"]}
+_FORMAT: Schema = {"type": "string", "enum": list(FORMATS)}
+_LIMIT: Schema = {"type": "integer", "minimum": 0, "maximum": LIMIT_ROWS}
+_TIMEOUT: Schema = {"type": "number", "minimum": 0.05}
+_SQL_EXAMPLE = "SELECT 1 AS x"
+
+# Parameters of addresses, by name: schema and meaning.
+PARAMETERS: dict[str, tuple[Schema, str]] = {
+    "after": ({"type": "string"}, "The last row's values of the `order` columns: the next page"),
+    "as_of": (
+        {"type": "string", "examples": ["3", "2026-01-01T00:00:00Z", "bus_stops:3,wards:4"]},
+        "A version, or a date-time with its zone; for all tables, or by table",
+    ),
+    "csv_safe": (_FLAG, "CSV: no text that a spreadsheet would run as a formula"),
+    "dry_run": (_FLAG, "The plan and its cost instead of the answer"),
+    "format": (_FORMAT, "The format of the answer; without it, by `Accept`"),
+    "limit": (_LIMIT, "Most rows of the answer"),
+    "offset": ({"type": "integer", "minimum": 0, "maximum": 10**15 - 1}, "Rows to leave out"),
+    "order": ({"type": "string"}, "`column.desc.nullslast,other`"),
+    "params": (
+        {"type": "string", "contentMediaType": "application/json"},
+        "Values of `?` or `$name`",
+    ),
+    "q": ({"type": "string", "minLength": 1, "examples": [_SQL_EXAMPLE]}, "The SQL: one SELECT"),
+    "search": ({"type": "string"}, "Words of a name or a title, with or without diacritics"),
+    "select": ({"type": "string"}, "`column,name:other::type,n:count()`"),
+    "timeout_s": (_TIMEOUT, "Most seconds of engine time"),
+}
+# Parts of the path, by their name in the code.
+PATH: dict[str, Schema] = {
+    "table": {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,62}$", "examples": ["bus_stops"]},
+    "format_name": {"type": "string", "enum": list(FORMATS)},
+}
+_SCALAR: Schema = {"type": ["string", "number", "boolean", "null"]}
+_VALUE: Schema = {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}
+_AS_OF: Schema = {"type": ["integer", "string", "null"], "minimum": 0}
+SQL_BODY: Schema = {
+    "type": "object",
+    "required": ["sql"],
+    "additionalProperties": False,
+    "properties": {
+        "sql": {"type": "string", "description": "One SELECT in DuckDB's dialect"},
+        "params": {
+            "anyOf": [
+                {"type": "array", "items": _VALUE, "maxItems": 1000},
+                {"type": "object", "additionalProperties": _VALUE, "maxProperties": 1000},
+                {"type": "null"},
+            ],
+            "description": "Values of `?`, `$1` or `$name`",
+        },
+        "format": {"type": ["string", "null"], "enum": [*FORMATS, None]},
+        "as_of": {
+            "anyOf": [_AS_OF, {"type": "object", "additionalProperties": _AS_OF}],
+            "description": "A version, a date-time with its zone, or either by table",
+        },
+        "limit": {**_LIMIT, "type": ["integer", "null"]},
+        "timeout_s": {**_TIMEOUT, "type": ["number", "null"]},
+        "csv_safe": {"type": ["boolean", "null"]},
+        "dry_run": {"type": ["boolean", "null"]},
+    },
+    "examples": [{"sql": "SELECT ?::INT AS x", "params": [1]}],
+}
+_LINK_BODY: Schema = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {key: SQL_BODY["properties"][key] for key in ("format", "as_of")},
+    "examples": [{"format": "parquet"}],
+}
+_COLUMN: Schema = {
+    "type": "object",
+    "required": ["name", "type"],
+    "properties": {
+        key: {"type": "string"} for key in ("name", "type", "unit", "title", "title_en")
+    },
+}
+_TABLE: Schema = {
+    "type": "object",
+    "required": ["name", "version", "published_at", "licence", "dataset"],
+    "properties": {
+        "name": {"type": "string"},
+        "version": {"type": "integer"},
+        "published_at": {"type": "string", "format": "date-time"},
+        "licence": {"type": ["object", "null"]},
+        "dataset": {"type": ["string", "null"]},
+    },
+}
+_SAID: Schema = {
+    "request_id": {"type": "string"},
+    "tables": {"type": "array", "items": _TABLE},
+    "columns": {"type": "array", "items": _COLUMN},
+}
+ENVELOPE: Schema = {
+    "type": "object",
+    "required": ["request_id", "tables", "columns"],
+    "properties": {
+        **_SAID,
+        "attribution": {"type": "string"},
+        "receipt": {"type": "string"},
+        "rows": {"type": "array", "items": {"type": "object"}},
+        "row_count": {"type": "integer"},
+        "truncated": {"type": "boolean"},
+        "dry_run": {"type": "boolean"},
+        "estimate": {"type": "object"},
+        "plan": {"type": "object"},
+    },
+}
+EXPORT: Schema = {
+    "type": "object",
+    "required": ["id", "state", "url", "result_url", "format", "progress", "error"],
+    "properties": {
+        "id": {"type": "string"},
+        "state": {"enum": ["queued", "running", "ready", "failed"]},
+        "url": {"type": "string"},
+        "result_url": {"type": ["string", "null"]},
+        "format": _FORMAT,
+        "progress": {
+            "type": "object",
+            "properties": {"rows": {"type": "integer"}, "bytes": {"type": "integer"}},
+        },
+        "error": {"type": ["object", "null"]},
+    },
+}
+_ANY: Schema = {"type": "object"}
+_FILES = {each.media_type.partition(";")[0]: {} for each in FORMATS.values()}
+_ANSWERS = {**_FILES, "application/json": ENVELOPE}
+_ROWS = {
+    **_FILES,
+    **{each.media_type: {"type": ["array", "object"]} for each in LISTS.values()},
+}
+
+# Endpoint → parameters of its address, body, and answers: status → media type → schema.
+OPERATIONS: dict[str, dict[str, Any]] = {
+    "index.index": {"answers": {200: {"application/json": _ANY}}},
+    "index.health": {"answers": {200: {"application/json": _ANY}}},
+    "tables.listed": {
+        "parameters": {"q": "search"},
+        "answers": {200: {"application/json": _ANY}},
+    },
+    "tables.shown": {"answers": {200: {"application/json": _ANY}}},
+    "sql.get": {
+        "parameters": ("q", "params", "format", "as_of", "limit", "timeout_s", "csv_safe", "dry_run"),
+        "answers": {200: _ANSWERS, 304: {}},
+    },
+    "sql.post": {"body": SQL_BODY, "answers": {200: _ANSWERS, 304: {}}},
+    "sql.cancel": {"answers": {204: {}}},
+    "rows.rows": {
+        "parameters": (
+            "select", "order", "limit", "offset", "after", "format", "as_of", "timeout_s", "csv_safe",
+        ),
+        "filters": True,
+        "answers": {200: _ROWS, 206: _ROWS, 304: {}},
+    },
+    "downloads.download": {
+        "parameters": ("as_of", "limit", "csv_safe"),
+        "answers": {200: _FILES, 206: _FILES, 304: {}},
+    },
+    "files.make": {"body": _LINK_BODY, "answers": {201: {"application/json": _ANY}}},
+    "files.follow": {"answers": {200: _FILES, 206: _FILES, 304: {}}},
+    "exports.add": {"body": SQL_BODY, "answers": {202: {"application/json": EXPORT}}},
+    "exports.listed": {"answers": {200: {"application/json": _ANY}}},
+    "exports.shown": {"answers": {200: {"application/json": EXPORT}}},
+    "exports.cancel": {"answers": {204: {}}},
+    "exports.result": {"answers": {200: _FILES, 206: _FILES, 304: {}}},
+    "receipts.keys": {"answers": {200: {"application/json": _ANY}}},
+    "receipts.receipt": {"answers": {200: {"application/jose": {}}}},
+}  # fmt: skip
