@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: up down status logs reset doctor test lint test-fast test-ckan-plugins test-e2e test-ckan test-ckan-quick kill-workers fuzz-search test-hostile clean
+.PHONY: up down status logs reset doctor test lint test-fast test-ckan-plugins test-e2e test-ckan test-ckan-quick kill-workers fuzz-search fuzz-gateway test-hostile clean
 
 up: $(VENV)/installed
 	@$(BIN)/hanoiic up $(ARGS)
@@ -55,6 +55,11 @@ kill-workers: $(VENV)/installed-dev
 fuzz-search: export HANOIIC_FUZZ_QUERIES ?= 20000
 fuzz-search: $(VENV)/installed-dev
 	$(BIN)/python tests/ckanext_hanoiic/run.py tests/ckanext_hanoiic/test_search_fuzz.py --timeout=7200 $(ARGS)
+
+# Made-up requests against the gateway's OpenAPI document (some minutes; not a part of `test`).
+fuzz-gateway: export HANOIIC_FUZZ_REQUESTS ?= 100
+fuzz-gateway: $(VENV)/installed-dev
+	$(BIN)/pytest tests/api_gateway/test_openapi.py --timeout=7200 $(ARGS)
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	@PYTHON="$(PYTHON)" sh deploy/install.sh $(VENV) .

@@ -132,7 +132,7 @@ def from_rows(arguments: Mapping[str, str], accept: MIMEAccept) -> Asked:
 def choose_format(named: Any, accept: MIMEAccept) -> str:
     """The format by name, else the best of `Accept`, else JSON."""
     if named not in (None, ""):
-        if named not in FORMATS:
+        if not isinstance(named, str) or named not in FORMATS:
             raise NotAcceptable(f"no format {str(named)[:40]}", formats=list(FORMATS))
         return str(named)
     if not accept:

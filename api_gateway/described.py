@@ -1,5 +1,5 @@
-"""What OpenAPI says of the gateway's pages beside what the code says by itself: parameters, bodies and
-answers, by endpoint. Bounds and names come from where they are enforced."""
+"""What OpenAPI says of the gateway's pages beside what the code says by itself: parameters, bodies
+and answers, by endpoint. Bounds and names come from where they are enforced."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from api_gateway.settings import LIMIT_ROWS
 Schema = dict[str, Any]
 
 _FLAG: Schema = {"type": "string", "enum": ["0", "1", "true", "false"]}
+_SWITCH: Schema = {"enum": [True, False, 0, 1, "1", "0", "true", "false", "", None]}
 _FORMAT: Schema = {"type": "string", "enum": list(FORMATS)}
 _LIMIT: Schema = {"type": "integer", "minimum": 0, "maximum": LIMIT_ROWS}
 _TIMEOUT: Schema = {"type": "number", "minimum": 0.05}
@@ -34,6 +35,7 @@ PARAMETERS: dict[str, tuple[Schema, str]] = {
         "Values of `?` or `$name`",
     ),
     "q": ({"type": "string", "minLength": 1, "examples": [_SQL_EXAMPLE]}, "The SQL: one SELECT"),
+    "row_limit": ({"type": "integer", "minimum": 0, "maximum": 10**15 - 1}, "Most rows"),
     "search": ({"type": "string"}, "Words of a name or a title, with or without diacritics"),
     "select": ({"type": "string"}, "`column,name:other::type,n:count()`"),
     "timeout_s": (_TIMEOUT, "Most seconds of engine time"),
@@ -60,15 +62,15 @@ SQL_BODY: Schema = {
             ],
             "description": "Values of `?`, `$1` or `$name`",
         },
-        "format": {"type": ["string", "null"], "enum": [*FORMATS, None]},
+        "format": {"type": ["string", "null"], "enum": [*FORMATS, "", None]},
         "as_of": {
             "anyOf": [_AS_OF, {"type": "object", "additionalProperties": _AS_OF}],
             "description": "A version, a date-time with its zone, or either by table",
         },
         "limit": {**_LIMIT, "type": ["integer", "null"]},
         "timeout_s": {**_TIMEOUT, "type": ["number", "null"]},
-        "csv_safe": {"type": ["boolean", "null"]},
-        "dry_run": {"type": ["boolean", "null"]},
+        "csv_safe": _SWITCH,
+        "dry_run": _SWITCH,
     },
     "examples": [{"sql": "SELECT ?::INT AS x", "params": [1]}],
 }
@@ -133,7 +135,7 @@ EXPORT: Schema = {
     },
 }
 _ANY: Schema = {"type": "object"}
-_FILES = {each.media_type.partition(";")[0]: {} for each in FORMATS.values()}
+_FILES: dict[str, Schema] = {each.media_type.partition(";")[0]: {} for each in FORMATS.values()}
 _ANSWERS = {**_FILES, "application/json": ENVELOPE}
 _ROWS = {
     **_FILES,
@@ -144,21 +146,25 @@ _ROWS = {
 OPERATIONS: dict[str, dict[str, Any]] = {
     "index.index": {"answers": {200: {"application/json": _ANY}}},
     "index.health": {"answers": {200: {"application/json": _ANY}}},
+    "index.ready": {"answers": {200: {"application/json": _ANY}}},
     "tables.listed": {
         "parameters": {"q": "search"},
         "answers": {200: {"application/json": _ANY}},
     },
     "tables.shown": {"answers": {200: {"application/json": _ANY}}},
     "sql.get": {
-        "parameters": ("q", "params", "format", "as_of", "limit", "timeout_s", "csv_safe", "dry_run"),
+        "parameters": ("q", "params", "format", "as_of", "limit", "timeout_s", "csv_safe",
+            "dry_run"),
         "answers": {200: _ANSWERS, 304: {}},
     },
     "sql.post": {"body": SQL_BODY, "answers": {200: _ANSWERS, 304: {}}},
     "sql.cancel": {"answers": {204: {}}},
     "rows.rows": {
-        "parameters": (
-            "select", "order", "limit", "offset", "after", "format", "as_of", "timeout_s", "csv_safe",
-        ),
+        "parameters": {
+            "select": "select", "order": "order", "limit": "row_limit", "offset": "offset",
+            "after": "after", "format": "format", "as_of": "as_of", "timeout_s": "timeout_s",
+            "csv_safe": "csv_safe",
+        },
         "filters": True,
         "answers": {200: _ROWS, 206: _ROWS, 304: {}},
     },

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from deploy import doctor, sql, up
+from deploy import sql
 from deploy.errors import DeployError, NotRunning
 from deploy.home import Home
 from deploy.postgres import audit_tables
@@ -22,6 +22,9 @@ from deploy.settings import Settings
 from deploy.supervision import Supervisor, end
 from lake.errors import SettingsError
 from lake.settings import load
+
+if TYPE_CHECKING:
+    from deploy import up
 
 EXAMPLES = """\
 examples:
@@ -109,6 +112,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run_up(settings: Settings, options: argparse.Namespace) -> None:
+    # Loads CKAN, which takes seconds that other commands need not wait.
+    from deploy import up
+
     def interrupted(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
@@ -229,6 +235,8 @@ def run_module(module: str, *arguments: object) -> int:
 
 
 def run_doctor(settings: Settings, options: argparse.Namespace) -> int:
+    from deploy import doctor
+
     findings = doctor.examine(settings)
     if options.json:
         print(json.dumps([finding.as_dict() for finding in findings], indent=2))

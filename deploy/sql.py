@@ -31,6 +31,7 @@ FORMATS = ("csv", "json", "ndjson", "arrow", "parquet", "xlsx", "geojson")
 # What a file's ending means; the others are the formats' own names.
 _ENDINGS = {".jsonl": "ndjson", ".arrows": "arrow", ".ipc": "arrow", ".geo.json": "geojson"}
 _SHOWN_ROWS = 100
+_NARROWEST = 12
 _PIECE = 1 << 18
 _CONNECT_S, _READ_S = 10.0, 1000.0
 EXAMPLES = """\
@@ -41,8 +42,8 @@ examples:
   hanoiic sql "FROM bus_stops" --explain
   hanoiic sql - < query.sql > rows.csv
 
-A terminal gets a table, a pipe gets CSV. The token is read from HANOIIC_TOKEN_FILE or HANOIIC_TOKEN;
-open tables need none."""
+A terminal gets a table, a pipe gets CSV. The token is read from HANOIIC_TOKEN_FILE or
+HANOIIC_TOKEN; open tables need none."""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -54,8 +55,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "-p", "--param", action="append", default=[], metavar="[NAME=]VALUE",
         help="a value for $NAME, or without a name for the next ?; may be repeated",
     )  # fmt: skip
-    command.add_argument("-o", "--output", type=Path, metavar="FILE",
-                         help=f"write to FILE; its ending says the format: {', '.join(FORMATS)}")  # fmt: skip
+    endings = ", ".join(FORMATS)
+    command.add_argument(
+        "-o", "--output", type=Path, metavar="FILE",
+        help=f"write to FILE; its ending says the format: {endings}",
+    )  # fmt: skip
     command.add_argument("--format", choices=("table", *FORMATS), help="whatever the ending says")
     command.add_argument("--as-of", metavar="VERSION", help="a version or a date-time with zone")
     command.add_argument("--limit", type=int, help=f"most rows; a table shows {_SHOWN_ROWS}")
@@ -201,15 +205,18 @@ def _show(answer: dict[str, Any], *, limited: bool) -> None:
     """The rows as a table that fits the terminal, and below it what they are made of."""
     table = Table(header_style="bold", show_lines=False)
     numeric = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT"}
-    for column in answer["columns"]:
+    rows = [[_cell(row[column["name"]]) for column in answer["columns"]] for row in answer["rows"]]
+    for index, column in enumerate(answer["columns"]):
         unit = f" [{column['unit']}]" if column.get("unit") else ""
         right = column["type"] in numeric or column["type"].startswith("DECIMAL")
         table.add_column(
             Text(f"{column['name']}{unit}"), justify="right" if right else "left",
             overflow="ellipsis", no_wrap=True,
+            # A long column makes room for the short ones.
+            min_width=min(_NARROWEST, max((row[index].cell_len for row in rows), default=1)),
         )  # fmt: skip
-    for row in answer["rows"]:
-        table.add_row(*(_cell(row[column["name"]]) for column in answer["columns"]))
+    for row in rows:
+        table.add_row(*row)
     Console().print(table)
     notes = Console(stderr=True, highlight=False)
     count = answer["row_count"]

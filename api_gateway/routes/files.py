@@ -81,6 +81,8 @@ def _wanted() -> asked.Asked:
         raise BadRequest("the body is not JSON") from None
     if not isinstance(body, dict) or not set(body) <= _FIELDS:
         raise BadRequest("the body is a JSON object", valid=sorted(_FIELDS))
-    named = body.get("format") or "parquet"
-    wanted = asked.from_download({}, str(named))
+    named = "parquet" if body.get("format") in (None, "") else body["format"]
+    if not isinstance(named, str):
+        raise BadRequest("format must be a text", parameter="format")
+    wanted = asked.from_download({}, named)
     return replace(wanted, as_of=asked.as_of(body.get("as_of")))

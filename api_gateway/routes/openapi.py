@@ -19,6 +19,8 @@ pages = Blueprint("openapi", __name__)
 
 _IN_PATH = re.compile(r"<(?:\w+:)?(\w+)>")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+# Delta Sharing is described by its own protocol, with errors of its own.
+_ELSEWHERE = frozenset({"openapi", "share"})
 _ASSETS = frozenset(
     {"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png", "favicon-16x16.png"}
 )
@@ -56,12 +58,12 @@ _START = """SwaggerUIBundle({
   validatorUrl: null,
 });
 """
-_ABOUT = """Truy vấn SQL, dòng dữ liệu, tệp và bản xuất trên dữ liệu mở của Hà Nội, theo giấy phép của
-từng bảng. Bảng mở không cần mã truy cập; bảng khác cần `Authorization: Bearer hic_…` từ trang
+_ABOUT = """Truy vấn SQL, dòng dữ liệu, tệp và bản xuất trên dữ liệu mở của Hà Nội, theo giấy phép
+của từng bảng. Bảng mở không cần mã truy cập; bảng khác cần `Authorization: Bearer hic_…` từ trang
 của bạn trên cổng dữ liệu.
 
-SQL, rows, files and exports over Hanoi's open data, under each table's licence. Open tables need no
-token; others need `Authorization: Bearer hic_…` from your page of the portal. Every error is
+SQL, rows, files and exports over Hanoi's open data, under each table's licence. Open tables need
+no token; others need `Authorization: Bearer hic_…` from your page of the portal. Every error is
 `application/problem+json` (RFC 9457) with a stable `code`."""
 
 
@@ -116,7 +118,7 @@ def _document(base: str) -> dict[str, Any]:
     spec.components.schema("Problem", _problem())
     for rule in sorted(current_app.url_map.iter_rules(), key=lambda rule: str(rule)):
         blueprint = rule.endpoint.partition(".")[0]
-        if blueprint != pages.name and not str(rule).endswith("/v1/"):
+        if blueprint not in _ELSEWHERE and not str(rule).endswith("/v1/"):
             methods = [each for each in _METHODS if each in (rule.methods or ())]
             path = _IN_PATH.sub(r"{\1}", str(rule))
             operations = {each.lower(): _operation(rule, each, blueprint) for each in methods}
@@ -160,7 +162,7 @@ def _operation(rule: Any, method: str, blueprint: str) -> dict[str, Any]:
 
 def _suffix(rule: Any) -> str:
     """One function may answer at two addresses."""
-    same = [each for each in current_app.url_map.iter_rules(rule.endpoint)]
+    same = list(current_app.url_map.iter_rules(rule.endpoint))
     index = sorted(str(each) for each in same).index(str(rule))
     return f"_{index + 1}" if len(same) > 1 else ""
 

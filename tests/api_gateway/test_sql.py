@@ -136,6 +136,7 @@ PROBLEMS = [
     ({"sql": "SELECT 1", "timeout_s": 0}, 400, "bad_request", {"parameter": "timeout_s"}),
     ({"sql": "SELECT 1", "params": "x"}, 400, "bad_request", {"parameter": "params"}),
     ({"sql": "SELECT 1", "params": [{"a": 1}]}, 400, "bad_request", {"parameter": "params"}),
+    ({"sql": "SELECT 1", "format": {}}, 406, "format_not_served", {}),
     ({"sql": 1}, 400, "bad_request", {"parameter": "sql"}),
     ({"sql": "SELECT 1", "asof": 1}, 400, "bad_request", {}),
     ([], 400, "bad_request", {}),
