@@ -90,7 +90,10 @@ _ADDRESSES = (
         "The address is of a Socrata site.",
     ),
 )
-_SCHEMES = dict.fromkeys(("postgresql", "postgres", "mariadb", "mysql", "mssql", "oracle"), "sql")
+_SCHEMES = {
+    **dict.fromkeys(("postgresql", "postgres", "mariadb", "mysql", "mssql", "oracle"), "sql"),
+    "sftp": "sftp",
+}
 _GTFS = {"agency", "stops", "routes", "trips", "stop_times", "calendar", "calendar_dates"}
 
 _CKAN_PAGE = re.compile(rb"<meta[^>]{1,99}?generator[^>]{1,99}?\bckan\b", re.I)

@@ -25,6 +25,7 @@ from harvesters.connectors import (
     rest,
     s3,
     sensorthings,
+    sftp,
     shapefile,
     socrata,
     sql,
@@ -64,6 +65,7 @@ CONNECTORS: dict[str, Connector] = {
         jsonstat.CONNECTOR,
         sql.CONNECTOR,
         s3.CONNECTOR,
+        sftp.CONNECTOR,
     )
 }
 

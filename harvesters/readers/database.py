@@ -65,6 +65,9 @@ def _named_errors(dialect: Dialect) -> Iterator[None]:
         yield
     except DBAPIError as error:
         said = database_login.said(error.orig)
+        if "memory" in said:
+            # The driver's own words at this process' limit.
+            raise SourceTooLarge(f"Values are too large to be read: {said}.") from error
         if database_login.is_timeout(error.orig):
             raise SourceTooSlow(f"The database gave the query up: {said}.") from error
         if error.connection_invalidated or database_login.is_gone(error.orig):

@@ -81,6 +81,7 @@ def mariadb() -> Iterator[Database]:
                 cursor.execute(statement)
 
         with connection:
+            run("SET time_zone = '+00:00'")
             run("CREATE DATABASE so CHARACTER SET utf8mb4")
             run(f"CREATE USER {READER} IDENTIFIED BY '{PASSWORD}'")
             run(f"GRANT SELECT ON so.* TO {READER}")
@@ -189,6 +190,7 @@ def test_types_of_mariadb_are_kept(got, mariadb, lake):
     )
     ran = got(mariadb.url, query="kieu")
     mariadb.run("DROP TABLE kieu")
+    mariadb.run("SET time_zone = '+00:00'")
     assert ran.error is None
     found, (first,) = types(lake, "t"), rows(lake, "t")
     assert " ".join(f"{name}:{found[name]}" for name in "abcdghijklo") == (

@@ -202,6 +202,7 @@ def test_no_bytes_keep_the_guess_busy(piece):
     ("url", "expected"),
     [
         ("mariadb://x/so", "sql"),
+        ("sftp://x/a", "sftp"),
         ("postgresql://x:1/so", "sql"),
         ("https://x/a", None),
         ("x://[", None),

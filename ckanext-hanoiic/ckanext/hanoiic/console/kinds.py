@@ -139,6 +139,14 @@ KINDS: dict[str, Kind] = {
         catalogue=True,
         reading=("parts", "region"),
     ),
+    "sftp": Kind(
+        N_("SFTP folder"),
+        N_("The files of a folder (sftp://host/folder/); each becomes a dataset."),
+        many_tables=True,
+        catalogue=True,
+        reading=("host_key", "parts"),
+        schemes=("sftp",),
+    ),
     "gtfs": Kind(
         N_("GTFS public transport timetable"),
         N_("A zip file of stops, routes and timetables; every file in it becomes a table."),
