@@ -10,7 +10,7 @@ from ckan.plugins import toolkit as tk
 from ckan.tests import factories
 from ckan.tests.helpers import call_action
 from ckanext.hanoiic.licensing.model import Agreement
-from licensing_scene import Scene, act
+from licensing_scene import Scene, act, user_id
 
 pytestmark = pytest.mark.usefixtures("empty")
 
@@ -159,10 +159,14 @@ def test_the_answer_holds_the_contract():
     assert told.pop("epoch") > 0
     lifetime = told.pop("exp") - datetime.now(UTC).timestamp()
     assert timedelta(days=89) < timedelta(seconds=lifetime) < timedelta(days=91)
+    assert all(told.pop(name) for name in ("client_id", "token_id"))
     assert told == {
-        "active": True, "username": scene.founder, "organization": scene.startup["name"],
-        "scope": "query download", "token_error": None,
+        "active": True, "username": scene.founder, "sub": user_id(scene.founder),
+        "client_name": "test", "organization": scene.startup["name"],
+        "organization_id": scene.startup["id"], "scope": "query download", "aud": ["gateway"],
+        "networks": None, "claims": None, "token_error": None,
     }  # fmt: skip
+    assert (table["metered"], bool(table["offer"])) == (False, True)
     assert table["dataset"] == {
         "name": "air", "title": "Không khí", "title_en": "Air",
         "url": "http://test.ckan.net/dataset/air", "organization": scene.department["name"],

@@ -25,6 +25,12 @@ TABLES = {
         "lake_table",
         "edition",
         "edition_preview",
+        "application",
+        "request_note",
+        "usage_counter",
+        "usage_lease",
+        "usage_event",
+        "usage_day",
     ]
 }
 FIELDS = {"summary", "may", "must", "must_not"}

@@ -23,6 +23,12 @@ ALLOWED = {
     ("submitted", "approve", "approved"),
     ("submitted", "reject", "rejected"),
     ("submitted", "withdraw", "withdrawn"),
+    ("submitted", "expire", "expired"),
+    ("submitted", "ask", "info_needed"),
+    ("info_needed", "answer", "submitted"),
+    ("info_needed", "reject", "rejected"),
+    ("info_needed", "withdraw", "withdrawn"),
+    ("info_needed", "expire", "expired"),
     ("active", "suspend", "suspended"),
     ("active", "expire", "expired"),
     ("active", "revoke", "revoked"),
@@ -60,12 +66,12 @@ def test_the_tables_allow_exactly_the_documented_transitions():
 
 
 AGREEMENTS = (None, "active", "suspended", "expired", "revoked", "superseded")
-REQUESTS = (None, "submitted", "rejected", "approved", "withdrawn")
+REQUESTS = (None, "submitted", "info_needed", "rejected", "approved", "expired")
 EVERY_FACT = [
     decision.Facts(*facts)
     for facts in product(
         ("open", "click", "request", "of tomorrow"),
-        *[(True, False)] * 5,
+        *[(True, False)] * 6,
         AGREEMENTS,
         REQUESTS,
     )
@@ -76,7 +82,8 @@ def test_every_combination_of_facts_is_decided_and_permits_are_only_the_intended
     for facts in EVERY_FACT:
         visible = facts.public or facts.owner or facts.operator
         with_right = facts.owner or facts.operator or facts.agreement == "active"
-        may = facts.tier == "open" or (facts.signed_in and facts.scope_ok and with_right)
+        token_ok = facts.audience_ok and facts.scope_ok
+        may = facts.tier == "open" or (facts.signed_in and token_ok and with_right)
         verdict = decision.decide(facts)
         assert verdict.permits == (visible and may), facts
         assert (verdict.decision == "unknown") == (not visible), facts
@@ -97,10 +104,12 @@ def test_every_refusal_has_a_sentence_and_a_row_in_the_documentation():
 
     documented = set(re.findall(r"^\| `([a-z_]+)` \|", DOCUMENTED.read_text("utf-8"), re.MULTILINE))
     assert codes(errors.LicensingError) == documented
-    assert set(refusal.SENTENCES) == documented - {errors.LicensingError.code}
+    # Those say which of several things is wrong.
+    several = {errors.OfferInvalid.code, errors.LicenceInvalid.code}
+    assert set(refusal.SENTENCES) == documented - several - {errors.LicensingError.code}
 
 
 def test_every_reason_and_state_has_words():
     told = {reason for _, _, reason in decision.RULES}
     assert set(wording.REASONS) == told
-    assert set(wording.STATES) == {*states.REQUEST_STATES, *states.AGREEMENT_STATES}
+    assert set(wording.STATES) == {*states.REQUEST_STATES, *states.AGREEMENT_STATES, "retired"}

@@ -184,6 +184,13 @@ def test_every_transition_is_in_the_audit_with_who_and_why():
 EVENTS = {
     "accept": lambda s, d, r, a: ("agreement_accept", s.founder, {"dataset": d}),
     "request": lambda s, d, r, a: ("request_create", s.founder, {"dataset": d, "purpose": "p"}),
+    "renew": lambda s, d, r, a: (
+        "request_create",
+        s.developer,
+        {"dataset": d, "purpose": "p", "renew": True},
+    ),
+    "ask": lambda s, d, r, a: ("request_ask", s.officer, {"id": r, "reason": "?"}),
+    "answer": lambda s, d, r, a: ("request_answer", s.developer, {"id": r, "text": "a"}),
     "approve": lambda s, d, r, a: ("request_approve", s.officer, {"id": r}),
     "reject": lambda s, d, r, a: ("request_reject", s.officer, {"id": r, "reason": "r"}),
     "withdraw": lambda s, d, r, a: ("request_withdraw", s.developer, {"id": r}),

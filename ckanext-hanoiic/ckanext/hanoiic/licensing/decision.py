@@ -11,9 +11,10 @@ class Facts:
     """What is known about one caller, speaking for one party, and one table.
 
     ``agreement`` is the state of the party's newest agreement (``expired`` by the clock),
-    ``request`` of a request made after it. ``scope_ok``: the token carries the action's scope.
-    ``terms``: why the offer or its licence's policy refuse who holds no agreement, ``held_terms``:
-    who holds one; None: they don't. ``sample``: there is one for whoever is signed in.
+    ``request`` of a request made after it. ``audience_ok``: the token is for this gateway;
+    ``scope_ok``: it carries the action's scope. ``terms``: why the offer or its licence's policy
+    refuse who holds no agreement, ``held_terms``: who holds one; None: they don't. ``sample``:
+    there is one for whoever is signed in.
     """
 
     tier: str
@@ -21,6 +22,7 @@ class Facts:
     signed_in: bool = False
     operator: bool = False
     owner: bool = False
+    audience_ok: bool = True
     scope_ok: bool = True
     agreement: str | None = None
     request: str | None = None
@@ -73,6 +75,7 @@ RULES: tuple[Rule, ...] = (
     (lambda f: f.tier == "open" and f.terms is None, "permit", "open"),
     *_refused_by_terms(lambda f: f.terms if f.tier == "open" and not f.insider else None),
     (lambda f: not f.signed_in, "deny", "sign_in_required"),
+    (lambda f: not f.audience_ok, "deny", "audience_mismatch"),
     (lambda f: not f.scope_ok, "deny", "scope_missing"),
     (lambda f: f.operator, "permit", "operator"),
     (lambda f: f.owner, "permit", "owner"),
@@ -83,9 +86,11 @@ RULES: tuple[Rule, ...] = (
     (lambda f: f.tier == "registered", "permit", "registered"),
     (lambda f: f.sample, "permit", "sample"),
     (lambda f: f.needs_officer and f.request == "submitted", "deny", "request_pending"),
+    (lambda f: f.needs_officer and f.request == "info_needed", "deny", "request_info_needed"),
     (lambda f: f.needs_officer and f.request == "rejected", "deny", "request_rejected"),
     (lambda f: f.agreement == "revoked", "deny", "agreement_revoked"),
     (lambda f: f.agreement == "expired", "deny", "agreement_expired"),
+    (lambda f: f.agreement == "superseded", "deny", "agreement_superseded"),
     (lambda f: f.tier == "click", "deny", "licence_not_accepted"),
     (lambda f: True, "deny", "request_needed"),
 )

@@ -37,6 +37,7 @@ WATCHED: dict[type, frozenset[str] | None] = {
     licensing.Offer: None,
     licensing.AccessRequest: None,
     licensing.Agreement: None,
+    licensing.Application: None,
     licensing.Token: None,
     licensing.LakeTable: None,
     licensing.Edition: None,

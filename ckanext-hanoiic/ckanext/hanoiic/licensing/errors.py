@@ -110,3 +110,39 @@ class LicenceChanged(LicensingError):
     """A published licence text was edited: it needs a new version instead."""
 
     code = "licence_changed"
+
+
+class QuotaExceeded(LicensingError):
+    """The agreement's quota has not enough left; ``quota`` and ``resets_at`` say which and when."""
+
+    code = "quota_exceeded"
+
+
+class AgreementNotActive(LicensingError):
+    """Nothing can be leased of an agreement that gives no access."""
+
+    code = "agreement_not_active"
+
+
+class LeaseUnknown(LicensingError):
+    """There is no lease with this id."""
+
+    code = "lease_unknown"
+
+
+class ApplicationRetired(LicensingError):
+    """The application is no longer used: it gets no token."""
+
+    code = "application_retired"
+
+
+class TokenEnded(LicensingError):
+    """A token that is revoked, replaced or expired can't be rotated."""
+
+    code = "token_ended"
+
+
+class LinkNotPermitted(LicensingError):
+    """A link was asked for what the bearer may not read; ``reason`` is the decision's."""
+
+    code = "link_not_permitted"

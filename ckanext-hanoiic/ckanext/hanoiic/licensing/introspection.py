@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ckan import model
+from ckan.lib.redis import connect_to_redis
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import clock, editions, epoch, standing, terms, tokens
+from ckanext.hanoiic.licensing import audit, clock, editions, epoch, links, standing, terms, tokens
+from ckanext.hanoiic.licensing.links import Link
 from ckanext.hanoiic.licensing.model import Licence
 from ckanext.hanoiic.licensing.standing import Caller, Dataset, Standing
 
@@ -18,37 +19,76 @@ ACTIONS = ("query", "download", "share", "describe")
 UNKNOWN = {"decision": "unknown"}
 # The lake's names. Nothing else is looked up.
 TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+# A refusal is written down once in so many seconds for a token, table and reason: the gateway
+# reports every one that it tells.
+DENIED_KEY = "hanoiic:denied:"
+DENIED_S = 60
 
 
-def answer(token: str | None, tables: list[str] | None, action: str) -> dict[str, Any]:
+def answer(
+    token: str | None, tables: list[str] | None, action: str, audience: str = tokens.GATEWAY
+) -> dict[str, Any]:
     """Decide ``tables`` (None: every one the caller may know of) for the bearer of ``token``."""
     # Read first: the number must never vouch for rows older than itself.
     number = epoch.current()
-    bearer = None if token is None else tokens.bearer(token)
+    bearer, link = _bearer(token)
     if isinstance(bearer, tokens.Invalid):
-        return _identity(None, number) | {"token_error": bearer.token_error, "tables": {}}
-    caller = Caller(bearer.user, bearer.parties, bearer.scopes) if bearer else standing.ANONYMOUS
-    return _identity(bearer, number) | {"tables": _tables(caller, tables, action)}
+        return _identity(None, None, number) | {"token_error": bearer.token_error, "tables": {}}
+    told = _tables(_caller(bearer, audience), tables, action, link)
+    if action != "describe" and tables is not None:
+        _write_down_denials(bearer, told, action)
+    return _identity(bearer, link, number) | {"tables": told}
 
 
-def _identity(bearer: tokens.Bearer | None, number: int) -> dict[str, Any]:
-    organisation = (
-        model.Group.get(bearer.organization_id) if bearer and bearer.organization_id else None
-    )
+def _bearer(token: str | None) -> tuple[tokens.Bearer | tokens.Invalid | None, Link | None]:
+    if token is None:
+        return None, None
+    if not token.startswith(links.PREFIX):
+        return tokens.bearer(token), None
+    found = links.bearer(token)
+    return (found, None) if isinstance(found, tokens.Invalid) else found
+
+
+def _caller(bearer: tokens.Bearer | None, audience: str) -> Caller:
+    if bearer is None:
+        return standing.ANONYMOUS
+    return Caller(bearer.user, bearer.parties, bearer.scopes, audience in bearer.audience)
+
+
+def _identity(bearer: tokens.Bearer | None, link: Link | None, number: int) -> dict[str, Any]:
+    organisation = bearer.organization if bearer else None
+    application = bearer.application if bearer else None
     return {
         "active": bearer is not None,
         "username": bearer.user.name if bearer else None,
+        "sub": bearer.user.id if bearer else None,
+        "client_id": application.id if application else None,
+        "client_name": application.name if application else None,
         "organization": organisation.name if organisation else None,
+        "organization_id": organisation.id if organisation else None,
         "scope": " ".join(bearer.scopes) if bearer else "",
-        "exp": int(bearer.expires_at.timestamp()) if bearer else None,
+        "aud": list(bearer.audience) if bearer else [],
+        "networks": list(bearer.networks) if bearer and bearer.networks else None,
+        "token_id": bearer.token_id if bearer else None,
+        "exp": _exp(bearer, link),
+        "claims": link.claims if link else None,
         "token_error": None,
         "epoch": number,
     }
 
 
-def _tables(caller: Caller, names: list[str] | None, action: str) -> dict[str, Any]:
+def _exp(bearer: tokens.Bearer | None, link: Link | None) -> int | None:
+    ends = [int(bearer.expires_at.timestamp())] if bearer else []
+    return min(ends + ([link.expires_at] if link else []), default=None)
+
+
+def _tables(
+    caller: Caller, names: list[str] | None, action: str, link: Link | None = None
+) -> dict[str, Any]:
     datasets = standing.by_table(names and [name for name in names if TABLE_NAME.fullmatch(name)])
-    judged = standing.judge(caller, datasets.values(), action, clock.now())
+    if link is not None:
+        datasets = {name: one for name, one in datasets.items() if name == link.table}
+    judged = standing.judge(caller, datasets.values(), action, clock.now(), history=False)
     known = {
         name: judged[dataset.scope]
         for name, dataset in sorted(datasets.items())
@@ -56,8 +96,32 @@ def _tables(caller: Caller, names: list[str] | None, action: str) -> dict[str, A
     }
     read = editions.chosen({name: one for name, one in known.items() if one.decision.permits})
     told = {name: _table(one, read.get(name)) for name, one in known.items()}
+    if link is not None:
+        told = {name: _bound(one, link, action) for name, one in told.items()}
     # A private table and one that never was give the very same answer.
     return told if names is None else {name: told.get(name, UNKNOWN) for name in names}
+
+
+def _bound(told: dict[str, Any], link: Link, action: str) -> dict[str, Any]:
+    """What a link gives: its action only, and only what it was made for."""
+    if told["decision"] != "permit":
+        return told
+    reason = None
+    if action not in (link.action, "describe"):
+        reason = "scope_missing"
+    elif (told["agreement"], told["edition"]) != (link.agreement, link.edition):
+        reason = "agreement_superseded"
+    return denied(told, reason) if reason else told
+
+
+def denied(told: dict[str, Any], reason: str) -> dict[str, Any]:
+    """A permit turned into a deny."""
+    kept = {name: told[name] for name in ("tier", "dataset", "licence")}
+    return {
+        "decision": "deny",
+        "reason": reason,
+        "access_url": f"{told['dataset']['url']}#access",
+    } | kept
 
 
 def _table(one: Standing, read: editions.Chosen | None) -> dict[str, Any]:
@@ -92,6 +156,25 @@ def _conditions(use: terms.Use | None) -> dict[str, Any]:
         "limits": {"concurrent_queries": concurrent} if concurrent else {},
         "metered": any(name in quota for name in terms.METERED),
     }
+
+
+def _write_down_denials(bearer: tokens.Bearer | None, told: dict[str, Any], action: str) -> None:
+    who = (bearer.token_id or bearer.user.id) if bearer else "anonymous"
+    refused = {name: one for name, one in told.items() if one["decision"] == "deny"}
+    if not refused:
+        return
+    with connect_to_redis().pipeline(transaction=False) as pipe:
+        for name, one in refused.items():
+            pipe.set(f"{DENIED_KEY}{who}:{name}:{one['reason']}", 1, nx=True, ex=DENIED_S)
+        first = dict(zip(refused, pipe.execute(), strict=True))
+    for name, one in refused.items():
+        if first[name]:
+            audit.record(
+                "access_denied", bearer.user.id if bearer else None,
+                subject_id=bearer.token_id if bearer else None, table=name,
+                dataset=one["dataset"]["name"], action=action, reason=one["reason"],
+                organization=bearer.organization_id if bearer else None,
+            )  # fmt: skip
 
 
 def describe_dataset(dataset: Dataset) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def odrl_profile() -> Response:
 def licence_policy(licence_id: str, version: int) -> Any:
     """One version's ODRL policy, as JSON-LD."""
     try:
-        row = views._call("hanoiic_licence_show", id=licence_id, version=version)
+        row = views.call("hanoiic_licence_show", id=licence_id, version=version)
     except tk.ObjectNotFound:
         return tk.abort(404, tk._("Not found"))
     return _json(row["policy"], "application/ld+json")
@@ -33,7 +33,7 @@ def licence_list() -> Any:
     """Every licence with its versions."""
     if away := _operators_only():
         return away
-    rows = views._call("hanoiic_licence_list")
+    rows = views.call("hanoiic_licence_list")
     shipped = set(licences.shipped()) - {row["id"] for row in rows}
     by_id: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
@@ -43,7 +43,7 @@ def licence_list() -> Any:
         {
             "by_id": by_id,
             "unused": sorted(shipped),
-            "verified": views._call("hanoiic_licence_verify"),
+            "verified": views.call("hanoiic_licence_verify"),
         },
     )
 
@@ -66,7 +66,7 @@ def licence_edit(licence_id: str, version: int) -> Any:
     if away := _operators_only():
         return away
     try:
-        row = views._call("hanoiic_licence_show", id=licence_id, version=version)
+        row = views.call("hanoiic_licence_show", id=licence_id, version=version)
     except tk.ObjectNotFound:
         return tk.abort(404, tk._("Not found"))
     if request.method == "GET":
@@ -90,7 +90,7 @@ def licence_event(licence_id: str, version: int, event: str) -> Any:
         return tk.abort(404, tk._("Not found"))
     action, said = EVENTS[event]
     more = {"reason": request.form.get("reason", "")} if event == "withdraw" else {}
-    done = views._do(said(), action, id=licence_id, version=version, **more)
+    done = views.do(said(), action, id=licence_id, version=version, **more)
     if done is None and event == "publish":
         return tk.h.redirect_to(
             "hanoiic_licensing.licence_edit", licence_id=licence_id, version=version
@@ -148,7 +148,7 @@ def _lines(value: Any) -> list[str]:
 
 
 def _operators_only() -> Any:
-    if away := views._user_or_sign_in():
+    if away := views.user_or_sign_in():
         return away
     if not tk.current_user.sysadmin:
         return tk.abort(403, tk._("This page is for the portal’s operators."))
@@ -159,7 +159,7 @@ def _current(licence_id: str) -> dict[str, Any] | None:
     if not licence_id:
         return None
     try:
-        return dict(views._call("hanoiic_licence_show", id=licence_id))
+        return dict(views.call("hanoiic_licence_show", id=licence_id))
     except tk.ObjectNotFound:
         return None
 
@@ -168,11 +168,11 @@ def _save(
     action: str, form: dict[str, Any], *, is_new: bool = False, row: dict[str, Any] | None = None
 ) -> Any:
     try:
-        saved = views._call(action, **form)
+        saved = views.call(action, **form)
     except tk.ValidationError as error:
         return _editor(
             shown_text(form) | {"id": form["id"]}, is_new=is_new, row=row,
-            errors=views._sentences(error),
+            errors=views.sentences(error),
         )  # fmt: skip
     tk.h.flash_success(tk._("The draft is kept."))
     return tk.h.redirect_to(

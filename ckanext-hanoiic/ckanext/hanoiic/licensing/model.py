@@ -144,7 +144,13 @@ class Party:
 
 
 class AccessRequest(Party, BaseModel):
-    """A party's request for what an offer is about; one is open at a time."""
+    """A party's request for what an offer is about; one is open at a time.
+
+    ``answers``: list of {id, question: {vi, en}, answer}, as they were asked. ``renews``: the
+    agreement it is to continue. ``due_at``: by when an officer should have answered; while
+    information is needed the clock stands, with ``days_left`` working days on it. ``expires_at``:
+    when nobody waits any longer.
+    """
 
     __tablename__ = "hanoiic_access_request"
     __table_args__ = (
@@ -155,21 +161,42 @@ class AccessRequest(Party, BaseModel):
             "party_kind",
             "party_id",
             unique=True,
-            postgresql_where=sa.text("state = 'submitted'"),
+            postgresql_where=sa.text("state IN ('submitted', 'info_needed')"),
         ),
-        sa.CheckConstraint("state IN ('submitted', 'approved', 'rejected', 'withdrawn')"),
+        sa.CheckConstraint(
+            "state IN ('submitted', 'info_needed', 'approved', 'rejected', 'withdrawn', 'expired')"
+        ),
     )
     id = _key()
     offer_id = sa.Column(sa.Text, sa.ForeignKey("hanoiic_offer.id"), nullable=False)
     user_id = sa.Column(sa.Text, nullable=False)
     purpose = sa.Column(sa.Text, nullable=False)
     purpose_code = sa.Column(sa.Text)
+    answers = _json("[]")
+    renews = sa.Column(sa.Text)
+    due_at = sa.Column(Moment, nullable=False)
+    days_left = sa.Column(sa.Integer)
+    expires_at = sa.Column(Moment)
     state = sa.Column(sa.Text, nullable=False, default="submitted")
     created_at = _stamp()
     decided_at = sa.Column(Moment)
     decided_by = sa.Column(sa.Text)
     reason = sa.Column(sa.Text)
     offer = sa.orm.relationship(Offer, lazy="joined")
+
+
+class RequestNote(BaseModel):
+    """What happened to a request, in order: its event, by whom, and what was said."""
+
+    __tablename__ = "hanoiic_request_note"
+    id = sa.Column(sa.BigInteger, sa.Identity(), primary_key=True)
+    request_id = sa.Column(
+        sa.Text, sa.ForeignKey("hanoiic_access_request.id"), nullable=False, index=True
+    )
+    at = _stamp()
+    user_id = sa.Column(sa.Text)
+    event = sa.Column(sa.Text, nullable=False)
+    text = sa.Column(sa.Text)
 
 
 class Agreement(Party, BaseModel):
@@ -189,11 +216,13 @@ class Agreement(Party, BaseModel):
             unique=True,
             postgresql_where=sa.text("state IN ('active', 'suspended')"),
         ),
+        sa.Index("ix_hanoiic_agreement_party", "party_kind", "party_id"),
         sa.CheckConstraint("state IN ('active', 'suspended', 'expired', 'revoked', 'superseded')"),
     )
     id = _key()
     offer_id = sa.Column(sa.Text, sa.ForeignKey("hanoiic_offer.id"), nullable=False)
     request_id = sa.Column(sa.Text, sa.ForeignKey("hanoiic_access_request.id"))
+    renews = sa.Column(sa.Text)
     accepted_by = sa.Column(sa.Text, nullable=False)
     state = sa.Column(sa.Text, nullable=False, default="active")
     valid_until = sa.Column(Moment)
@@ -202,24 +231,50 @@ class Agreement(Party, BaseModel):
     created_at = _stamp()
     changed_at = _stamp()
     changed_by = sa.Column(sa.Text)
+    reminded_at = sa.Column(Moment)
     offer = sa.orm.relationship(Offer, lazy="joined")
 
 
+class Application(BaseModel):
+    """A program of an organisation, or of a user (``organization_id`` None): it has tokens."""
+
+    __tablename__ = "hanoiic_application"
+    id = _key()
+    organization_id = sa.Column(sa.Text, index=True)
+    user_id = sa.Column(sa.Text, nullable=False, index=True)
+    name = sa.Column(sa.Text, nullable=False)
+    description = sa.Column(sa.Text)
+    created_at = _stamp()
+    retired_at = sa.Column(Moment)
+
+
 class Token(BaseModel):
-    """A gateway token. Only its SHA-256 is kept; ``prefix`` is what its owner recognises."""
+    """A gateway token of an application. Only its SHA-256 is kept; ``prefix`` is what its owner
+    recognises.
+
+    It speaks for the application's organisation while ``user_id``, who made it, belongs to that.
+    ``networks`` (CIDR) None: from anywhere. ``replaces``: the token it was rotated from.
+    """
 
     __tablename__ = "hanoiic_token"
     id = _key()
     hash = sa.Column(sa.Text, nullable=False, unique=True)
     prefix = sa.Column(sa.Text, nullable=False)
+    application_id = sa.Column(
+        sa.Text, sa.ForeignKey("hanoiic_application.id"), nullable=False, index=True
+    )
     user_id = sa.Column(sa.Text, nullable=False, index=True)
     organization_id = sa.Column(sa.Text)
     name = sa.Column(sa.Text, nullable=False)
     scopes = sa.Column(ARRAY(sa.Text), nullable=False)
+    audience = sa.Column(ARRAY(sa.Text), nullable=False)
+    networks = sa.Column(ARRAY(sa.Text))
+    replaces = sa.Column(sa.Text)
     created_at = _stamp()
     expires_at = sa.Column(Moment, nullable=False)
     revoked_at = sa.Column(Moment)
     last_used_at = sa.Column(Moment)
+    application = sa.orm.relationship(Application, lazy="joined", innerjoin=True)
 
 
 class LakeTable(BaseModel):

@@ -21,7 +21,7 @@ LOOK_EVERY_S = 0.4
 @views.licensing.get("/offers/<dataset>")
 def offers_page(dataset: str) -> Any:
     """The offers of a dataset: its own, those of its tables, and what they were before."""
-    if away := views._user_or_sign_in():
+    if away := views.user_or_sign_in():
         return away
     listed = _listed(dataset)
     package = model.Package.get(dataset)
@@ -40,7 +40,7 @@ def offers_page(dataset: str) -> Any:
 @views.licensing.route("/offers/<dataset>/edit", methods=["GET", "POST"])
 def offer_edit(dataset: str) -> Any:
     """The editor of one offer; ``table`` of the query names a table's own."""
-    if away := views._user_or_sign_in():
+    if away := views.user_or_sign_in():
         return away
     listed = _listed(dataset)
     package, table = model.Package.get(dataset), request.args.get("table", "")
@@ -55,9 +55,9 @@ def offer_edit(dataset: str) -> Any:
     if request.form.get("do") == "look":
         return _look(package, table, columns, given)
     try:
-        views._call("hanoiic_offer_update", dataset=package.id, table=table, **given.data)
+        views.call("hanoiic_offer_update", dataset=package.id, table=table, **given.data)
     except tk.ValidationError as error:
-        return _editor(package, table, columns, given.form, errors=views._sentences(error))
+        return _editor(package, table, columns, given.form, errors=views.sentences(error))
     tk.h.flash_success(tk._("The offer is published. Who holds an agreement keeps its terms."))
     return tk.h.redirect_to("hanoiic_licensing.offers_page", dataset=package.name)
 
@@ -65,16 +65,16 @@ def offer_edit(dataset: str) -> Any:
 @views.licensing.post("/offers/<dataset>/<event>")
 def offer_end(dataset: str, event: str) -> Any:
     """Withdraw an offer, or let the dataset's count for a table again."""
-    if away := views._user_or_sign_in():
+    if away := views.user_or_sign_in():
         return away
     table, reason = request.form.get("table", ""), request.form.get("reason", "")
     if event == "withdraw":
-        views._do(
+        views.do(
             tk._("The offer is withdrawn: nobody has access by it any more."),
             "hanoiic_offer_withdraw", dataset=dataset, table=table, reason=reason,
         )  # fmt: skip
     elif event == "remove":
-        views._do(
+        views.do(
             tk._("The dataset’s own offer counts for this table now."),
             "hanoiic_offer_remove", dataset=dataset, table=table,
         )  # fmt: skip
@@ -85,7 +85,7 @@ def offer_end(dataset: str, event: str) -> Any:
 
 def _listed(dataset: str) -> list[dict[str, Any]]:
     try:
-        return list(views._call("hanoiic_offer_list", dataset=dataset))
+        return list(views.call("hanoiic_offer_list", dataset=dataset))
     except tk.NotAuthorized:
         return tk.abort(403, tk._("Not authorized"))
     except tk.ObjectNotFound:
@@ -103,9 +103,9 @@ def _look(package: model.Package, table: str, columns: list[dict[str, Any]], giv
     of = table or next(iter(offers.tables_of(package.id)), "")
     shown = {name: given.data[name] for name in ("columns", "masks", "row_filter", "sample")}
     try:
-        asked = views._call("hanoiic_edition_preview_create", dataset=package.id, table=of, **shown)
+        asked = views.call("hanoiic_edition_preview_create", dataset=package.id, table=of, **shown)
     except tk.ValidationError as error:
-        return _editor(package, table, columns, given.form, errors=views._sentences(error))
+        return _editor(package, table, columns, given.form, errors=views.sentences(error))
     return _editor(package, table, columns, given.form, look=_awaited(asked["id"]))
 
 
@@ -114,7 +114,7 @@ def _awaited(preview_id: str) -> dict[str, Any]:
     while True:
         # Each look in a transaction of its own, or the answer would never be seen.
         model.Session.rollback()
-        look = views._call("hanoiic_edition_preview_show", id=preview_id)
+        look = views.call("hanoiic_edition_preview_show", id=preview_id)
         if look["state"] in ("ready", "failed") or time.monotonic() > ends:
             return dict(look)
         time.sleep(LOOK_EVERY_S)

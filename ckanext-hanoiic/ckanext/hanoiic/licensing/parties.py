@@ -45,6 +45,33 @@ def memberships(user_id: str) -> dict[str, str]:
     return {row.group_id: row.capacity for row in rows}
 
 
+def members(organization_id: str, roles: tuple[str, ...]) -> list[model.User]:
+    """The active users who have one of the roles in an organisation."""
+    return list(
+        model.Session.scalars(
+            sa.select(model.User)
+            .join(model.Member, model.Member.table_id == model.User.id)
+            .where(
+                model.Member.group_id == organization_id,
+                model.Member.table_name == "user",
+                model.Member.state == "active",
+                model.Member.capacity.in_(roles),
+                model.User.state == "active",
+            )
+            .order_by(model.User.name)
+        )
+    )
+
+
+def title(party: Party) -> str:
+    """What people call the party; its id where it is gone."""
+    if party.kind == "organization":
+        group = model.Session.get(model.Group, party.id)
+        return (group.title or group.name) if group else party.id
+    user = model.Session.get(model.User, party.id)
+    return (user.fullname or user.name) if user else party.id
+
+
 def held_by(user_id: str) -> tuple[Party, ...]:
     """Every party the user speaks for: the user and the user's organisations."""
     organisations = memberships(user_id)

@@ -11,12 +11,17 @@ from ckan.common import CKANConfig
 from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
 from ckanext.hanoiic.licensing import (
+    desk_views,
     epoch,
-    licence_views,  # noqa: F401  (its pages belong to the blueprint)
+    gateway_calls,
+    letters,
+    licence_views,
     licences,
-    offer_views,  # noqa: F401
+    offer_views,
     offers,
+    proof_views,
     tables,
+    views,
     wording,
 )
 from ckanext.hanoiic.licensing.errors import LicensingError
@@ -24,8 +29,10 @@ from ckanext.hanoiic.licensing.logic import subject
 from ckanext.hanoiic.licensing.logic.action import ACTIONS
 from ckanext.hanoiic.licensing.logic.auth import AUTH
 from ckanext.hanoiic.licensing.logic.refusal import as_validation_error
-from ckanext.hanoiic.licensing.views import licensing
 from flask import Blueprint
+
+# Importing a module of pages adds its routes to the one blueprint.
+PAGES = (views, offer_views, licence_views, desk_views, proof_views)
 
 
 @tk.blanket.config_declarations
@@ -39,6 +46,7 @@ class LicensingPlugin(p.SingletonPlugin, DefaultTranslation):
     p.implements(p.IAuthFunctions)
     p.implements(p.ITemplateHelpers)
     p.implements(p.IBlueprint)
+    p.implements(p.IAuthenticator, inherit=True)
     p.implements(p.IPackageController, inherit=True)
 
     def update_config(self, config: CKANConfig) -> None:
@@ -46,7 +54,11 @@ class LicensingPlugin(p.SingletonPlugin, DefaultTranslation):
 
     def configure(self, config: CKANConfig) -> None:
         epoch.listen()
+        letters.listen()
         model.Package._license_register = licences.Register()
+
+    def identify_user(self, user_id: str | None = None) -> model.User | None:
+        return gateway_calls.identify()
 
     def i18n_domain(self) -> str:
         return "ckanext-hanoiic-licensing"
@@ -67,7 +79,7 @@ class LicensingPlugin(p.SingletonPlugin, DefaultTranslation):
         return wording.HELPERS
 
     def get_blueprint(self) -> list[Blueprint]:
-        return [licensing]
+        return [views.licensing]
 
     def after_dataset_create(self, context: Any, pkg_dict: dict[str, Any]) -> None:
         self._settle(context, pkg_dict)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,11 +23,13 @@ NOBODY = Party("nobody", "")
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks. ``scopes`` None: not limited by a token."""
+    """Who asks. ``scopes`` None: not limited by a token. ``audience_ok``: the token is for whom
+    it was shown to."""
 
     user: model.User | None = None
     parties: tuple[Party, ...] = ()
     scopes: tuple[str, ...] | None = None
+    audience_ok: bool = True
 
     @property
     def is_operator(self) -> bool:
@@ -89,18 +92,32 @@ class Held:
 
 def by_table(names: Sequence[str] | None) -> dict[str, Dataset]:
     """Lake table → its living dataset, with the offer in force for it; all of them for None."""
-    packages = sa.join(model.Package, LakeTable, LakeTable.dataset_id == model.Package.id)
-    query = _datasets(packages, LakeTable.name, LakeTable.name)
-    if names is not None:
-        query = query.where(LakeTable.name.in_(names))
-    return {name: Dataset(*rest) for name, *rest in model.Session.execute(query)}
+    if names is None:
+        rows = model.Session.execute(_of_tables(every=True))
+    else:
+        rows = model.Session.execute(_of_tables(every=False), {"names": list(names)})
+    return {name: Dataset(*rest) for name, *rest in rows}
 
 
 def by_id(dataset_id: str, table: str = "") -> Dataset | None:
     """One living dataset, with its own offer or that in force for one of its tables."""
-    query = _datasets(model.Package, model.Package.id, sa.literal(table))
-    row = model.Session.execute(query.where(model.Package.id == dataset_id)).first()
+    row = model.Session.execute(_of_id(), {"dataset": dataset_id, "table": table}).first()
     return Dataset(*row[1:]) if row else None
+
+
+# To put a statement together takes longer than to run it: each is made once.
+@cache
+def _of_tables(*, every: bool) -> sa.Select:
+    packages = sa.join(model.Package, LakeTable, LakeTable.dataset_id == model.Package.id)
+    query = _datasets(packages, LakeTable.name, LakeTable.name)
+    names = sa.bindparam("names", expanding=True)
+    return query if every else query.where(LakeTable.name.in_(names))
+
+
+@cache
+def _of_id() -> sa.Select:
+    query = _datasets(model.Package, model.Package.id, sa.bindparam("table", type_=sa.Text))
+    return query.where(model.Package.id == sa.bindparam("dataset"))
 
 
 def _datasets(packages: Any, key: sa.ColumnElement[str], table: sa.ColumnElement[str]) -> sa.Select:
@@ -134,13 +151,15 @@ def judge(
     at: datetime,
     *,
     samples: bool = True,
+    history: bool = True,
 ) -> dict[Scope, Standing]:
     """Scope → how the caller stands to it for ``query``, ``download``, ``share`` or ``describe``.
 
-    ``samples`` false: as if there were none, to see what an agreement would need.
+    ``samples`` false: as if there were none, to see what an agreement would need. ``history``
+    false: without the requests that decide nothing.
     """
     scopes = {dataset.scope: dataset for dataset in datasets}
-    held = _held(scopes, caller.parties)
+    held = _held(scopes, caller.parties, at, history)
     return {
         scope: _standing(caller, dataset, held, action, at, samples)
         for scope, dataset in scopes.items()
@@ -185,6 +204,7 @@ def _standing(
                 signed_in=caller.user is not None,
                 operator=caller.is_operator,
                 owner=caller.owns(dataset.package),
+                audience_ok=caller.audience_ok,
                 scope_ok=caller.may(action),
                 agreement=state,
                 request=request.state if request else None,
@@ -206,21 +226,37 @@ def _state(agreement: Agreement | None, at: datetime) -> str | None:
     return "expired" if agreements.is_expired(agreement, at) else agreement.state
 
 
-def _held(scopes: Iterable[Scope], of: tuple[Party, ...]) -> Held:
+def _held(
+    datasets: Mapping[Scope, Dataset], of: tuple[Party, ...], at: datetime, history: bool
+) -> Held:
     if not of:
         return Held()
-    dataset_ids = {dataset_id for dataset_id, _ in scopes}
+    asked = {
+        "datasets": list({dataset_id for dataset_id, _ in datasets}),
+        "parties": [(party.kind, party.id) for party in of],
+    }
 
-    def newest(table: type) -> dict[tuple[Scope, Party], object]:
-        rows = model.Session.scalars(
-            sa.select(table)
-            .where(
-                table.dataset_id.in_(dataset_ids),
-                sa.tuple_(table.party_kind, table.party_id).in_([(p.kind, p.id) for p in of]),
-            )
-            .order_by(table.created_at)
-            .execution_options(populate_existing=True)
-        )
+    def newest(table: type) -> dict[tuple[Scope, Party], Any]:
+        rows = model.Session.scalars(_newest_last(table), asked)
         return {((row.dataset_id, row.table_name), parties.of(row)): row for row in rows}
 
-    return Held(newest(Agreement), newest(AccessRequest))
+    held = newest(Agreement)
+    served = {scope for (scope, _), row in held.items() if _state(row, at) == "active"}
+    free = {scope for scope, dataset in datasets.items() if dataset.tier == "open"}
+    # A request decides only where no agreement does.
+    needed = history or datasets.keys() - served - free
+    return Held(held, newest(AccessRequest) if needed else {})
+
+
+@cache
+def _newest_last(table: type) -> sa.Select:
+    held_by = sa.tuple_(table.party_kind, table.party_id)
+    return (
+        sa.select(table)
+        .where(
+            table.dataset_id.in_(sa.bindparam("datasets", expanding=True)),
+            held_by.in_(sa.bindparam("parties", expanding=True)),
+        )
+        .order_by(table.created_at)
+        .execution_options(populate_existing=True)
+    )

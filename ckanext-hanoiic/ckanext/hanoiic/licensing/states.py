@@ -1,6 +1,6 @@
 """The state machines of requests and agreements, as tables.
 
-``TRANSITIONS[state][event]`` is the next state; what is not in the table is refused, and a state
+``TABLE[state][event]`` is the next state; what is not in the table is refused, and a state
 without a row is terminal: it never reopens.
 """
 
@@ -9,9 +9,22 @@ from __future__ import annotations
 from ckanext.hanoiic.licensing.errors import NotAllowedNow
 
 REQUEST = {
-    "submitted": {"approve": "approved", "reject": "rejected", "withdraw": "withdrawn"},
+    "submitted": {
+        "ask": "info_needed",
+        "approve": "approved",
+        "reject": "rejected",
+        "withdraw": "withdrawn",
+        "expire": "expired",
+    },
+    "info_needed": {
+        "answer": "submitted",
+        "reject": "rejected",
+        "withdraw": "withdrawn",
+        "expire": "expired",
+    },
 }
-REQUEST_STATES = ("submitted", "approved", "rejected", "withdrawn")
+REQUEST_STATES = ("submitted", "info_needed", "approved", "rejected", "withdrawn", "expired")
+OPEN = tuple(REQUEST)
 
 AGREEMENT = {
     "active": {
@@ -25,7 +38,7 @@ AGREEMENT = {
 AGREEMENT_STATES = ("active", "suspended", "expired", "revoked", "superseded")
 LIVE = tuple(AGREEMENT)
 
-NEEDS_REASON = frozenset({"reject", "revoke", "suspend"})
+NEEDS_REASON = frozenset({"ask", "answer", "reject", "revoke", "suspend"})
 
 
 def after(table: dict[str, dict[str, str]], state: str, event: str) -> str:

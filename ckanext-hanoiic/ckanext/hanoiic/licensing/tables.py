@@ -23,6 +23,12 @@ def holder(table: str) -> LakeTable | None:
     return model.Session.get(LakeTable, table, populate_existing=True)
 
 
+def of(dataset_id: str) -> list[str]:
+    """The lake tables of a dataset."""
+    query = sa.select(LakeTable.name).where(LakeTable.dataset_id == dataset_id)
+    return list(model.Session.scalars(query.order_by(LakeTable.name)))
+
+
 def settle(package: model.Package, user: model.User | None, *, trusted: bool) -> None:
     """Make the claims of a dataset those of its resources; flushed, not committed.
 

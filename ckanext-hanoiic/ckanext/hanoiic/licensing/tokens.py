@@ -3,7 +3,7 @@
 The prefix lets secret scanners find a leaked token, the checksum lets anyone drop a mistyped one
 without asking the database. Only the SHA-256 of a token is stored: its 190 random bits need no
 salt. The portal's own pages use ``hic_p_`` tokens, which are signed instead of stored and live
-for a minute.
+for a minute; links are in :mod:`links`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,23 @@ import string
 import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from ckan import model
 from ckan.plugins import toolkit as tk
 from ckanext.hanoiic.licensing import audit, clock, epoch, parties
-from ckanext.hanoiic.licensing.model import Token
+from ckanext.hanoiic.licensing.errors import ApplicationRetired, TokenEnded
+from ckanext.hanoiic.licensing.model import Application, Token
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
 PREFIX = "hic_"
 PREVIEW_PREFIX = "hic_p_"
-SCOPES = ("query", "download")
+SCOPES = ("query", "download", "share")
+DEFAULT_SCOPES = ("query", "download")
+GATEWAY = "gateway"
+AUDIENCES = (GATEWAY,)
 PREVIEW_SCOPES = ("query",)
 PREVIEW_LIFETIME_S = 60
 RANDOM_LENGTH = 32
@@ -33,6 +39,7 @@ CHECKSUM_LENGTH = 6
 SHOWN_LENGTH = 10
 LONGEST = 512
 LIFETIME_DAYS = 90
+OVERLAP_HOURS = 24
 LAST_USED_PRECISION = timedelta(minutes=1)
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
@@ -42,7 +49,8 @@ class Bearer:
     """Who presents a token, as it is now.
 
     ``parties`` are those the bearer speaks for: the token's organisation alone while the user
-    belongs to it, or everything the user is when the token names none.
+    belongs to it, or everything the user is when the token names none. ``link`` is what a link
+    token is bound to, else None.
     """
 
     user: model.User
@@ -50,6 +58,12 @@ class Bearer:
     scopes: tuple[str, ...]
     parties: tuple[parties.Party, ...]
     expires_at: datetime
+    token_id: str | None = None
+    application: Application | None = None
+    organization: model.Group | None = None
+    audience: tuple[str, ...] = AUDIENCES
+    networks: tuple[str, ...] | None = None
+    link: Any = None
 
 
 @dataclass(frozen=True)
@@ -89,31 +103,67 @@ def digest(token: str) -> str:
 
 
 def create(
+    application: Application,
     user: model.User,
-    name: str,
     scopes: list[str],
-    organization_id: str | None,
     lifetime_days: int = LIFETIME_DAYS,
+    *,
+    audience: list[str] | None = None,
+    networks: list[str] | None = None,
+    replaces: Token | None = None,
 ) -> tuple[str, Token]:
-    """Store a new token of ``user``; returns the plain text, shown once, and its row."""
+    """Store a new token of an application; returns the plain text, shown once, and its row.
+
+    Raises :class:`ApplicationRetired`.
+    """
+    if application.retired_at is not None:
+        raise ApplicationRetired("The application is no longer used")
     plain, now = make(), clock.now()
     row = Token(
         hash=digest(plain),
         prefix=plain[:SHOWN_LENGTH],
+        application=application,
         user_id=user.id,
-        organization_id=organization_id,
-        name=name,
+        organization_id=application.organization_id,
+        name=application.name,
         scopes=scopes,
+        audience=audience or list(AUDIENCES),
+        networks=networks or None,
+        replaces=replaces.id if replaces else None,
         created_at=now,
         expires_at=now + timedelta(days=lifetime_days),
     )
     model.Session.add(row)
     model.Session.flush()
     audit.record(
-        "token_created", user.id, subject_id=row.id, name=name, scopes=scopes,
-        expires_at=row.expires_at.isoformat(), organization=organization_id,
+        "token_created", user.id, subject_id=row.id, name=row.name, application=application.id,
+        scopes=scopes, audience=row.audience, networks=row.networks, replaces=row.replaces,
+        expires_at=row.expires_at.isoformat(), organization=row.organization_id,
     )  # fmt: skip
     return plain, row
+
+
+def rotate(row: Token, user: model.User, overlap_hours: int) -> tuple[str, Token]:
+    """A token to follow ``row``, which is good for the overlap only; with 0 it ends at once.
+
+    The new one has the same rights and as long a life as the old one had. Raises
+    :class:`TokenEnded`.
+    """
+    now = clock.now()
+    known = sa.select(Token.id).where(Token.replaces == row.id, Token.revoked_at.is_(None))
+    ended = row.revoked_at is not None or row.expires_at <= now
+    if ended or model.Session.scalar(known) is not None:
+        raise TokenEnded("The token is revoked, replaced or expired")
+    lifetime_days = max(1, (row.expires_at - row.created_at).days)
+    made = create(
+        row.application, user, list(row.scopes), lifetime_days, audience=list(row.audience),
+        networks=row.networks, replaces=row,
+    )  # fmt: skip
+    if overlap_hours == 0:
+        revoke(row, user.id)
+    else:
+        row.expires_at = min(row.expires_at, now + timedelta(hours=overlap_hours))
+    return made
 
 
 def revoke(row: Token, actor_id: str | None) -> None:
@@ -124,32 +174,63 @@ def revoke(row: Token, actor_id: str | None) -> None:
 
 
 def bearer(token: str) -> Bearer | Invalid:
-    """Who presents ``token``, or why it proves nothing. Notes the use, to the minute."""
+    """Who presents a stored or preview ``token``, or why it proves nothing.
+
+    Notes the use, to the minute.
+    """
     if not token.isascii() or len(token) > LONGEST:
         return Invalid("token_unknown")
     if token.startswith(PREVIEW_PREFIX):
         return _preview_bearer(token)
     if not well_formed(token):
         return Invalid("token_unknown")
-    row = model.Session.scalars(sa.select(Token).where(Token.hash == digest(token))).first()
-    if row is None:
+    return _stored(_known_by("hash"), digest(token))
+
+
+def of_id(token_id: str) -> Bearer | Invalid:
+    """The bearer of a stored token by its id: for what was made with it."""
+    return _stored(_known_by("id"), token_id)
+
+
+@cache
+def _known_by(column: str) -> sa.Select:
+    return (
+        sa.select(Token, model.User, model.Group)
+        .outerjoin(model.User, model.User.id == Token.user_id)
+        .outerjoin(model.Group, model.Group.id == Token.organization_id)
+        .where(getattr(Token, column) == sa.bindparam("value"))
+        .execution_options(populate_existing=True)
+    )
+
+
+def _stored(query: sa.Select, value: str) -> Bearer | Invalid:
+    found = model.Session.execute(query, {"value": value}).first()
+    if found is None:
         return Invalid("token_unknown")
+    row, user, organisation = found
     if row.revoked_at is not None:
         return Invalid("token_revoked")
     if row.expires_at <= clock.now():
         return Invalid("token_expired")
-    user = model.Session.get(model.User, row.user_id)
     if user is None or user.state != "active":
         return Invalid("token_revoked")
     _note_use(row)
-    return Bearer(user, row.organization_id, tuple(row.scopes), _spoken_for(row), row.expires_at)
-
-
-def _spoken_for(row: Token) -> tuple[parties.Party, ...]:
     held = parties.held_by(row.user_id)
-    if row.organization_id is None:
-        return held
-    return tuple(p for p in held if p == parties.Party("organization", row.organization_id))
+    if row.organization_id is not None:
+        own = parties.Party("organization", row.organization_id)
+        held = (own,) if own in held else ()
+    return Bearer(
+        user,
+        row.organization_id,
+        tuple(row.scopes),
+        held,
+        row.expires_at,
+        token_id=row.id,
+        application=row.application,
+        organization=organisation,
+        audience=tuple(row.audience),
+        networks=tuple(row.networks) if row.networks else None,
+    )
 
 
 def _note_use(row: Token) -> None:
@@ -177,11 +258,16 @@ def _preview_bearer(token: str) -> Bearer | Invalid:
         return Invalid("token_expired")
     except BadSignature:
         return Invalid("token_unknown")
-    user = model.Session.get(model.User, user_id)
+    return of_user(user_id, signed_at + timedelta(seconds=PREVIEW_LIFETIME_S))
+
+
+def of_user(user_id: str, expires_at: datetime | None = None) -> Bearer | Invalid:
+    """The bearer who is a signed-in user at the portal's own page."""
+    user = model.Session.get(model.User, user_id, populate_existing=True)
     if user is None or user.state != "active":
         return Invalid("token_revoked")
-    expires_at = signed_at + timedelta(seconds=PREVIEW_LIFETIME_S)
-    return Bearer(user, None, PREVIEW_SCOPES, parties.held_by(user.id), expires_at)
+    until = expires_at or clock.now() + timedelta(seconds=PREVIEW_LIFETIME_S)
+    return Bearer(user, None, PREVIEW_SCOPES, parties.held_by(user.id), until)
 
 
 def _serializer() -> URLSafeTimedSerializer:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from babel.numbers import format_decimal
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import language, licences, offers, tokens
+from ckanext.hanoiic.licensing import language, licences, offers, questions, tokens, usage
 from ckanext.hanoiic.licensing.logic.action.request import waiting_count
 from ckanext.hanoiic.licensing.logic.refusal import N_
 from ckanext.hanoiic.licensing.model import Licence
@@ -19,6 +20,7 @@ TIERS = {
 }
 STATES = {
     "submitted": ("warning", N_("Waiting for a decision")),
+    "info_needed": ("info", N_("More information needed")),
     "approved": ("success", N_("Approved")),
     "rejected": ("danger", N_("Refused")),
     "withdrawn": ("secondary", N_("Withdrawn")),
@@ -27,6 +29,7 @@ STATES = {
     "expired": ("secondary", N_("Expired")),
     "revoked": ("danger", N_("Revoked")),
     "superseded": ("secondary", N_("Replaced by a newer one")),
+    "retired": ("secondary", N_("No longer used")),
 }
 REASONS = {
     None: N_("Only the publishing organisation has access to this data."),
@@ -38,9 +41,11 @@ REASONS = {
     "licence_not_accepted": N_("Accept the licence and use the data at once."),
     "request_needed": N_("The publishing organisation decides who gets access."),
     "request_pending": N_("Your request waits for the publishing organisation."),
+    "request_info_needed": N_("The publishing organisation asks you something."),
     "request_rejected": N_("Your request was refused."),
     "agreement_revoked": N_("Your access was revoked."),
     "agreement_suspended": N_("Your access is suspended."),
+    "agreement_superseded": N_("Your agreement was replaced by other terms."),
     "agreement_expired": N_("Your access has ended."),
     "registered": N_("You may use this data: you are signed in."),
     "sample": N_("You may try a sample of this data."),
@@ -52,9 +57,41 @@ REASONS = {
     ),
     "policy_not_permitted": N_("The licence does not permit this use."),
     "policy_unmet": N_("A condition of the licence is not met."),
+    "audience_mismatch": N_("The token is for something else than this gateway."),
     "scope_missing": N_("The token lacks the scope for this."),
 }
-SCOPES = {"query": N_("Query"), "download": N_("Download")}
+EVENTS = {
+    "submit": N_("Request sent"),
+    "ask": N_("More information asked for"),
+    "answer": N_("Answered"),
+    "approve": N_("Approved"),
+    "reject": N_("Refused"),
+    "withdraw": N_("Withdrawn"),
+    "expire": N_("Expired without an answer"),
+}
+# What is measured of a quota.
+SPENT = {
+    "queries": N_("Queries today"),
+    "rows": N_("Rows this month"),
+    "bytes": N_("Data this month"),
+}
+VERDICTS = {
+    None: N_("The chain is sound: {entries} entries, {checkpoints} signed checkpoints."),
+    "edited": N_("Entry {number} is not what was written."),
+    "deleted": N_("Entry {number} is missing (up to {until})."),
+    "cut": N_("The end was cut off: entry {number} is missing; a signed checkpoint knows {until}."),
+    "rewritten": N_("Entries {number} to {until} are not those that were signed."),
+    "checkpoint_broken": N_("The checkpoint in line {line} of the file is not good."),
+}
+RECEIPTS = {
+    None: N_("The receipt is good: the gateway signed it."),
+    "not_a_receipt": N_("This is no receipt of the gateway."),
+    "key_unknown": N_("It is signed with a key that is not the gateway's."),
+    "signature_wrong": N_("It was altered: its signature does not fit."),
+    "result_differs": N_("The file is another than the answer it was signed for."),
+    "keys_unreachable": N_("The gateway's keys can't be read now; try again."),
+}
+SCOPES = {"query": N_("Query"), "download": N_("Download"), "share": N_("Delta Sharing")}
 
 MASKS = {
     "hash": N_("a code that means nothing elsewhere"),
@@ -177,7 +214,75 @@ def waiting_requests() -> int:
 
 def token_choices() -> dict[str, Any]:
     """What the form of a new token offers."""
-    return {"scopes": tokens.SCOPES, "days": (7, 30, 90, 180, 365), "day": tokens.LIFETIME_DAYS}
+    return {
+        "scopes": tokens.SCOPES,
+        "default": tokens.DEFAULT_SCOPES,
+        "days": (7, 30, 90, 180, 365),
+        "day": tokens.LIFETIME_DAYS,
+    }
+
+
+def event(code: str) -> str:
+    """What happened to a request."""
+    return tk._(EVENTS[code])
+
+
+def purposes() -> dict[str, str]:
+    """Kinds of use, by code."""
+    return {code: tk._(words) for code, words in PURPOSES.items()}
+
+
+def asked() -> list[dict[str, Any]]:
+    """The questions of a request in the reader's language."""
+    return [
+        {"id": one.id, "words": getattr(one, language.current())} for one in questions.QUESTIONS
+    ]
+
+
+def amount(number: float) -> str:
+    """A number with the digits grouped as the reader's language does it."""
+    return format_decimal(number, locale=language.current())
+
+
+def byte_amount(count: int) -> str:
+    """Bytes in the largest unit that leaves a whole number, as people say it."""
+    size, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 1000:
+            break
+        size, unit = size / 1000, larger
+    return f"{amount(round(size, 1 if unit != 'B' and size < 100 else 0))} {unit}"
+
+
+def quota_bars(quota: dict[str, int], used: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
+    """Of each quota: its words, limit, what is used or reserved, and both as said."""
+    bars = []
+    for measure, name in usage.QUOTAS.items():
+        if name in quota:
+            say = byte_amount if measure == "bytes" else amount
+            spent = used[measure]["used"] + used[measure]["leased"]
+            bars.append(
+                {
+                    "words": tk._(SPENT[measure]),
+                    "limit": quota[name],
+                    "used": spent,
+                    "said": f"{say(spent)} / {say(quota[name])}",
+                }
+            )
+    return bars
+
+
+def verdict(told: dict[str, Any]) -> str:
+    """The outcome of a check of the audit."""
+    return tk._(VERDICTS[told.get("fault")]).format(**told)
+
+
+def receipt(told: Any) -> str:
+    """The outcome of a check of a receipt."""
+    words = tk._(RECEIPTS[told.fault])
+    if told.fault is None and told.result_checked:
+        words += " " + tk._("The file is the answer it was signed for.")
+    return words
 
 
 def mask_kind(kind: str) -> str:
@@ -229,6 +334,15 @@ HELPERS = {
     "hanoiic_purpose": purpose,
     "hanoiic_licence_state": licence_state,
     "hanoiic_odrl": odrl,
+    "hanoiic_event": event,
+    "hanoiic_purposes": purposes,
+    "hanoiic_questions": asked,
+    "hanoiic_language": language.current,
+    "hanoiic_amount": amount,
+    "hanoiic_bytes": byte_amount,
+    "hanoiic_quota_bars": quota_bars,
+    "hanoiic_verdict": verdict,
+    "hanoiic_receipt_words": receipt,
     "hanoiic_licence": licence,
     "hanoiic_access": access,
     "hanoiic_offers": offers_of,

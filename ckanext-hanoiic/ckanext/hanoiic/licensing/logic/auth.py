@@ -7,7 +7,13 @@ from typing import Any
 from ckan.plugins import toolkit as tk
 from ckanext.hanoiic.licensing import parties
 from ckanext.hanoiic.licensing.logic import subject
-from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, EditionPreview, Token
+from ckanext.hanoiic.licensing.model import (
+    AccessRequest,
+    Agreement,
+    Application,
+    EditionPreview,
+    Token,
+)
 
 Answer = dict[str, Any]
 
@@ -17,7 +23,7 @@ def _allow_if(allowed: bool) -> Answer:
 
 
 @tk.auth_sysadmins_check
-def hanoiic_introspect(context: Any, data_dict: dict[str, Any]) -> Answer:
+def _gateway(context: Any, data_dict: dict[str, Any]) -> Answer:
     """The gateway's own user alone; not even a sysadmin."""
     gateway = tk.config.get("hanoiic.gateway_user")
     return _allow_if(bool(gateway) and context.get("user") == gateway)
@@ -87,6 +93,41 @@ def hanoiic_request_withdraw(context: Any, data_dict: dict[str, Any]) -> Answer:
     return _allow_if(_speaks_for(context, subject.row(AccessRequest, data_dict.get("id"))))
 
 
+def hanoiic_request_answer(context: Any, data_dict: dict[str, Any]) -> Answer:
+    """Who asked, or anyone of the same party."""
+    return _allow_if(_speaks_for(context, subject.row(AccessRequest, data_dict.get("id"))))
+
+
+def _operator(context: Any, data_dict: dict[str, Any]) -> Answer:
+    """Sysadmins, whom CKAN lets through before it asks."""
+    return _allow_if(False)
+
+
+def _dataset_officer(context: Any, data_dict: dict[str, Any]) -> Answer:
+    package = subject.visible_dataset(context, data_dict.get("dataset", ""))
+    return _allow_if(parties.is_officer(subject.user_of(context), package.owner_org))
+
+
+def hanoiic_application_retire(context: Any, data_dict: dict[str, Any]) -> Answer:
+    """Who made it, or an admin of its organisation."""
+    row, user = subject.row(Application, data_dict.get("id")), subject.user_of(context)
+    if user is None:
+        return _allow_if(False)
+    role = parties.memberships(user.id).get(row.organization_id)
+    return _allow_if(row.user_id == user.id or role == "admin")
+
+
+def hanoiic_token_rotate(context: Any, data_dict: dict[str, Any]) -> Answer:
+    """The token's user, or anyone of the organisation it speaks for."""
+    token, user = subject.row(Token, data_dict.get("id")), subject.user_of(context)
+    if user is None:
+        return _allow_if(False)
+    own = parties.memberships(user.id)
+    if token.organization_id is None:
+        return _allow_if(token.user_id == user.id)
+    return _allow_if(token.organization_id in own)
+
+
 def hanoiic_token_revoke(context: Any, data_dict: dict[str, Any]) -> Answer:
     """The token's user, or an admin of the organisation the token speaks for."""
     token, user = subject.row(Token, data_dict.get("id")), subject.user_of(context)
@@ -97,7 +138,15 @@ def hanoiic_token_revoke(context: Any, data_dict: dict[str, Any]) -> Answer:
 
 
 AUTH = {
-    "hanoiic_introspect": hanoiic_introspect,
+    "hanoiic_introspect": _gateway,
+    "hanoiic_link_create": _gateway,
+    "hanoiic_usage_lease": _gateway,
+    "hanoiic_usage_settle": _gateway,
+    "hanoiic_usage_record": _gateway,
+    "hanoiic_usage_report": _dataset_officer,
+    "hanoiic_receipt_list": _signed_in,
+    "hanoiic_audit_list": _operator,
+    "hanoiic_audit_verify": _operator,
     "hanoiic_access_show": _anyone,
     "hanoiic_offer_show": _anyone,
     "hanoiic_preview_token": _signed_in,
@@ -131,8 +180,14 @@ AUTH = {
     "hanoiic_request_show": _see(AccessRequest),
     "hanoiic_request_approve": _decide(AccessRequest),
     "hanoiic_request_reject": _decide(AccessRequest),
+    "hanoiic_request_ask": _decide(AccessRequest),
+    "hanoiic_request_answer": hanoiic_request_answer,
     "hanoiic_request_withdraw": hanoiic_request_withdraw,
+    "hanoiic_application_create": _signed_in,
+    "hanoiic_application_list": _signed_in,
+    "hanoiic_application_retire": hanoiic_application_retire,
     "hanoiic_token_create": _signed_in,
     "hanoiic_token_list": _signed_in,
+    "hanoiic_token_rotate": hanoiic_token_rotate,
     "hanoiic_token_revoke": hanoiic_token_revoke,
 }

@@ -6,15 +6,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ckan import model
-from ckanext.hanoiic.licensing import agreements, clock, licences, terms
+from ckanext.hanoiic.licensing import agreements, clock, licences, states, terms, working_days
 from ckanext.hanoiic.licensing.model import (
     AccessRequest,
     Agreement,
+    Application,
+    Audit,
     EditionPreview,
     Licence,
     Offer,
+    RequestNote,
     Token,
 )
+from ckanext.hanoiic.licensing.usage_model import UsageEvent
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -93,17 +97,37 @@ def edition_preview(row: EditionPreview) -> dict[str, Any]:
 
 
 def request(row: AccessRequest) -> dict[str, Any]:
+    now = clock.now()
+    waits = row.state == "submitted"
     return {
         "id": row.id,
         "dataset": dataset(row.dataset_id),
+        "table": row.table_name or None,
         "party": party(row.party_kind, row.party_id),
         "user": username(row.user_id),
         "purpose": row.purpose,
+        "purpose_code": row.purpose_code,
+        "answers": row.answers,
+        "renews": row.renews,
         "state": row.state,
         "created_at": iso(row.created_at),
+        "due_at": iso(row.due_at) if waits else None,
+        # Working days until it is due; below 0 when it is late.
+        "days_left": working_days.between(now, row.due_at) if waits else row.days_left,
+        "late": waits and row.due_at < now,
+        "expires_at": iso(row.expires_at) if row.state in states.OPEN else None,
         "decided_at": iso(row.decided_at),
         "decided_by": username(row.decided_by),
         "reason": row.reason,
+    }
+
+
+def note(row: RequestNote) -> dict[str, Any]:
+    return {
+        "at": iso(row.at),
+        "user": username(row.user_id),
+        "event": row.event,
+        "text": row.text,
     }
 
 
@@ -112,6 +136,7 @@ def agreement(row: Agreement) -> dict[str, Any]:
     return {
         "id": row.id,
         "dataset": dataset(row.dataset_id),
+        "table": row.table_name or None,
         "party": party(row.party_kind, row.party_id),
         "accepted_by": username(row.accepted_by),
         "licence": offer(row.offer)["licence"],
@@ -120,9 +145,24 @@ def agreement(row: Agreement) -> dict[str, Any]:
         "valid_until": iso(row.valid_until),
         "reason": row.reason,
         "request_id": row.request_id,
+        "renews": row.renews,
+        "quota": terms.quota(row.offer),
         "created_at": iso(row.created_at),
         "changed_at": iso(row.changed_at),
         "changed_by": username(row.changed_by),
+    }
+
+
+def application(row: Application) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "description": row.description,
+        "organization": party("organization", row.organization_id) if row.organization_id else None,
+        "user": username(row.user_id),
+        "state": "retired" if row.retired_at else "active",
+        "created_at": iso(row.created_at),
+        "retired_at": iso(row.retired_at),
     }
 
 
@@ -136,12 +176,45 @@ def token(row: Token) -> dict[str, Any]:
         "id": row.id,
         "prefix": row.prefix,
         "name": row.name,
+        "application": row.application_id,
         "user": username(row.user_id),
         "organization": party("organization", row.organization_id) if row.organization_id else None,
         "scopes": list(row.scopes),
+        "audience": list(row.audience),
+        "networks": list(row.networks) if row.networks else None,
+        "replaces": row.replaces,
         "state": state,
         "created_at": iso(row.created_at),
         "expires_at": iso(row.expires_at),
         "revoked_at": iso(row.revoked_at),
         "last_used_at": iso(row.last_used_at),
+    }
+
+
+def receipt(row: UsageEvent) -> dict[str, Any]:
+    return {
+        "id": row.receipt,
+        "at": iso(row.at),
+        "door": row.door,
+        "tables": [
+            {name: table.get(name) for name in ("name", "version", "agreement", "licence")}
+            for table in row.tables
+        ],
+        "rows": row.row_count,
+        "bytes": row.byte_count,
+        "application": row.client_id,
+    }
+
+
+def entry(row: Audit) -> dict[str, Any]:
+    return {
+        "number": row.id,
+        "at": iso(row.at),
+        "event": row.event,
+        "actor": username(row.actor_id),
+        "actor_id": row.actor_id,
+        "dataset": dataset(row.dataset_id) if row.dataset_id else None,
+        "subject_id": row.subject_id,
+        "facts": row.facts,
+        "hash": bytes(row.hash).hex(),
     }

@@ -39,6 +39,12 @@ SENTENCES = {
         "Columns can't be hashed: the portal's operator has to set the key of editions."
     ),
     errors.TooManyPreviews.code: N_("Five previews are not done yet; wait for them."),
+    errors.QuotaExceeded.code: N_("The agreement's quota is used up."),
+    errors.AgreementNotActive.code: N_("The agreement gives no access now."),
+    errors.LeaseUnknown.code: N_("There is no such lease."),
+    errors.ApplicationRetired.code: N_("The application is no longer used."),
+    errors.TokenEnded.code: N_("The token has ended or was replaced already; make a new one."),
+    errors.LinkNotPermitted.code: N_("The bearer may not read this table."),
     errors.LicenceChanged.code: N_(
         "The published licence {licence} was edited; it needs a new version."
     ),
@@ -79,14 +85,16 @@ PROBLEMS = {
 }
 
 
+# Facts that programs need beside the code.
+TOLD = ("quota", "resets_at", "reason", "problem")
+
+
 def as_validation_error(refusal: errors.LicensingError, field: str = "message") -> Any:
     """CKAN's error (409 in the API) that carries the code and the sentence."""
     told = SENTENCES.get(refusal.code) or PROBLEMS[refusal.facts["problem"]]
     sentence = tk._(told).format(**refusal.facts)
-    told_of = {field: [sentence], "code": [refusal.code]}
-    if "problem" in refusal.facts:
-        told_of |= {"problem": [refusal.facts["problem"]]}
-    return tk.ValidationError(told_of)
+    facts = {name: [value] for name, value in refusal.facts.items() if name in TOLD}
+    return tk.ValidationError({field: [sentence], "code": [refusal.code], **facts})
 
 
 def refusing(action: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ckan.plugins import toolkit as tk
 from ckan.types import Schema
-from ckanext.hanoiic.licensing import offers, tokens
+from ckanext.hanoiic.licensing import links, offers, policy, questions, tokens, usage, usage_events
 
 PURPOSE_LENGTH = 2000
 REASON_LENGTH = 2000
@@ -17,6 +19,11 @@ MAX_LIFETIME_DAYS = 365
 MAX_TABLES = 1000
 MOST_DAYS = 3650
 TITLE_LENGTH = 200
+MAX_NETWORKS = 20
+MAX_OVERLAP_HOURS = 24 * 14
+MAX_EVENTS = 1000
+KEY_LENGTH = 200
+MAX_AMOUNT = 2**62
 
 
 def _validators(names: str) -> list[Any]:
@@ -117,11 +124,15 @@ def _text(length: int) -> list[Any]:
 
 
 def introspect() -> Schema:
+    ignore_missing = tk.get_validator("ignore_missing")
     return {
-        "token": [tk.get_validator("ignore_missing"), _text_or_nothing],
-        "tables": [tk.get_validator("ignore_missing"), _table_names],
-        "action": [*_validators("not_missing"), _one_of("query", "download", "share", "describe")],
-    }
+        "token": [ignore_missing, _text_or_nothing],
+        "tables": [ignore_missing, _table_names],
+        "action": [
+            *_validators("not_missing"), _one_of("query", "download", "share", "describe"),
+        ],
+        "audience": [tk.get_validator("default")(tokens.GATEWAY), _text_or_nothing],
+    }  # fmt: skip
 
 
 def nothing() -> Schema:
@@ -214,16 +225,38 @@ def by_id() -> Schema:
 def accept() -> Schema:
     return {
         "dataset": _validators("not_missing not_empty unicode_safe"),
+        "table": _validators("ignore_empty unicode_safe"),
         "organization": _validators("ignore_empty unicode_safe"),
     }
 
 
 def request() -> Schema:
-    return accept() | {"purpose": _text(PURPOSE_LENGTH)}
+    return accept() | {
+        "purpose": _text(PURPOSE_LENGTH),
+        "purpose_code": [tk.get_validator("ignore_empty"), _one_of(*policy.PURPOSES)],
+        "answers": [tk.get_validator("default")({}), _answers],
+        "renew": [tk.get_validator("default")(False), tk.get_validator("boolean_validator")],
+    }
+
+
+def _answers(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(
+        key in questions.BY_ID and isinstance(text, str) for key, text in value.items()
+    ):
+        raise tk.Invalid(
+            tk._("Must be answers to: {choices}").format(choices=", ".join(questions.BY_ID))
+        )
+    for text in value.values():
+        _shorter_than(PURPOSE_LENGTH)(text)
+    return value
 
 
 def decide_with_reason() -> Schema:
     return by_id() | {"reason": _text(REASON_LENGTH)}
+
+
+def say() -> Schema:
+    return by_id() | {"text": _text(PURPOSE_LENGTH)}
 
 
 def approve() -> Schema:
@@ -240,15 +273,188 @@ def listing(*states: str) -> Schema:
     }
 
 
+def application() -> Schema:
+    return {
+        "name": _text(NAME_LENGTH),
+        "description": [*_validators("ignore_empty unicode_safe"), _shorter_than(REASON_LENGTH)],
+        "organization": _validators("ignore_empty unicode_safe"),
+    }
+
+
 def token() -> Schema:
     default = tk.get_validator("default")
     return {
-        "name": _text(NAME_LENGTH),
-        "scopes": [default(list(tokens.SCOPES)), _scopes],
+        # The application's name, where it isn't named by its id.
+        "name": [*_validators("ignore_empty unicode_safe strip_value"), _shorter_than(NAME_LENGTH)],
+        "application": _validators("ignore_empty unicode_safe"),
+        "scopes": [default(list(tokens.DEFAULT_SCOPES)), _scopes],
         "organization": _validators("ignore_empty unicode_safe"),
+        "networks": [tk.get_validator("ignore_empty"), _networks],
+        "audience": [default(list(tokens.AUDIENCES)), _audience],
         "lifetime_days": [
             default(tokens.LIFETIME_DAYS),
             tk.get_validator("int_validator"),
             _lifetime,
         ],
     }
+
+
+def rotate() -> Schema:
+    return by_id() | {
+        "overlap_hours": [
+            tk.get_validator("default")(tokens.OVERLAP_HOURS),
+            tk.get_validator("int_validator"),
+            _overlap,
+        ]
+    }
+
+
+def _overlap(value: int) -> int:
+    if not 0 <= value <= MAX_OVERLAP_HOURS:
+        raise tk.Invalid(tk._("Between 0 and {count} hours").format(count=MAX_OVERLAP_HOURS))
+    return value
+
+
+def _audience(value: Any) -> list[str]:
+    given = [value] if isinstance(value, str) else value
+    if (
+        not isinstance(given, list)
+        or not 1 <= len(given) <= MAX_NETWORKS
+        or not all(isinstance(one, str) and 0 < len(one) <= NAME_LENGTH for one in given)
+    ):
+        raise tk.Invalid(tk._("Must be a list of names"))
+    return given
+
+
+def _networks(value: Any) -> list[str]:
+    """Addresses and networks as a list or a text, in CIDR notation."""
+    given = re.split(r"[\s,;]+", value.strip()) if isinstance(value, str) else value
+    if not isinstance(given, list) or len(given) > MAX_NETWORKS:
+        raise tk.Invalid(tk._("At most {count} networks").format(count=MAX_NETWORKS))
+    try:
+        return [str(ipaddress.ip_network(one, strict=False)) for one in given]
+    except (ValueError, TypeError):
+        raise tk.Invalid(tk._("Must be networks such as 203.0.113.0/24 or 2001:db8::/32")) from None
+
+
+def lease() -> Schema:
+    return {
+        "agreement": _validators("not_missing not_empty unicode_safe"),
+        "key": _text(KEY_LENGTH),
+        "want": [*_validators("not_missing"), _amounts],
+    }
+
+
+def settle() -> Schema:
+    return {
+        "lease": _validators("not_missing not_empty unicode_safe"),
+        "used": [*_validators("not_missing"), _amounts],
+        "final": [tk.get_validator("default")(True), tk.get_validator("boolean_validator")],
+    }
+
+
+def _amounts(value: Any) -> dict[str, int]:
+    if not isinstance(value, dict) or not set(value) <= set(usage.MEASURES):
+        raise tk.Invalid(tk._("Must be amounts of: {choices}").format(
+            choices=", ".join(usage.MEASURES)
+        ))  # fmt: skip
+    if not all(type(one) is int and 0 <= one <= MAX_AMOUNT for one in value.values()):
+        raise tk.Invalid(tk._("Must be whole numbers from 0"))
+    return value
+
+
+def events() -> Schema:
+    return {"events": [*_validators("not_missing"), _events]}
+
+
+# Field of an event → (its type, what stands for a missing one; ... where it must be there).
+EVENT: dict[str, tuple[Any, Any]] = {
+    "id": (str, ...), "at": (str, ...), "request_id": (str, None), "door": (str, ...),
+    "action": (str, ...), "token_id": (str, None), "client_id": (str, None), "sub": (str, None),
+    "organization_id": (str, None), "outcome": (str, ...), "reason": (str, None),
+    "tables": (list, []), "rows": (int, 0), "bytes": (int, 0), "duration_s": ((int, float), 0.0),
+    "receipt": (str, None),
+}  # fmt: skip
+
+
+def _events(value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or len(value) > MAX_EVENTS:
+        raise tk.Invalid(tk._("At most {count} events").format(count=MAX_EVENTS))
+    return [_event(one) for one in value]
+
+
+def _event(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise tk.Invalid(tk._("Must be an event"))
+    told: dict[str, Any] = {}
+    for name, (kind, missing) in EVENT.items():
+        one = value.get(name)
+        if one is None and missing is not ...:
+            one = missing
+        elif not isinstance(one, kind) or isinstance(one, bool):
+            raise tk.Invalid(tk._("The event's {field} is missing or wrong").format(field=name))
+        told[name] = one
+    try:
+        told["at"] = datetime.fromisoformat(told["at"]).astimezone(UTC)
+    except ValueError:
+        raise tk.Invalid(tk._("Must be an ISO date or date-time")) from None
+    _one_of(*usage_events.COUNTED)(told["outcome"])
+    tables_named = all(
+        isinstance(table, dict) and isinstance(table.get("name"), str) for table in told["tables"]
+    )
+    if not tables_named or min(told["rows"], told["bytes"], told["duration_s"]) < 0:
+        raise tk.Invalid(tk._("Must be an event"))
+    return told
+
+
+def link() -> Schema:
+    return {
+        "token": [tk.get_validator("ignore_missing"), _text_or_nothing],
+        "table": _validators("not_missing not_empty unicode_safe"),
+        "action": [*_validators("not_missing"), _one_of("download", "share")],
+        "claims": [tk.get_validator("default")({}), _claims],
+        "lifetime_s": [
+            tk.get_validator("default")(links.LIFETIME_S),
+            tk.get_validator("int_validator"),
+            _link_lifetime,
+        ],
+    }
+
+
+def _claims(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or not links.claims_fit(value):
+        raise tk.Invalid(tk._("Must be a small JSON object"))
+    return value
+
+
+def _link_lifetime(value: int) -> int:
+    if not 1 <= value <= links.LIFETIME_S:
+        raise tk.Invalid(tk._("Between 1 and {count} seconds").format(count=links.LIFETIME_S))
+    return value
+
+
+def usage_report() -> Schema:
+    return {
+        "dataset": _validators("not_missing not_empty unicode_safe"),
+        "days": [tk.get_validator("default")(30), tk.get_validator("int_validator"), _days],
+    }
+
+
+def _days(value: int) -> int:
+    if not 1 <= value <= 366:
+        raise tk.Invalid(tk._("Between 1 and {count} days").format(count=366))
+    return value
+
+
+def audit_list() -> Schema:
+    ignore_empty, to_int = tk.get_validator("ignore_empty"), tk.get_validator("int_validator")
+    text = _validators("ignore_empty unicode_safe strip_value")
+    return {
+        **dict.fromkeys(("event", "actor", "dataset", "subject"), text),
+        "before": [ignore_empty, to_int],
+        "limit": [tk.get_validator("default")(50), to_int, _page],
+    }
+
+
+def _page(value: int) -> int:
+    return max(1, min(500, value))

@@ -2,17 +2,20 @@
 
 from ckanext.hanoiic.licensing.logic.action import (
     agreement,
+    audit,
     decision,
     edition,
     licence,
     offer,
     request,
     token,
+    usage,
 )
 
+MODULES = (decision, request, agreement, token, usage, audit, offer, edition, licence)
 ACTIONS = {
     name: function
-    for module in (decision, request, agreement, token, offer, edition, licence)
+    for module in MODULES
     for name, function in vars(module).items()
     if name.startswith("hanoiic_")
 }

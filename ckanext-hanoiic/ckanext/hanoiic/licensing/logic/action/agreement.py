@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import agreements, parties, states
+from ckanext.hanoiic.licensing import agreements, clock, parties, requests, states, usage
 from ckanext.hanoiic.licensing.logic import dictize, schema, subject
 from ckanext.hanoiic.licensing.logic.action.request import in_box
 from ckanext.hanoiic.licensing.logic.refusal import refusing
@@ -18,6 +18,7 @@ def hanoiic_agreement_accept(context: Any, data_dict: dict[str, Any]) -> dict[st
     """Accept the licence of a ``click`` dataset; again is harmless.
 
     :param dataset: id or name
+    :param table: a lake table of it that has an offer of its own (optional)
     :param organization: for which of the user's organisations (optional when there is one)
     """
     tk.check_access("hanoiic_agreement_accept", context, data_dict)
@@ -26,7 +27,7 @@ def hanoiic_agreement_accept(context: Any, data_dict: dict[str, Any]) -> dict[st
         subject.user_of(context),
     )
     party = parties.speaking(user.id, data_dict.get("organization"))
-    agreement = agreements.accept(package, user, party)
+    agreement = requests.accept(package, user, party, data_dict.get("table") or "")
     subject.commit(context)
     return dictize.agreement(agreement)
 
@@ -34,14 +35,16 @@ def hanoiic_agreement_accept(context: Any, data_dict: dict[str, Any]) -> dict[st
 @tk.side_effect_free
 @tk.validate_action_data(lambda: schema.listing(*states.AGREEMENT_STATES))
 def hanoiic_agreement_list(context: Any, data_dict: dict[str, Any]) -> list[dict[str, Any]]:
-    """Agreements, newest first, at most 500.
+    """Agreements, newest first, at most 500; ``usage`` says how much of each quota is used.
 
     :param box: ``mine`` (of the user and the user's organisations; default) or ``inbox`` (for
         datasets the user decides about)
     :param state: only those stored in this state
     """
     tk.check_access("hanoiic_agreement_list", context, data_dict)
-    return [dictize.agreement(row) for row in in_box(Agreement, context, data_dict)]
+    rows = in_box(Agreement, context, data_dict)
+    counted = usage.counters([row.id for row in rows], clock.now())
+    return [dictize.agreement(row) | {"usage": counted[row.id]} for row in rows]
 
 
 @tk.side_effect_free
@@ -49,7 +52,8 @@ def hanoiic_agreement_list(context: Any, data_dict: dict[str, Any]) -> list[dict
 def hanoiic_agreement_show(context: Any, data_dict: dict[str, Any]) -> dict[str, Any]:
     """One agreement, for its party and the dataset's officers."""
     tk.check_access("hanoiic_agreement_show", context, data_dict)
-    return dictize.agreement(subject.row(Agreement, data_dict["id"]))
+    row = subject.row(Agreement, data_dict["id"])
+    return dictize.agreement(row) | {"usage": usage.counters([row.id], clock.now())[row.id]}
 
 
 def _change(event: str, action: str, context: Any, data_dict: dict[str, Any]) -> dict[str, Any]:

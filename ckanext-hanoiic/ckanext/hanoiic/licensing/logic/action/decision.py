@@ -6,18 +6,28 @@ from typing import Any
 
 from ckan import model
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import clock, introspection, parties, standing, terms, tokens
+from ckanext.hanoiic.licensing import (
+    clock,
+    introspection,
+    parties,
+    requests,
+    standing,
+    terms,
+    tokens,
+)
 from ckanext.hanoiic.licensing.logic import dictize, schema, subject
 from ckanext.hanoiic.licensing.logic.refusal import refusing
-from ckanext.hanoiic.licensing.model import Licence
+from ckanext.hanoiic.licensing.model import AccessRequest, Licence
 
 NEXT_STEPS = {
     "licence_not_accepted": "accept",
     "agreement_expired": "accept",
+    "agreement_superseded": "accept",
     "agreement_revoked": "request",
     "request_needed": "request",
     "request_rejected": "request",
     "request_pending": "withdraw",
+    "request_info_needed": "answer",
     "sign_in_required": "sign_in",
 }
 
@@ -31,11 +41,15 @@ def hanoiic_introspect(context: Any, data_dict: dict[str, Any]) -> dict[str, Any
 
     :param token: the bearer's token; None for an anonymous caller
     :param tables: names of lake tables; None for every one the caller may know of
-    :param action: ``query``, ``download`` ``share`` or ``describe``
+    :param action: ``query``, ``download``, ``share`` or ``describe``
+    :param audience: who asks; a token that is not for it opens nothing (default ``gateway``)
     """
     tk.check_access("hanoiic_introspect", context, data_dict)
     answer = introspection.answer(
-        data_dict.get("token"), data_dict.get("tables"), data_dict["action"]
+        data_dict.get("token"),
+        data_dict.get("tables"),
+        data_dict["action"],
+        data_dict["audience"],
     )
     model.repo.commit()
     return answer
@@ -84,9 +98,9 @@ def hanoiic_access_show(context: Any, data_dict: dict[str, Any]) -> dict[str, An
     """How the present user stands to a dataset.
 
     Answers ``tier``, ``decision`` and ``reason`` as the gateway would get them, ``agreement`` and
-    ``request`` (or None), ``next_step`` (``sign_in``, ``accept``, ``request``, ``withdraw`` or
-    None), the ``organizations`` the user may act for, ``sample`` (whether there is one to try
-    now), and ``terms``.
+    ``request`` with its ``notes`` (or None), ``next_step`` (``sign_in``, ``accept``, ``request``,
+    ``answer``, ``withdraw`` or None), ``renewable``, the ``organizations`` the user may
+    act for, ``sample`` (whether there is one to try now), and ``terms``.
 
     :param id: id or name of the dataset
     :param table: one of its tables, which may have an offer of its own (optional)
@@ -105,7 +119,8 @@ def hanoiic_access_show(context: Any, data_dict: dict[str, Any]) -> dict[str, An
         "next_step": _next_step(one),
         "sample": tried.decision.reason == "sample",
         "agreement": dictize.agreement(one.agreement) if one.agreement else None,
-        "request": dictize.request(one.request) if one.request else None,
+        "request": _request(one),
+        "renewable": _is_renewable(one),
         "organizations": [
             dictize.party(party.kind, party.id)
             for party in caller.parties
@@ -114,6 +129,29 @@ def hanoiic_access_show(context: Any, data_dict: dict[str, Any]) -> dict[str, An
         "is_officer": parties.is_officer(user, package.owner_org),
         "terms": _terms(dataset),
     }
+
+
+def _is_renewable(one: standing.Standing) -> bool:
+    """Whether a request can lead to a new agreement while this one lasts."""
+    offer = one.dataset.offer
+    return bool(
+        one.agreement
+        and offer
+        and offer.tier == "request"
+        and one.decision.reason == "agreement"
+        and requests.can_renew(one.agreement, offer)
+    )
+
+
+def _request(one: standing.Standing) -> dict[str, Any] | None:
+    """The request that is open or was decided last, with its thread."""
+    row = one.request
+    if row is None and one.agreement and one.agreement.request_id:
+        row = model.Session.get(AccessRequest, one.agreement.request_id)
+    if row is None:
+        return None
+    notes = [dictize.note(note) for note in requests.thread(row)]
+    return dictize.request(row) | {"notes": notes}
 
 
 def _next_step(one: standing.Standing) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from ckan import model
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import agreements, parties, states
+from ckanext.hanoiic.licensing import parties, requests, states
 from ckanext.hanoiic.licensing.logic import dictize, schema, subject
 from ckanext.hanoiic.licensing.logic.refusal import refusing
 from ckanext.hanoiic.licensing.model import AccessRequest
@@ -21,7 +21,12 @@ def hanoiic_request_create(context: Any, data_dict: dict[str, Any]) -> dict[str,
     """Ask for access to a dataset; a request already open is answered as it is.
 
     :param dataset: id or name
+    :param table: a lake table of it that has an offer of its own (optional)
     :param purpose: what the data is wanted for
+    :param purpose_code: ``research``, ``education``, ``product``, ``public_service``,
+        ``journalism`` or ``trial`` (optional)
+    :param answers: {question's id: text} (optional)
+    :param renew: for an agreement to follow the one that is held (optional)
     :param organization: for which of the user's organisations (optional when there is one)
     """
     tk.check_access("hanoiic_request_create", context, data_dict)
@@ -30,7 +35,16 @@ def hanoiic_request_create(context: Any, data_dict: dict[str, Any]) -> dict[str,
         subject.user_of(context),
     )
     party = parties.speaking(user.id, data_dict.get("organization"))
-    request = agreements.submit(package, user, party, data_dict["purpose"])
+    request = requests.submit(
+        package,
+        user,
+        party,
+        data_dict["purpose"],
+        data_dict.get("table") or "",
+        purpose_code=data_dict.get("purpose_code"),
+        answers=data_dict["answers"],
+        renew=data_dict["renew"],
+    )
     subject.commit(context)
     return dictize.request(request)
 
@@ -72,6 +86,13 @@ def _decided_by(user: model.User, query: sa.Select, cls: type) -> sa.Select:
     return query if offices is None else query.where(model.Package.owner_org.in_(offices))
 
 
+def of_party(cls: type, party: parties.Party, officer: model.User) -> list[Any]:
+    """What a party held of, or asked for, in the datasets the officer decides about."""
+    query = sa.select(cls).where(cls.party_kind == party.kind, cls.party_id == party.id)
+    query = _decided_by(officer, query.order_by(cls.created_at.desc()).limit(LISTED), cls)
+    return list(model.Session.scalars(query))
+
+
 def waiting_count(user: model.User) -> int:
     """How many requests wait for the user's decision."""
     query = sa.select(sa.func.count()).where(AccessRequest.state == "submitted")
@@ -83,9 +104,43 @@ def waiting_count(user: model.User) -> int:
 @tk.side_effect_free
 @tk.validate_action_data(schema.by_id)
 def hanoiic_request_show(context: Any, data_dict: dict[str, Any]) -> dict[str, Any]:
-    """One request, for its party and the dataset's officers."""
+    """One request with its thread (``notes``), for its party and the dataset's officers."""
     tk.check_access("hanoiic_request_show", context, data_dict)
-    return dictize.request(subject.row(AccessRequest, data_dict["id"]))
+    row = subject.row(AccessRequest, data_dict["id"])
+    notes = [dictize.note(note) for note in requests.thread(row)]
+    return dictize.request(row) | {"notes": notes}
+
+
+@tk.validate_action_data(schema.decide_with_reason)
+@refusing
+def hanoiic_request_ask(context: Any, data_dict: dict[str, Any]) -> dict[str, Any]:
+    """Ask the party for more information; the officer's clock stands until it answers.
+
+    :param id: the request
+    :param reason: the question
+    """
+    tk.check_access("hanoiic_request_ask", context, data_dict)
+    request = requests.ask(
+        subject.row(AccessRequest, data_dict["id"]), subject.user_of(context), data_dict["reason"]
+    )
+    subject.commit(context)
+    return dictize.request(request)
+
+
+@tk.validate_action_data(schema.say)
+@refusing
+def hanoiic_request_answer(context: Any, data_dict: dict[str, Any]) -> dict[str, Any]:
+    """Answer what an officer asked.
+
+    :param id: the request
+    :param text: the answer
+    """
+    tk.check_access("hanoiic_request_answer", context, data_dict)
+    request = requests.answer(
+        subject.row(AccessRequest, data_dict["id"]), subject.user_of(context), data_dict["text"]
+    )
+    subject.commit(context)
+    return dictize.request(request)
 
 
 @tk.validate_action_data(schema.approve)
@@ -98,7 +153,7 @@ def hanoiic_request_approve(context: Any, data_dict: dict[str, Any]) -> dict[str
     :param valid_until: ISO date or date-time at which the agreement ends (optional)
     """
     tk.check_access("hanoiic_request_approve", context, data_dict)
-    agreement = agreements.approve(
+    agreement = requests.approve(
         subject.row(AccessRequest, data_dict["id"]),
         subject.user_of(context),
         data_dict.get("valid_until"),
@@ -117,7 +172,7 @@ def hanoiic_request_reject(context: Any, data_dict: dict[str, Any]) -> dict[str,
     :param reason: why; the requester reads it
     """
     tk.check_access("hanoiic_request_reject", context, data_dict)
-    request = agreements.reject(
+    request = requests.reject(
         subject.row(AccessRequest, data_dict["id"]), subject.user_of(context), data_dict["reason"]
     )
     subject.commit(context)
@@ -129,7 +184,7 @@ def hanoiic_request_reject(context: Any, data_dict: dict[str, Any]) -> dict[str,
 def hanoiic_request_withdraw(context: Any, data_dict: dict[str, Any]) -> dict[str, Any]:
     """Take back an open request."""
     tk.check_access("hanoiic_request_withdraw", context, data_dict)
-    request = agreements.withdraw(
+    request = requests.withdraw(
         subject.row(AccessRequest, data_dict["id"]), subject.user_of(context)
     )
     subject.commit(context)
