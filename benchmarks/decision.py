@@ -57,6 +57,7 @@ def portal(home: Home, database: EmbeddedPostgres, redis_url: str) -> Iterator[s
     database_url = database.url(PORTAL_ROLE, home.secret("database_portal"))
     home.password("operator")
     home.secret("source_secrets.key")
+    home.secret("edition.key")
     CkanIni(
         secret_key=home.secret("ckan"),
         database_url=database_url,
@@ -67,6 +68,7 @@ def portal(home: Home, database: EmbeddedPostgres, redis_url: str) -> Iterator[s
         gateway_internal_url="http://127.0.0.1:9",
         storage=home.storage,
         source_secrets_key_file=home.secret_file("source_secrets.key"),
+        edition_key_file=home.secret_file("edition.key"),
         audit_key_file=home.signing_key("audit_signing.key"),
         audit_checkpoints_file=home.checkpoints,
         log_level="WARNING",
