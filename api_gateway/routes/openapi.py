@@ -21,6 +21,8 @@ _IN_PATH = re.compile(r"<(?:\w+:)?(\w+)>")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # Delta Sharing is described by its own protocol, with errors of its own.
 _ELSEWHERE = frozenset({"openapi", "share"})
+# In this order on the page; groups that are not named follow.
+_GROUPS = ("sql", "tables", "rows", "downloads", "files", "exports", "receipts", "index")
 _ASSETS = frozenset(
     {"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png", "favicon-16x16.png"}
 )
@@ -113,6 +115,7 @@ def _document(base: str) -> dict[str, Any]:
         info={"description": _ABOUT, "license": {"name": "AGPL-3.0-or-later"}},
         servers=[{"url": base}],
         security=[{}, {"token": []}],
+        tags=[{"name": name} for name in _GROUPS],
     )
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     spec.components.schema("Problem", _problem())
@@ -147,7 +150,7 @@ def _operation(rule: Any, method: str, blueprint: str) -> dict[str, Any]:
         }
     operation: dict[str, Any] = {
         "operationId": f"{rule.endpoint.replace('.', '_')}{_suffix(rule)}",
-        "summary": " ".join(summary.split()),
+        "summary": " ".join(summary.replace("`", "").split()),
         "tags": [blueprint],
         "parameters": [*_path_parameters(rule), *_address_parameters(said)],
         "responses": answers,
