@@ -99,6 +99,24 @@ MASKS = {
     "bucket": N_("rounded down"),
     "round_geo": N_("rounded to its ward"),
 }
+TIME_UNITS = {
+    "hour": N_("the hour"),
+    "day": N_("the day"),
+    "week": N_("the week"),
+    "month": N_("the month"),
+    "quarter": N_("the quarter"),
+    "year": N_("the year"),
+}
+LICENCE_PARTS = {
+    "title_vi": N_("Title (Vietnamese)"),
+    "title_en": N_("Title (English)"),
+    "url": N_("Address of the full text"),
+    "draft": N_("Counsel has still to confirm the text"),
+    "open": N_("An open licence (opendefinition.org)"),
+    "restricted_edition": N_("Only for samples and masked data"),
+    "plain": N_("Plain words"),
+    "policy": N_("Policy (ODRL, JSON-LD)"),
+}
 OPERATORS = {
     "eq": "=",
     "ne": "≠",
@@ -294,7 +312,8 @@ def mask(told: dict[str, Any]) -> str:
     if told["kind"] == "truncate":
         return tk._("cut to {n} letters").format(n=told["length"])
     if told["kind"] == "bucket":
-        return tk._("rounded down to {width}").format(width=told["width"])
+        width = TIME_UNITS.get(told["width"])
+        return tk._("rounded down to {width}").format(width=tk._(width) if width else told["width"])
     return mask_kind(told["kind"])
 
 
@@ -320,6 +339,10 @@ def licence_state(code: str) -> dict[str, str]:
     return {"colour": colour, "words": tk._(words)}
 
 
+def licence_part(name: str) -> str:
+    return tk._(LICENCE_PARTS[name])
+
+
 def odrl(term: str) -> str:
     """An action or duty of the ODRL profile in words."""
     return tk._(ODRL[term])
@@ -343,6 +366,7 @@ HELPERS = {
     "hanoiic_quota_bars": quota_bars,
     "hanoiic_verdict": verdict,
     "hanoiic_receipt_words": receipt,
+    "hanoiic_licence_part": licence_part,
     "hanoiic_licence": licence,
     "hanoiic_access": access,
     "hanoiic_offers": offers_of,
