@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
+import sys
 import time
 
 import pyarrow as pa
 import pyarrow.fs
+import pyarrow.parquet
 import pytest
-from moto.server import ThreadedMotoServer
 
 from api_gateway.errors import Busy
 from api_gateway.stage import Stage
 from lake import Lake, Provenance
+from tests import servers
 from tests.api_gateway import gateway as gateways
 from tests.api_gateway.portal import STARTUP
 
 
 @pytest.fixture(scope="module")
-def bucket(monkeypatch_module):
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+def bucket(folder, monkeypatch_module):
+    """An S3 server in a process of its own, as delta-rs does not let this one answer meanwhile."""
+    port = servers.free_port()
     environment = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": "us-east-1",
@@ -32,12 +35,20 @@ def bucket(monkeypatch_module):
     }
     for name, value in environment.items():
         monkeypatch_module.setenv(name, value)
-    pyarrow.fs.S3FileSystem(
-        access_key="test", secret_key="test", endpoint_override=f"{host}:{port}", scheme="http",
-        region="us-east-1", allow_bucket_creation=True,
-    ).create_dir("lake")  # fmt: skip
-    yield environment
-    server.stop()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with servers.running(command, folder / "s3.log"):
+        servers.wait_for(lambda: _listens(port), "the S3 server", 60)
+        pyarrow.fs.S3FileSystem(
+            access_key="test", secret_key="test", endpoint_override=f"127.0.0.1:{port}",
+            scheme="http", region="us-east-1", allow_bucket_creation=True,
+        ).create_dir("lake")  # fmt: skip
+        yield environment
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,447 @@
+"""How close the gateway is to DuckDB itself, and how far ahead of its peers: every figure beside
+its bar, as ratios of one run.
+
+    .venv/bin/python benchmarks/gateway.py                       # 10 M rows, some minutes
+    .venv/bin/python benchmarks/gateway.py --rows 1000000 light aggregate
+
+Datasette and ROAPI are asked when their programs are found (`pip install datasette roapi` into an
+environment of their own, and `--peers ENVIRONMENT/bin`). The portal is a small one that permits
+everything; gateway, Valkey and lake are the real ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import platform
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import redis
+from pytest_httpserver import HTTPServer
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from api_gateway.engine import THREADS
+from lake import Lake, Provenance
+from tests import servers
+from tests.api_gateway import gateway as gateways
+from tests.api_gateway.portal import CREDENTIAL, FakePortal, permit
+from tests.api_gateway.quota_office import QuotaOffice
+
+TABLE = "readings"
+COLUMNS = """i AS id, 'Trạm ' || (i % 1000) AS station, (i % 126)::INTEGER AS ward,
+    (hash(i) % 100000) / 100.0::DOUBLE AS pm25_ug_m3, random() AS humidity,
+    DATE '2020-01-01' + (i % 2000)::INTEGER AS day,
+    TIMESTAMPTZ '2020-01-01 00:00:00+00' + to_seconds(i) AS measured_at, i % 3 = 0 AS checked"""
+LIGHT = f"SELECT * FROM {TABLE} WHERE id = 4711 LIMIT 1"
+HEAVY = f"SELECT ward, avg(pm25_ug_m3) AS mean, max(humidity) AS most FROM {TABLE} GROUP BY ward"
+# The same on every peer: standard SQL over columns that all of them hold.
+ANALYTIC = (
+    f"SELECT count(*) AS n, avg(pm25_ug_m3) AS mean FROM {TABLE}",
+    f"SELECT ward, count(*) AS n, avg(pm25_ug_m3) AS mean FROM {TABLE} GROUP BY ward ORDER BY ward",
+    f"SELECT station, max(pm25_ug_m3) AS most FROM {TABLE} WHERE ward < 20 GROUP BY station "
+    "ORDER BY most DESC LIMIT 10",
+    f"SELECT count(*) AS n FROM {TABLE} WHERE pm25_ug_m3 > 900 AND humidity < 0.1",
+    f"SELECT ward, sum(humidity) AS total FROM {TABLE} WHERE pm25_ug_m3 BETWEEN 100 AND 200 "
+    "GROUP BY ward ORDER BY total DESC LIMIT 5",
+)
+BARS = {"arrow": 0.65, "ndjson": 0.40, "csv": 0.30, "parquet": 0.20}
+
+
+@dataclass
+class Scene:
+    """What is measured, and where."""
+
+    gateway: gateways.Gateway
+    raw: duckdb.DuckDBPyConnection
+    file: Path
+    rows: int
+    folder: Path
+    peers: Path | None
+
+    def client(self) -> Client:
+        return Client(self.gateway.url)
+
+
+class Client:
+    """One kept connection, as thin as Python has one: what is measured is the gateway."""
+
+    def __init__(self, url: str) -> None:
+        parts = urllib.parse.urlsplit(url)
+        self._connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=600)
+
+    def ask(self, sql: str, **more: object) -> bytes:
+        body = json.dumps({"sql": sql, **more})
+        self._connection.request("POST", "/v1/sql", body, {"Content-Type": "application/json"})
+        return self._read()
+
+    def get(self, path: str, **headers: str) -> bytes:
+        self._connection.request("GET", path, headers=headers)
+        return self._read()
+
+    def _read(self) -> bytes:
+        answer = self._connection.getresponse()
+        content = answer.read()
+        assert answer.status in (200, 304), content[:500]
+        self.tag = answer.headers.get("ETag")
+        return content
+
+    def stream(self, sql: str, format_name: str) -> tuple[int, float]:
+        """Bytes of an answer, and seconds to its first one."""
+        begun, received = time.perf_counter(), 0
+        body = json.dumps({"sql": sql, "format": format_name})
+        self._connection.request("POST", "/v1/sql", body, {"Content-Type": "application/json"})
+        answer = self._connection.getresponse()
+        assert answer.status == 200, answer.read(500)
+        piece = answer.read1(1 << 20)
+        first_s = time.perf_counter() - begun
+        while piece:
+            received += len(piece)
+            piece = answer.read1(1 << 20)
+        return received, first_s
+
+
+def line(work: str, figure: str, beside: str, bar: str, *, holds: bool) -> None:
+    print(f"{work:44} {figure:>24}   {beside:38} {bar:22} {'✓' if holds else '✗'}", flush=True)
+
+
+def timed(ask: Callable[[], object], times: int) -> list[float]:
+    """Durations in ms, in order of size."""
+    found = []
+    for _ in range(times):
+        begun = time.perf_counter()
+        ask()
+        found.append((time.perf_counter() - begun) * 1000)
+    return sorted(found)
+
+
+def at(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def light(scene: Scene) -> None:
+    client = scene.client()
+
+    def in_process() -> object:
+        return scene.raw.cursor().execute(LIGHT).fetchall()
+
+    timed(in_process, 50), timed(lambda: client.ask(LIGHT), 50)
+    raw, ours = timed(in_process, 500), timed(lambda: client.ask(LIGHT), 500)
+    for name, share, most_ms in (("p50", 0.5, 3), ("p99", 0.99, 10)):
+        more = at(ours, share) - at(raw, share)
+        line(
+            f"light query, {name}", f"{at(ours, share):.1f} ms", f"raw {at(raw, share):.1f} ms",
+            f"≤ raw + {most_ms} ms", holds=more <= most_ms,
+        )  # fmt: skip
+
+
+def etag(scene: Scene) -> None:
+    client = scene.client()
+    client.ask(LIGHT)
+    path, tag = f"/v1/sql?q={urllib.parse.quote(LIGHT)}", ""
+    client.get(path)
+    tag = client.tag or ""
+    hits = timed(lambda: client.get(path, **{"If-None-Match": tag}), 300)
+    line("ETag hit, p50", f"{at(hits, 0.5):.1f} ms", "", "≤ 2 ms", holds=at(hits, 0.5) <= 2)
+
+
+def aggregate(scene: Scene) -> None:
+    for clients in (1, 4):
+        gateway = rate([scene.client().ask for _ in range(clients)])
+        raw = rate([_asks(scene.raw) for _ in range(clients)])
+        line(
+            f"aggregate of {scene.rows:,} rows, {clients} client(s)", f"{gateway:.2f} queries/s",
+            f"raw {raw:.2f} queries/s", "≥ 0.95 of raw", holds=gateway >= 0.95 * raw,
+        )  # fmt: skip
+
+
+def _asks(connection: duckdb.DuckDBPyConnection) -> Callable[[str], object]:
+    cursor = connection.cursor()
+    return lambda sql: cursor.execute(sql).fetchall()
+
+
+def rate(asks: list[Callable[[str], object]], seconds: float = 8.0) -> float:
+    """Heavy queries a second, all clients together."""
+    for ask in asks:
+        ask(HEAVY)
+    until, done = time.perf_counter() + seconds, [0] * len(asks)
+
+    def run(number: int) -> None:
+        while time.perf_counter() < until:
+            asks[number](HEAVY)
+            done[number] += 1
+
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(len(asks)) as threads:
+        list(threads.map(run, range(len(asks))))
+    return sum(done) / (time.perf_counter() - begun)
+
+
+def stream(scene: Scene) -> None:
+    sql = f"SELECT * FROM {TABLE} LIMIT {min(scene.rows, 5_000_000)}"
+    begun = time.perf_counter()
+    reader = scene.raw.cursor().sql(sql).to_arrow_reader(50_000)
+    raw = sum(batch.nbytes for batch in reader) / (time.perf_counter() - begun)
+    for format_name, bar in BARS.items():
+        before = resident_mb(scene.gateway.web)
+        with Highest(scene.gateway.web) as most:
+            begun = time.perf_counter()
+            received, first_s = scene.client().stream(sql, format_name)
+            speed = received / (time.perf_counter() - begun)
+        line(
+            f"answer of 5 M × 8 as {format_name}", f"{speed / 1e6:.0f} MB/s",
+            f"raw Arrow reader {raw / 1e6:.0f} MB/s: {speed / raw:.2f}", f"≥ {bar:.2f}",
+            holds=speed >= bar * raw,
+        )  # fmt: skip
+        line("  first byte", f"{first_s * 1000:.0f} ms", "", "≤ 100 ms", holds=first_s <= 0.1)
+        grown = most.mb - before
+        line("  web process grew by", f"{grown:.0f} MB", "", "≤ 64 MB", holds=grown <= 64)
+
+
+def resident_mb(process: int) -> float:
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+class Highest:
+    """The largest resident memory of a process while inside."""
+
+    def __init__(self, process: int) -> None:
+        self._process, self.mb, self._over = process, 0.0, threading.Event()
+
+    def __enter__(self) -> Highest:
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.02):
+            self.mb = max(self.mb, resident_mb(self._process))
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+def download(scene: Scene) -> None:
+    port = servers.free_port()
+    plain = subprocess.Popen(
+        [sys.executable, "-m", "http.server", str(port), "-b", "127.0.0.1"],
+        cwd=scene.file.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        servers.wait_for(lambda: _listens(port), "http.server")
+        theirs = _speed(f"http://127.0.0.1:{port}/{scene.file.name}")
+        ours = _speed(f"{scene.gateway.url}/v1/tables/{TABLE}/download.parquet")
+    finally:
+        plain.terminate()
+        plain.wait()
+    line(
+        "whole table as Parquet", f"{ours / 1e6:.0f} MB/s", f"http.server {theirs / 1e6:.0f} MB/s",
+        "≥ 0.8 of it", holds=ours >= 0.8 * theirs,
+    )  # fmt: skip
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        http.client.HTTPConnection("127.0.0.1", port, timeout=1).connect()
+        return True
+    return False
+
+
+def _speed(url: str) -> float:
+    """Bytes a second, the best of five."""
+    best = 0.0
+    for _ in range(5):
+        parts, received, begun = urllib.parse.urlsplit(url), 0, time.perf_counter()
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=600)
+        connection.request("GET", parts.path)
+        answer = connection.getresponse()
+        buffer = bytearray(1 << 20)
+        while count := answer.readinto(buffer):
+            received += count
+        best = max(best, received / (time.perf_counter() - begun))
+    return best
+
+
+def mixed(scene: Scene, seconds: float = 60.0) -> None:
+    """100 clients at once, every tenth of which asks for heavy things only."""
+    single = scene.client()
+    quiet = timed(lambda: single.ask(LIGHT), 300)
+    until = time.perf_counter() + seconds
+    durations, counts, wrong = [], defaultdict(int), []
+
+    def run(number: int) -> None:
+        client, heavy = scene.client(), number % 10 == 0
+        while time.perf_counter() < until:
+            begun = time.perf_counter()
+            try:
+                client.ask(HEAVY if heavy else LIGHT)
+            except (AssertionError, OSError, http.client.HTTPException) as error:
+                wrong.append(str(error)[:200])
+                client = scene.client()
+                continue
+            counts[number] += 1
+            if not heavy:
+                durations.append((time.perf_counter() - begun) * 1000)
+
+    with ThreadPoolExecutor(100) as threads:
+        list(threads.map(run, range(100)))
+    loud, lights = sorted(durations), [counts[each] for each in range(100) if each % 10]
+    line("100 clients, 90 % light: errors", str(len(wrong)), "", "0", holds=not wrong)
+    line(
+        "  light p99", f"{at(loud, 0.99):.0f} ms", f"quiet p99 {at(quiet, 0.99):.0f} ms",
+        "≤ 5 × quiet p99", holds=at(loud, 0.99) <= 5 * at(quiet, 0.99),
+    )  # fmt: skip
+    line(
+        "  fair: fewest and most of a light client", f"{min(lights)} … {max(lights)}", "",
+        "most ≤ 2 × fewest", holds=max(lights) <= 2 * max(1, min(lights)),
+    )  # fmt: skip
+
+
+def peers(scene: Scene) -> None:
+    client = scene.client()
+    ours = [at(timed(lambda sql=sql: client.ask(sql), 5), 0.5) for sql in ANALYTIC]
+    for name, start, bar in (("Datasette", datasette, 20.0), ("ROAPI", roapi, 1.0)):
+        if scene.peers is None or not (scene.peers / name.lower()).exists():
+            print(f"{name}: not found; see --peers")
+            continue
+        with start(scene) as ask:
+            theirs = [at(timed(lambda sql=sql: ask(sql), 3), 0.5) for sql in ANALYTIC]
+        ratio = statistics.geometric_mean(b / a for a, b in zip(ours, theirs, strict=True))
+        line(
+            f"five analytic queries against {name}", f"{ratio:.1f} × as fast",
+            f"{sum(ours):.0f} ms against {sum(theirs):.0f} ms", f"≥ {bar:.0f} ×",
+            holds=ratio >= bar,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def datasette(scene: Scene) -> Iterator[Callable[[str], object]]:
+    database, port = scene.folder / "peer.db", servers.free_port()
+    with contextlib.closing(sqlite3.connect(database)) as made:
+        made.execute(f"CREATE TABLE {TABLE} (id, station, ward, pm25_ug_m3, humidity)")
+        reader = scene.raw.cursor().execute(
+            f"SELECT id, station, ward, pm25_ug_m3, humidity FROM {TABLE}"
+        )
+        while rows := reader.fetchmany(100_000):
+            made.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?, ?)", rows)
+        made.commit()
+    command = ["serve", str(database), "--port", str(port), "--setting", "sql_time_limit_ms",
+               "600000"]  # fmt: skip
+    with _peer(scene, "datasette", command, port) as get:
+        yield lambda sql: get("GET", f"/peer.json?sql={urllib.parse.quote(sql)}&_shape=array", None)
+
+
+@contextlib.contextmanager
+def roapi(scene: Scene) -> Iterator[Callable[[str], object]]:
+    port = servers.free_port()
+    command = ["--table", f"{TABLE}={scene.file}", "--addr-http", f"127.0.0.1:{port}"]
+    with _peer(scene, "roapi", command, port) as get:
+        yield lambda sql: get("POST", "/api/sql", sql)
+
+
+@contextlib.contextmanager
+def _peer(
+    scene: Scene, program: str, command: list[str], port: int
+) -> Iterator[Callable[[str, str, str | None], bytes]]:
+    assert scene.peers is not None
+    with (scene.folder / f"{program}.log").open("wb") as output:
+        process = subprocess.Popen(
+            [str(scene.peers / program), *command], stdout=output, stderr=output
+        )
+    try:
+        servers.wait_for(lambda: _listens(port), program, timeout_s=300)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=900)
+
+        def get(method: str, path: str, body: str | None) -> bytes:
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            content = answer.read()
+            assert answer.status == 200, content[:500]
+            return content
+
+        yield get
+    finally:
+        process.terminate()
+        process.wait()
+
+
+WORKS = {each.__name__: each for each in (light, etag, aggregate, stream, download, mixed, peers)}
+
+
+@contextlib.contextmanager
+def scene(rows: int, peers_bin: Path | None) -> Iterator[Scene]:
+    with (
+        tempfile.TemporaryDirectory(prefix="hanoiic-bench-") as made,
+        servers.temporary_home() as home,
+        servers.valkey(home) as valkey,
+        HTTPServer(threaded=True) as server,
+    ):
+        folder = Path(made)
+        folder.chmod(0o755)
+        lake = Lake(folder / "lake")
+        maker = duckdb.connect()
+        reader = maker.sql(f"SELECT {COLUMNS} FROM range({rows}) t(i)").to_arrow_reader(100_000)
+        lake.table(TABLE).publish(reader, Provenance(), schema=reader.schema)
+        maker.close()
+        files = {"REDIS_URL_FILE": valkey.url, "GATEWAY_CREDENTIAL_FILE": CREDENTIAL}
+        for name, content in files.items():
+            (folder / name).write_text(content)
+        client = redis.Redis.from_url(valkey.url)
+        portal = FakePortal(server, client, QuotaOffice(server))
+        portal.tables = {None: {TABLE: permit()}}
+        portal.change()
+        file = Path(lake.table(TABLE).files(1)[0])
+        raw = duckdb.connect(config={"threads": THREADS})
+        raw.execute(f"CREATE VIEW {TABLE} AS FROM read_parquet('{file}')")
+        settings = {
+            "LAKE_ROOT": lake.root,
+            "PORTAL_URL": server.url_for("").rstrip("/"),
+            "GATEWAY_SPILL_DIR": folder / "spill",
+            "GATEWAY_REQUESTS_PER_MINUTE": 0,
+            "GATEWAY_ANONYMOUS_REQUESTS_PER_MINUTE": 0,
+            **{name: folder / name for name in files},
+        }
+        with gateways.running(folder, settings) as gateway:
+            yield Scene(gateway, raw, file, rows, folder, peers_bin)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("works", nargs="*", choices=[*WORKS, []], help="what to measure: all")
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    found = shutil.which("datasette")
+    parser.add_argument(
+        "--peers", type=Path, default=Path(found).parent if found else None,
+        help="folder of the programs datasette and roapi",
+    )  # fmt: skip
+    asked = parser.parse_args()
+    print(f"{platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, "
+          f"Python {platform.python_version()}, DuckDB {duckdb.__version__}, {asked.rows:,} rows "
+          f"× 8")  # fmt: skip
+    with scene(asked.rows, asked.peers) as made:
+        for name in asked.works or WORKS:
+            WORKS[name](made)
+
+
+if __name__ == "__main__":
+    main()
