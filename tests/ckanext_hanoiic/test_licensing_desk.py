@@ -143,6 +143,7 @@ def test_25_operators_browse_and_verify_the_audit(bare):
     with bare.flask_app.test_request_context():
         assert chores.sign_checkpoint(datetime.now(UTC))
     operator = Browser(bare, scene.sysadmin)
+    assert operator.get("/hanoiic/inbox").find("a", href="/hanoiic/audit")
     page = operator.get(f"/en/hanoiic/audit?dataset={dataset['name']}&event=agreement_")
     assert [code.get_text() for code in page.select("tbody td[data-label=Event] code")] == [
         "agreement_began"
