@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,19 +31,24 @@ def of(row: Any) -> Party:
 
 def memberships(user_id: str) -> dict[str, str]:
     """Organisation id → role, of living organisations only."""
-    rows = model.Session.execute(
+    rows = model.Session.execute(_memberships(), {"user": user_id})
+    return {row.group_id: row.capacity for row in rows}
+
+
+@cache
+def _memberships() -> sa.Select:
+    return (
         sa.select(model.Member.group_id, model.Member.capacity)
         .join(model.Group, model.Group.id == model.Member.group_id)
         .where(
             model.Member.table_name == "user",
-            model.Member.table_id == user_id,
+            model.Member.table_id == sa.bindparam("user"),
             model.Member.state == "active",
             model.Group.state == "active",
             model.Group.is_organization,
         )
         .order_by(model.Group.title, model.Group.name)
     )
-    return {row.group_id: row.capacity for row in rows}
 
 
 def members(organization_id: str, roles: tuple[str, ...]) -> list[model.User]:
