@@ -30,7 +30,7 @@ class Jobs:
         timeout_s: float,
     ) -> dict[str, Any]:
         """A job of `kind` (`query` or `plan`) with all that its answer says beside the rows."""
-        versions = tuple((each.table, each.version) for each in shelved)
+        read = tuple((each.table, each.version, each.decision.edition) for each in shelved)
         return {
             "kind": kind,
             "sql": statement.sql,
@@ -41,7 +41,7 @@ class Jobs:
             "count": vars(asked.count) if asked.count else None,
             "timeout_s": timeout_s,
             "request_id": logs.request_id(),
-            "described": self._described(statement.origins, versions),
+            "described": self._described(statement.origins, read),
             "envelope": {
                 "request_id": logs.request_id(),
                 "tables": [each.attribution for each in shelved],
@@ -50,13 +50,13 @@ class Jobs:
         }
 
     def _describe(
-        self, select: Select | None, versions: tuple[tuple[str, Version], ...]
+        self, select: Select | None, read: tuple[tuple[str, Version, str | None], ...]
     ) -> dict[str, dict[str, str]]:
         """What people read of the answer's columns, by their folded names."""
-        read = dict(versions)
+        taken = {table: (version, edition) for table, version, edition in read}
 
         def columns_of(table: str) -> dict[str, Column]:
-            columns = self._shelf.columns(table, read[table]) if table in read else []
+            columns = self._shelf.columns(table, *taken[table]) if table in taken else []
             return {each.name.casefold(): each for each in columns}
 
         found = origins.resolve(select, columns_of)
