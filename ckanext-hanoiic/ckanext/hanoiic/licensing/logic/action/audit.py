@@ -60,9 +60,11 @@ def hanoiic_audit_verify(context: Any, data_dict: dict[str, Any]) -> dict[str, A
         return {
             "sound": False, "fault": "checkpoint_broken", "line": broken.line, "guarded": guarded,
         }  # fmt: skip
-    rows = model.Session.connection(
-        execution_options={"stream_results": True, "max_row_buffer": chain.PAGE}
-    ).execute(sa.text(chain.ENTRIES))
+    # A page at a time: the audit only grows.
+    entries = sa.text(chain.ENTRIES).execution_options(
+        stream_results=True, max_row_buffer=chain.PAGE
+    )
+    rows = model.Session.connection().execute(entries)
     verdict = chain.verify(rows, known)
     return asdict(verdict) | {"sound": verdict.sound, "guarded": guarded}
 
