@@ -26,6 +26,7 @@ def test_telex_keys_become_letters(keys, word):
         ("Beenhj vieenj xe bus", "bệnh viện xe bus"),
         ("bệnh vieenj", "bệnh viện"),
         ("vieenj -beenhj", "viện -beenhj"),  # a sign makes it no plain word
+        ("list of gas OR hospitals", "list of gas OR hospitals"),
         ("bus stops", "bus stops"),  # words of the portal's synonyms and of the index
         ("nowhere vieenx", "nowhere viễn"),
         ("zaazj", "zaazj"),  # the index has no such word
@@ -33,5 +34,5 @@ def test_telex_keys_become_letters(keys, word):
     ],
 )
 def test_only_what_the_index_lacks_and_telex_explains_is_read_anew(typed, meant):
-    words = {"benh", "vien", "stops", "stop"}
+    words = {"benh", "vien", "stops", "stop", "o", "ga", "hospital"}
     assert as_meant(typed, synonyms.current(), words.intersection) == meant

@@ -12,6 +12,10 @@ from . import vietnamese
 from .synonyms import Synonyms
 
 MOST_WORDS = 16
+SHORTEST = 4  # keys
+_SYLLABLE = re.compile(
+    r"(?:[bcdghklmnpqrstvx]|[cgknpt]h|tr|ngh?|qu|gi)?[aeiouy]{1,3}(?:ch|ng|nh|[cmnpt])?\Z"
+)
 
 _TELEX_LETTERS = {
     "dd": "đ", "aa": "â", "aw": "ă", "ee": "ê", "oo": "ô", "uow": "ươ", "uwow": "ươ",
@@ -55,23 +59,29 @@ def _with_tone(letters: str, tone: str) -> str:
 def as_meant(q: str, synonyms: Synonyms, known: Callable[[list[str]], Iterable[str]]) -> str:
     """A search box's text, its words of Telex keys as they were meant.
 
-    A word is of keys where the index does not know it and knows what Telex would have made of it
-    (``known``: those of some folded words that any dataset has).
+    A word is of keys where Telex makes a Vietnamese syllable of it that the index knows, and the
+    index does not know the word itself (``known``: those of some folded words that any dataset
+    has). Short words are left: `OR`, `of` and `gas` are keys of something too.
     """
     typed = q.split()
-    keyed = {word: meant for word in typed[:MOST_WORDS] if (meant := telex(word))}
-    keyed = {word: meant for word, meant in keyed.items() if not _is_synonym(word, synonyms)}
+    keyed = {
+        word: meant
+        for word in typed[:MOST_WORDS]
+        if len(word) >= SHORTEST
+        and (meant := telex(word))
+        and _SYLLABLE.match(vietnamese.fold(meant))
+        and not synonyms.alternatives(vietnamese.words(word))
+    }
     if not keyed:
         return q
-    found = set(known([vietnamese.fold(text) for pair in keyed.items() for text in pair]))
+    forms = [vietnamese.fold(form) for pair in keyed.items() for form in pair]
+    found = set(known([*forms, *(vietnamese.stem(word.lower()) for word in keyed)]))
     return " ".join(
-        keyed[word] if _is_of_keys(word, keyed.get(word), found) else word for word in typed
+        keyed[word] if word in keyed and _is_of_keys(word, keyed[word], found) else word
+        for word in typed
     )
 
 
-def _is_synonym(word: str, synonyms: Synonyms) -> bool:
-    return bool(synonyms.alternatives(vietnamese.words(word)))
-
-
-def _is_of_keys(word: str, meant: str | None, found: set[str]) -> bool:
-    return meant is not None and vietnamese.fold(meant) in found and word.lower() not in found
+def _is_of_keys(word: str, meant: str, found: set[str]) -> bool:
+    as_typed = {word.lower(), vietnamese.stem(word.lower())}
+    return vietnamese.fold(meant) in found and not as_typed & found
