@@ -63,8 +63,13 @@ def test_the_page_marks_where_it_hit(bare, air):
 
 def test_help_where_nothing_is_found(bare, air):
     assert not page(bare, q="zzz qqq").select(".hic-did-you-mean, .hic-fewer-words")
-    found = page(bare, q="khoong khis").select_one(".hic-did-you-mean a")
-    assert found.text == "không khí"
+    found = page(bare, q="khonng khii").select_one(".hic-did-you-mean a")
+    assert found.text == "khong khi"
+
+
+def test_keys_of_telex_find_and_mark_what_was_meant(bare, air):
+    card = page(bare, q="khoong khis").select_one(".hic-card")
+    assert card.select_one(".hic-card-title mark").text == "không khí"
 
 
 @pytest.mark.ckan_config("hanoiic.search.relax", False)
@@ -80,11 +85,11 @@ def test_help_shows_nothing_hidden(bare):
 
     def meant():
         context = {"user": "", "ignore_auth": False}
-        return call_action("hanoiic_search_help", context, q="quoocs phongf")["did_you_mean"]
+        return call_action("hanoiic_search_help", context, q="quocc phongg")["did_you_mean"]
 
     assert meant() == []
     call_action("package_patch", id=secret["id"], private=False)
-    assert meant() == [{"q": "quốc phòng", "count": 1}]
+    assert meant() == [{"q": "quoc phong", "count": 1}]
 
 
 def test_no_help_where_the_index_cannot_answer(bare, monkeypatch):
