@@ -27,7 +27,7 @@ MOST = {
     "/": 15,
     "/dataset/": 8,
     "/dataset/?q=diem+dung": 25,
-    "/dataset/diem-dung": 20,
+    "/dataset/diem-dung": 22,
     "/organization/so-xay-dung": 32,
 }
 
