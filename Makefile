@@ -12,11 +12,8 @@ up: $(VENV)/installed
 down status logs reset doctor: $(VENV)/installed
 	@$(BIN)/hanoiic $@ $(ARGS)
 
-# What the README calls the test command. Each part is a session of its own; two run side by side,
-# and the last one, which starts the whole portal, alone.
-test: lint
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-fast test-ckan-plugins test-ckan-quick
-	@$(MAKE) --no-print-directory test-e2e
+# What the README calls the test command. Each part is a session of its own.
+test: lint test-fast test-ckan-plugins test-ckan-quick test-e2e
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
