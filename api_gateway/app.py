@@ -11,6 +11,8 @@ from pathlib import Path
 
 import redis
 from flask import Flask, Response, g, jsonify, request
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from werkzeug.exceptions import HTTPException
 
 from api_gateway import metrics
@@ -130,6 +132,8 @@ def make_gateway(settings: Settings) -> Gateway:
         socket_timeout=_VALKEY_S,
         socket_connect_timeout=_VALKEY_S,
         health_check_interval=30,
+        # A connection that was lost is made anew at once; a server that is away is told so soon.
+        retry=Retry(NoBackoff(), 1),
     )
     decisions = Decisions(CkanPortal(actions), ValkeyEpoch(valkey))
     # Whoever waits for a message, or for an answer to one, waits longer than a lookup may take.

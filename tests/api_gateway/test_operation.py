@@ -69,8 +69,12 @@ def test_dashboard_asks_only_for_metrics_there_are(measured):
 
 def test_slow_query_is_logged_by_its_fingerprint_alone(measured, portal):
     measured.sql("SELECT max(sin(i)) AS telltale FROM range(30000000) t(i)", timeout_s=20)
-    lines = [json.loads(line) for line in measured.log.read_text().splitlines() if "slow_q" in line]
-    assert lines
+
+    def told() -> list[str]:
+        return [line for line in measured.log.read_text().splitlines() if "slow_q" in line]
+
+    wait_for(lambda: bool(told()), "the log", 10)
+    lines = [json.loads(line) for line in told()]
     assert re.fullmatch(r"[0-9a-f]{16}", lines[-1]["query"])
     assert lines[-1]["duration_s"] >= 0.2
     assert "telltale" not in measured.log.read_text()

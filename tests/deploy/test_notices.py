@@ -25,6 +25,8 @@ def test_lines_become_settings_of_the_portal(tmp_path):
         storage=tmp_path,
         source_secrets_key_file=tmp_path / "key",
         edition_key_file=tmp_path / "edition",
+        audit_key_file=tmp_path / "audit",
+        audit_checkpoints_file=tmp_path / "checkpoints",
         notices=said,
     )
     ini.write(tmp_path / "ckan.ini")

@@ -59,7 +59,7 @@ def test_a_server_ends_in_its_named_error(
     case: Case, taken: Taking, client: Client, httpserver: HTTPServer, lake: Lake
 ) -> None:
     with served(case, httpserver) as url:
-        largest_before = forget_peak()
+        before = forget_peak()
         started = monotonic()
         ran = taken(case.kind, url=url, **case.options)
         assert monotonic() - started < LONGEST_S
@@ -67,7 +67,7 @@ def test_a_server_ends_in_its_named_error(
     assert ran.code in case.codes, ran.error
     assert ran.error.detail
     assert lake.tables() == []
-    assert peak_kib(largest_before) < MEMORY_KIB
+    assert peak_kib(before) < MEMORY_KIB
     assert not list(client.raw_dir.glob(".incoming-*"))
 
 
@@ -79,11 +79,11 @@ def test_a_catalogue_ends_in_its_named_error(
         source = Source.of(
             {"id": "s", "name": "s", "kind": case.kind, "url": url, "dataset": {"table": "s"}}
         )
-        largest_before = forget_peak()
+        before = forget_peak()
         offers = iter(connectors.of(case.kind).discover(source, client))
         # Not one dataset is offered before the whole catalogue is known to be sound.
         with pytest.raises(HarvestError) as refused:
             next(offers)
     assert refused.value.code in case.codes, refused.value
     assert refused.value.detail
-    assert peak_kib(largest_before) < MEMORY_KIB
+    assert peak_kib(before) < MEMORY_KIB
