@@ -38,7 +38,8 @@ def upgrade() -> None:
         # A server of one's own where docs/production.md wasn't followed: the chain stands, but
         # the portal's role owns it. `hanoiic audit verify` says so.
         connection.exec_driver_sql("CREATE SCHEMA hanoiic_audit")
-        connection.exec_driver_sql(TABLES.read_text(encoding="utf-8"))
+        # The driver takes a lone percent sign for a parameter.
+        connection.exec_driver_sql(TABLES.read_text(encoding="utf-8").replace("%", "%%"))
         connection.exec_driver_sql("RESET search_path")
     op.execute(MOVED)
 
