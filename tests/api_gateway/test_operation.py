@@ -68,7 +68,7 @@ def test_dashboard_asks_only_for_metrics_there_are(measured):
 
 
 def test_slow_query_is_logged_by_its_fingerprint_alone(measured, portal):
-    measured.sql("SELECT max(sin(i)) AS telltale FROM range(30000000) t(i)", timeout_s=20)
+    measured.sql("SELECT max(sin(i)) AS telltale FROM range(150000000) t(i)", timeout_s=25)
 
     def told() -> list[str]:
         return [line for line in measured.log.read_text().splitlines() if "slow_q" in line]
