@@ -46,6 +46,10 @@ _ERRORS: dict[int, type[flight.FlightError]] = {
 }
 
 
+# What Arrow tells as it is; NotImplementedError becomes gRPC's UNIMPLEMENTED.
+_PLAIN = (flight.FlightError, NotImplementedError)
+
+
 class _Bearer(flight.ServerMiddleware):  # type: ignore[misc]
     """The token of one call; a handshake gets it back, as drivers expect."""
 
@@ -165,6 +169,7 @@ class Door(flight.FlightServerBase):  # type: ignore[misc]
         ]
 
     def _begin(self, who: Caller, sql: str, params: list[Any]) -> tuple[bytes, pa.Schema]:
+        self._gateway.meter.request(who.token, who.address)
         answer = self._gateway.query(_asked(sql, params), who)
         try:
             reader = pa.ipc.open_stream(io.BufferedReader(_Chunks(answer)))
@@ -278,6 +283,10 @@ class _told:
             raise made(f"{error.code}: {error.detail}", problem.encode()) from None
         if isinstance(error, ValueError | KeyError):
             raise flight.FlightServerError(f"bad_request: {error.args[0]}") from None
+        if isinstance(error, Exception) and not isinstance(error, _PLAIN):
+            # Arrow would tell the caller where in which file it happened.
+            log.exception("unexpected_error", exc_info=error)
+            raise flight.FlightInternalError("internal_error: the gateway failed") from None
 
 
 def _batches(waiting: _Waiting, context: Any) -> Iterator[pa.RecordBatch]:

@@ -13,6 +13,7 @@ import pytest
 from adbc_driver_flightsql import DatabaseOptions
 from adbc_driver_manager import Error
 
+from api_gateway.flight_messages import packed
 from tests.api_gateway.portal import STARTUP, deny
 from tests.servers import free_port, wait_for
 
@@ -136,3 +137,7 @@ def test_what_is_no_message_is_refused(server, portal):
             client.get_flight_info(flight.FlightDescriptor.for_command(b"\x00nonsense"))
         with pytest.raises(pa.ArrowException):
             client.do_get(flight.Ticket(b"nonsense")).read_all()
+        forged = packed("CommandPreparedStatementQuery", prepared_statement_handle=b"[1]")
+        with pytest.raises(pa.ArrowException, match="internal_error") as failed:
+            client.get_flight_info(flight.FlightDescriptor.for_command(forged))
+        assert "Traceback" not in str(failed.value)
