@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -49,7 +50,12 @@ def columns_header(columns: Iterable[Mapping[str, Any]]) -> str | None:
     return header if len(header) <= _COLUMNS_BYTES else None
 
 
+@lru_cache(maxsize=1024)
+def _percent_encoded(words: str) -> str:
+    return quote(words, safe=" !#$&'()*+,/:;=?@[]~.-_")
+
+
 def text_header(shelved: Iterable[Shelved]) -> str | None:
     """`Hanoiic-Attribution`: `text`, percent-encoded UTF-8; None when it is too long."""
-    header = quote(text(shelved), safe=" !#$&'()*+,/:;=?@[]~.-_")
+    header = _percent_encoded(text(shelved))
     return header if 0 < len(header) <= _TEXT_BYTES else None

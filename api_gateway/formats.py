@@ -58,6 +58,7 @@ def media_type(name: str) -> str:
 # Compressed already.
 PACKED = frozenset({"parquet", "xlsx"})
 CHUNK_BYTES = 256 * 1024
+_BETWEEN = ",\n"
 
 
 class Unsuited(Exception):
@@ -103,6 +104,13 @@ def row(name: str, columns: list[tuple[str, Any]], *, csv_safe: bool = False) ->
     return _ROWS[name](columns, csv_safe)
 
 
+def bare(name: str, columns: list[tuple[str, Any]], *, csv_safe: bool = False) -> Row:
+    """As `row`, of a text format and without the select list."""
+    if name == "csv":
+        return Row("", head=_csv_head([name for name, _ in columns], csv_safe))
+    return Row("", between="" if name == "ndjson" else _BETWEEN)
+
+
 def features(columns: list[tuple[str, Any]], shown: list[dict[str, Any]]) -> Row:
     """The `Row` of GeoJSON: a feature of the first geometry among the columns. Raises Unsuited."""
     places = [_is_place(column, said) for column, said in zip(columns, shown, strict=True)]
@@ -120,7 +128,7 @@ def features(columns: list[tuple[str, Any]], shown: list[dict[str, Any]]) -> Row
     return Row(
         f"'{head}' || coalesce(st_asgeojson({value})::VARCHAR, 'null') || "
         f"',\"properties\":' || {rest} || '}},' || chr(10)",
-        between=",\n",
+        between=_BETWEEN,
     )
 
 
@@ -149,7 +157,7 @@ def _ndjson(columns: list[tuple[str, Any]], _: bool) -> Row:
 
 
 def _json(columns: list[tuple[str, Any]], _: bool) -> Row:
-    return Row(f"{_object(columns)} || ',' || chr(10)", between=",\n")
+    return Row(f"{_object(columns)} || ',' || chr(10)", between=_BETWEEN)
 
 
 def _object(columns: list[tuple[str, Any]]) -> str:
@@ -165,9 +173,13 @@ def _csv(columns: list[tuple[str, Any]], safe: bool) -> Row:
     if len(cells) == 1:
         # Most readers skip an empty line, and with it a row: a lone NULL is written as "".
         cells = [f"coalesce(nullif({cells[0]}, ''), '\"\"')"]
-    header = value_text.csv_header([name for name, _ in columns], safe)
+    line = "concat(" + ", ',', ".join(cells) + ", chr(10))"
+    return Row(line, head=_csv_head([name for name, _ in columns], safe))
+
+
+def _csv_head(names: list[str], safe: bool) -> str:
     # Excel takes a file without this mark for one in the machine's old code page.
-    return Row(" || ',' || ".join(cells) + " || chr(10)", head=("\ufeff" if safe else "") + header)
+    return ("\ufeff" if safe else "") + value_text.csv_header(names, safe)
 
 
 _ROWS: dict[str, Callable[[list[tuple[str, Any]], bool], Row]] = {

@@ -1,8 +1,8 @@
 """Frames between the web process and a query process: kind (1 byte), length (4 bytes), payload.
 
 A query process answers a job with one HEADER, any number of DATA and one END, or with FAILED at any
-point before END. Each batch but the first, which HEADER tells of, is preceded by ROWS: how many
-rows the DATA after it adds.
+point before END. A short answer is one WHOLE: its header and its data. Each batch but the first,
+which HEADER tells of, is preceded by ROWS: how many rows the DATA after it adds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ import struct
 from typing import Any
 
 JOB, HEADER, ROWS, DATA, END, FAILED = b"J", b"H", b"R", b"D", b"E", b"X"
+WHOLE = b"W"
 _PREFIX = struct.Struct("!cI")
+_LENGTH = struct.Struct("!I")
+# Up to so much, a copy is cheaper than a call of the kernel.
+_COPIED_BYTES = 128 * 1024
 LONGEST = 64 * 1024 * 1024
 
 
@@ -21,15 +25,29 @@ class Closed(Exception):
     """The other side ended the conversation."""
 
 
-def send(sock: socket.socket, kind: bytes, payload: bytes | memoryview) -> None:
+def send(sock: socket.socket, kind: bytes, payload: bytes | bytearray | memoryview) -> None:
     """Send one frame; blocks while the reader is slow, up to the socket's timeout."""
-    sock.sendall(_PREFIX.pack(kind, len(payload)))
-    if len(payload):
-        sock.sendall(payload)
+    prefix = _PREFIX.pack(kind, len(payload))
+    if len(payload) <= _COPIED_BYTES:
+        sock.sendall(prefix + payload)
+        return
+    sock.sendall(prefix)
+    sock.sendall(payload)
 
 
 def send_json(sock: socket.socket, kind: bytes, content: Any) -> None:
     send(sock, kind, json.dumps(content, ensure_ascii=False).encode())
+
+
+def send_whole(sock: socket.socket, header: Any, data: bytes | bytearray) -> None:
+    said = json.dumps(header, ensure_ascii=False).encode()
+    send(sock, WHOLE, _LENGTH.pack(len(said)) + said + data)
+
+
+def parts(payload: bytes) -> tuple[Any, bytes]:
+    """The header and the data of a WHOLE."""
+    end = _LENGTH.size + _LENGTH.unpack_from(payload)[0]
+    return json.loads(payload[_LENGTH.size : end]), payload[end:]
 
 
 def receive(sock: socket.socket) -> tuple[bytes, bytes]:

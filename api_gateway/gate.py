@@ -84,13 +84,15 @@ _TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 class Statement:
     """An accepted statement: the SQL that will run, and the lake tables it touches, in order.
 
-    `origins` tells where its columns come from, `repeatable` whether it answers the same again.
+    `origins` tells where its columns come from, `repeatable` whether it answers the same again,
+    `most_rows` how many rows it answers at most, if it says so.
     """
 
     sql: str
     tables: tuple[str, ...]
     origins: Select | None = None
     repeatable: bool = True
+    most_rows: int | None = None
 
 
 @cache

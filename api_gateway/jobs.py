@@ -37,6 +37,7 @@ class Jobs:
             "params": asked.params,
             "format": asked.format,
             "limit": asked.limit,
+            "most_rows": statement.most_rows,
             "csv_safe": asked.csv_safe,
             "count": vars(asked.count) if asked.count else None,
             "timeout_s": timeout_s,

@@ -121,6 +121,7 @@ class Meter:
 
     def close(self) -> None:
         """Settle every lease and send what waits."""
+        self._slots.close()
         self._ledger.close()
         self._events.close()
 
@@ -145,12 +146,17 @@ class Metered:
         slot: Slot | None,
         spendings: list[Spending],
     ) -> None:
-        self._meter, self._visit, self._limits = meter, visit, limits
+        self._meter, self.visit, self._limits = meter, visit, limits
         self._slot, self._spendings = slot, spendings
         self._begun_at, self._rows, self._bytes, self._ended = time.monotonic(), 0, 0, False
         once = visit.charged_once_as
         jti = str(uuid5(NAMESPACE_URL, f"urn:hanoiic:{once}") if once else uuid4())
         self.receipt = Receipt(statement(visit), jti) if meter.receipts else None
+
+    @property
+    def door(self) -> str:
+        """The door it goes out by."""
+        return self.visit.door
 
     @property
     def timeout_s(self) -> float:
@@ -189,15 +195,15 @@ class Metered:
         """The answer is complete."""
         if self._end("answered", "") and self.receipt and self._meter.receipts:
             self.receipt.rows = self._rows
-            result = self.receipt.result(self._visit.media_type)
-            self._meter.receipts.complete(self.receipt, self._visit.issuer, result)
+            result = self.receipt.result(self.visit.media_type)
+            self._meter.receipts.complete(self.receipt, self.visit.issuer, result)
 
     def finish_file(self, file: Path) -> None:
         """The answer is a file of the lake, and it was sent."""
         if self._end("answered", "") and self.receipt and self._meter.receipts:
             self.receipt.rows = self._rows
             self._meter.receipts.complete_file(
-                self.receipt, self._visit.issuer, self._visit.media_type, file
+                self.receipt, self.visit.issuer, self.visit.media_type, file
             )
 
     def break_off(self, reason: str) -> None:
@@ -219,7 +225,7 @@ class Metered:
             spending.end()
         self._meter._events.record(
             event(
-                self._visit, outcome, reason=reason, rows=self._rows, bytes=self._bytes,
+                self.visit, outcome, reason=reason, rows=self._rows, bytes=self._bytes,
                 duration_s=round(time.monotonic() - self._begun_at, 4),
                 receipt=self.receipt.jti if self.receipt and outcome == "answered" else None,
             )

@@ -5,6 +5,10 @@ meet in it in turn and leave nothing behind: an instance holds the files and no 
 change. Each query has a cursor of its own in a transaction that may not write (`worker.py`), the
 settings are locked, and a process that failed in any way is not used again.
 
+A query that took long has made its process give way to others, which the process cannot take back.
+Such processes serve queries that are known to take long, which hold half of the places at most and
+may wait longer for one; all other queries find a place, and a process that never gave way.
+
 Free places go round by party (an organisation, or the address of somebody unknown): the next one is
 for the party that has the fewest, and none may have all.
 """
@@ -17,16 +21,20 @@ import time
 from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from api_gateway import metrics
 from api_gateway.engine import Source
 from api_gateway.errors import Busy, WorkerDied
 from api_gateway.processes import Nursery, Process
-from api_gateway.settings import SLOW_S
+from api_gateway.settings import SLOW_QUEUE_S, SLOW_S
 
 log = logging.getLogger(__name__)
+
+# What a process holds, and whether it gave way.
+_Kind = tuple[Hashable, bool]
+_MOST_SLOW = 1024
 
 
 @dataclass(frozen=True)
@@ -116,9 +124,12 @@ class Pool:
         self._life = life or Life()
         self._name = name
         self.places = Places(size, wait_s, share)
+        self._slow_places = Places(max(1, size // 2), SLOW_QUEUE_S, share)
         self._lock = threading.Lock()
         # In the order of their last use: the first one has waited longest.
-        self._idle: list[tuple[Hashable, Process]] = []
+        self._idle: list[tuple[_Kind, Process]] = []
+        # What took long when it last ran; a dict keeps the order.
+        self._slow: dict[Hashable, None] = {}
         self._spare: Process | None = None
         self._refiller = ThreadPoolExecutor(1, "spare") if spare else None
         self._refill()
@@ -133,44 +144,54 @@ class Pool:
         finally:
             lease.end()
 
-    def lease(self, key: Hashable, sources: Iterable[Source], party: str = "") -> Lease:
-        """As `process`, for answers that outlive the call: the caller must `end` the lease."""
-        self._take_place(party)
+    def lease(
+        self, key: Hashable, sources: Iterable[Source], party: str = "", work: Hashable = None
+    ) -> Lease:
+        """As `process`, for answers that outlive the call: the caller must `end` the lease. `work`
+        is known again by the next lease."""
+        slow = (key, work) in self._slow
+        self._take_place(party, slow=slow)
         process = None
         try:
-            process = self._warm(key)
+            process = self._warm((key, slow))
             metrics.looked_up("process", hit=process is not None)
             if process:
-                return Lease(self, key, party, process)
+                return Lease(self, key, party, work, process, slow=slow)
             process = self._fresh()
             metrics.STARTED.labels(self._name).inc()
             process.open(sources)
         except BaseException:
             if process:
                 self._discard(process, "lost")
-            self._free_place(party)
+            self._free_place(party, slow=slow)
             raise
-        return Lease(self, key, party, process)
+        return Lease(self, key, party, work, process, slow=slow)
 
     @property
     def busy(self) -> int:
         """The number of processes at work."""
         return self.places.held
 
-    def _take_place(self, party: str) -> None:
+    def _take_place(self, party: str, *, slow: bool) -> None:
         waiting, queue = metrics.WAITING.labels(self._name), metrics.QUEUE.labels(self._name)
-        with waiting.track_inprogress(), queue.time():
+        with waiting.track_inprogress(), queue.time(), ExitStack() as undo:
+            if slow:
+                self._slow_places.take(party)
+                undo.callback(self._slow_places.free, party)
             self.places.take(party)
+            undo.pop_all()
         metrics.BUSY.labels(self._name).inc()
 
-    def _free_place(self, party: str) -> None:
+    def _free_place(self, party: str, *, slow: bool) -> None:
         metrics.BUSY.labels(self._name).dec()
         self.places.free(party)
+        if slow:
+            self._slow_places.free(party)
 
-    def _warm(self, key: Hashable) -> Process | None:
+    def _warm(self, kind: _Kind) -> Process | None:
         with self._lock:
             for index in range(len(self._idle) - 1, -1, -1):
-                if self._idle[index][0] == key:
+                if self._idle[index][0] == kind:
                     process = self._idle.pop(index)[1]
                     if process.alive() and not self._life.is_over(process):
                         return process
@@ -206,26 +227,44 @@ class Pool:
         process.kill()
         metrics.ENDED.labels(self._name, cause).inc()
 
+    def _note(self, work: Hashable, *, slow: bool) -> None:
+        self._slow.pop(work, None)
+        if slow:
+            self._slow[work] = None
+            if len(self._slow) > _MOST_SLOW:
+                del self._slow[next(iter(self._slow))]
+
     def _return(self, lease: Lease) -> None:
         process = lease.process
         if not lease.finished:
             self._discard(process, lease.cause)
         elif self._life.is_over(process):
             self._discard(process, "age")
-        elif time.monotonic() - lease.begun_at >= SLOW_S and process.gave_way():
-            self._discard(process, "slow")
         else:
+            took_long = time.monotonic() - lease.begun_at >= SLOW_S
+            process.slow = process.slow or (took_long and process.gave_way())
             with self._lock:
-                self._idle.append((lease.key, process))
-        self._free_place(lease.party)
+                self._note((lease.key, lease.work), slow=took_long and process.slow)
+                self._idle.append(((lease.key, process.slow), process))
+        self._free_place(lease.party, slow=lease.slow)
 
 
 class Lease:
     """The right to use one process until `end`. `cause` is why it is killed when it is not finished
     by then; metrics count by it."""
 
-    def __init__(self, pool: Pool, key: Hashable, party: str, process: Process) -> None:
-        self._pool, self.key, self.party, self.process = pool, key, party, process
+    def __init__(
+        self,
+        pool: Pool,
+        key: Hashable,
+        party: str,
+        work: Hashable,
+        process: Process,
+        *,
+        slow: bool,
+    ) -> None:
+        self._pool, self.key, self.party, self.work = pool, key, party, work
+        self.process, self.slow = process, slow
         self.finished = self._ended = False
         self.cause = "left"
         self.begun_at = time.monotonic()

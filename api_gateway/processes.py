@@ -51,6 +51,8 @@ class Process:
         self.born_at = time.monotonic()
         # Queries it was leased for.
         self.served = 0
+        # Whether it is known to have given way.
+        self.slow = False
 
     def open(self, sources: Iterable[Source]) -> None:
         """Give it its tables; for good."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from werkzeug.datastructures import ETags
 
-from api_gateway import frames, gate, metrics, origins, repeatable, tags
+from api_gateway import bounded, frames, gate, metrics, origins, repeatable, tags
 from api_gateway.asked import Asked, Count
 from api_gateway.cancelling import Queries, Turn
 from api_gateway.decisions import Decisions, fingerprint
@@ -164,7 +164,7 @@ class Gateway:
         job = self._jobs.job("plan", statement, asked, visit.shelved, timeout_s)
         turn = self._begun(job, caller, visit)
         try:
-            found = self._first(turn, asked, timeout_s)
+            found, _ = self._first(turn, asked, timeout_s)
         finally:
             turn.end()
         return {"tables": [each.attribution for each in visit.shelved], **found}
@@ -239,7 +239,10 @@ class Gateway:
         accepted = gate.accept(sql, trees["parsed"], trees["printed"], trees["again"])
         tree = json.loads(trees["again"])
         return replace(
-            accepted, origins=origins.read(tree), repeatable=repeatable.is_repeatable(tree)
+            accepted,
+            origins=origins.read(tree),
+            repeatable=repeatable.is_repeatable(tree),
+            most_rows=bounded.most_rows(tree),
         )
 
     def _answer(
@@ -263,7 +266,7 @@ class Gateway:
                 job["envelope"]["receipt"] = metered.receipt.jti
             turn = self._begun(job, caller, visit)
             try:
-                header = self._first(turn, asked, timeout_s)
+                header, data = self._first(turn, asked, timeout_s)
                 metered.rows(header["first_rows"])
             except BaseException:
                 turn.end()
@@ -274,21 +277,44 @@ class Gateway:
         except BaseException as error:
             metered.break_off(type(error).__name__)
             raise
-        flow = self.running.begin(visit, caller.connection)
+        chunks, end = (
+            self._relayed(turn, timeout_s, metered, caller)
+            if data is None
+            else self._at_once(data, turn, metered)
+        )
+        return Answer(
+            asked, visit.shelved, tag,
+            truncated=header["truncated"], row_count=header["row_count"], total=header["total"],
+            columns=tuple(header["columns"]),
+            receipt=metered.receipt.jti if metered.receipt else None,
+            chunks=chunks, end=end, rows_sent=lambda: metered.row_count,
+        )  # fmt: skip
+
+    def _at_once(self, data: bytes, turn: Turn, metered: Metered) -> _Sending:
+        """A short answer, whose process is free already."""
+        turn.end()
+
+        def chunks() -> Iterator[bytes]:
+            try:
+                metered.sending(data)
+            except GatewayError as error:
+                metered.break_off(error.code)
+                raise Interrupted(error.code) from error
+            metrics.bytes_of(metered.door).inc(len(data))
+            yield data
+            metered.finish()
+
+        return chunks(), lambda: metered.break_off("client_gone")
+
+    def _relayed(self, turn: Turn, timeout_s: float, metered: Metered, caller: Caller) -> _Sending:
+        flow = self.running.begin(metered.visit, caller.connection)
 
         def end() -> None:
             self.running.end(flow)
             turn.end()
             metered.break_off(flow.stopped or "client_gone")
 
-        return Answer(
-            asked, visit.shelved, tag,
-            truncated=header["truncated"], row_count=header["row_count"], total=header["total"],
-            columns=tuple(header["columns"]),
-            receipt=metered.receipt.jti if metered.receipt else None,
-            chunks=self._relay(turn, timeout_s, metered, flow), end=end,
-            rows_sent=lambda: metered.row_count,
-        )  # fmt: skip
+        return self._relay(turn, timeout_s, metered, flow), end
 
     def _begun(self, job: dict[str, Any], caller: Caller, visit: Visit) -> Turn:
         sources = [each.source for each in visit.shelved]
@@ -296,7 +322,7 @@ class Gateway:
         party = visit.decision.organization_id or visit.decision.organization or caller.name
         query = self.queries.begin(caller.query_id, caller.name)
         try:
-            lease = self.pool.lease(frozenset(sources), sources, party)
+            lease = self.pool.lease(frozenset(sources), sources, party, hash(job["sql"]))
         except BaseException:
             query.end()
             raise
@@ -309,7 +335,10 @@ class Gateway:
             raise
         return turn
 
-    def _first(self, turn: Turn, asked: Asked, timeout_s: float) -> dict[str, Any]:
+    def _first(
+        self, turn: Turn, asked: Asked, timeout_s: float
+    ) -> tuple[dict[str, Any], bytes | None]:
+        """What an answer says before its rows; and all its bytes, if it is a short one."""
         try:
             kind, payload = turn.lease.process.receive(timeout_s + _GRACE_S)
         except TimeoutError:
@@ -319,18 +348,21 @@ class Gateway:
             if turn.query.cancelled:
                 raise QueryCancelled from None
             raise
+        if kind == frames.WHOLE:
+            turn.lease.finish()
+            return frames.parts(payload)
         content: dict[str, Any] = json.loads(payload)
         if kind == frames.END:
             turn.lease.finish()
         if kind in (frames.HEADER, frames.END):
-            return content
+            return content, None
         turn.lease.fail(content["code"])
         raise reported(content, asked, timeout_s, self.settings.gateway_memory_mb)
 
     def _relay(self, turn: Turn, timeout_s: float, metered: Metered, flow: Flow) -> Iterator[bytes]:
         """The answer's bytes. What goes wrong now can only break the connection off: the caller
         sees an incomplete answer, never a short one that looks whole."""
-        sent = metrics.BYTES.labels(flow.visit.door)
+        sent = metrics.bytes_of(metered.door)
         try:
             while not flow.stopped:
                 kind, payload = turn.lease.process.receive(timeout_s + _GRACE_S)
@@ -361,6 +393,10 @@ class Gateway:
             self.running.end(flow)
             turn.end()
             metered.break_off(flow.stopped or "client_gone")
+
+
+# An answer's bytes, and what ends it.
+_Sending = tuple[Iterator[bytes], Callable[[], None]]
 
 
 class Interrupted(Exception):

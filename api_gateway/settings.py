@@ -112,5 +112,7 @@ STALL_S = 60.0
 # Longest wait for a free query process, before 503 `busy`.
 QUEUE_S = 5.0
 GATE_TIMEOUT_S = 2.0
-# A query with so much engine time gives way to others, and its process is not used again.
-SLOW_S = 0.5
+# A query with so much engine time gives way to others; its process then serves such queries only.
+SLOW_S = 0.2
+# Longest wait of a query that is known to take long.
+SLOW_QUEUE_S = 30.0

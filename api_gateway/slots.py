@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 import redis
@@ -18,6 +20,8 @@ _KEY = "hanoiic:slots:"
 # A gateway that died gives its slots back after so long; a running one renews them.
 LEASE_S = 60.0
 _POLL_S = 0.05
+# A slot stays so long with this process for the caller's next query, which then asks nobody.
+_KEPT_S = 0.02
 # Takes a slot if fewer than ARGV[1] are held; members are held until their score.
 _TAKE = """
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])
@@ -28,20 +32,33 @@ return 1
 """
 
 
+@dataclass
+class _Member:
+    """A slot as Valkey has it."""
+
+    who: str
+    most: int
+    name: str = field(default_factory=lambda: uuid4().hex)
+    renewed_at: float = field(default_factory=time.monotonic)
+    freed_at: float = 0.0
+
+
 class Slot:
     """One place among a caller's running queries, until `free`; safe to repeat."""
 
-    def __init__(self, renew: Callable[[], None], free: Callable[[], None]) -> None:
-        self._renew, self._free, self._renewed_at = renew, free, time.monotonic()
+    def __init__(self, slots: Slots, member: _Member) -> None:
+        self._slots, self._member, self._freed = slots, member, False
 
     def renew(self) -> None:
         """To be called now and then while the query runs."""
-        if time.monotonic() - self._renewed_at > LEASE_S / 3:
-            self._renewed_at = time.monotonic()
-            self._renew()
+        if time.monotonic() - self._member.renewed_at > LEASE_S / 3:
+            self._member.renewed_at = time.monotonic()
+            self._slots._renew(self._member)
 
     def free(self) -> None:
-        self._free()
+        if not self._freed:
+            self._freed = True
+            self._slots._keep(self._member)
 
 
 class Slots:
@@ -50,14 +67,17 @@ class Slots:
     def __init__(self, client: redis.Redis, wait_s: float) -> None:
         self._client, self._wait_s = client, wait_s
         self._take = client.register_script(_TAKE)
+        self._kept: defaultdict[tuple[str, int], list[_Member]] = defaultdict(list)
+        self._some_kept = threading.Condition()
+        threading.Thread(target=self._give_back_regularly, name="slots", daemon=True).start()
 
     def take(self, who: str, most: int) -> Slot | None:
         """A slot of `who`, waited for up to `wait_s`; 0 means no limit. Raises TooManyQueries."""
         if not most:
             return None
-        deadline, member = time.monotonic() + self._wait_s, uuid4().hex
+        deadline = time.monotonic() + self._wait_s
         try:
-            while not self._taken(who, most, member):
+            while not (member := self._kept_for(who, most) or self._taken(who, most)):
                 if time.monotonic() >= deadline:
                     raise TooManyQueries(
                         f"at most {most} queries at once",
@@ -68,19 +88,64 @@ class Slots:
         except redis.RedisError as error:
             log.warning("slots_not_counted", extra=logs.facts(error=type(error).__qualname__))
             return None
-        return Slot(
-            lambda: self._quietly("zadd", _KEY + who, {member: time.time() + LEASE_S}),
-            lambda: self._quietly("zrem", _KEY + who, member),
-        )
+        return Slot(self, member)
 
-    def _taken(self, who: str, most: int, member: str) -> bool:
-        now = time.time()
-        arguments: list[str | float] = [most, now, now + LEASE_S, member, int(LEASE_S * 2000)]
-        return bool(self._take(keys=[_KEY + who], args=arguments))
+    def close(self) -> None:
+        """Give back what is kept."""
+        self._give_back(time.monotonic())
 
-    def _quietly(self, command: str, *arguments: object) -> None:
+    def _taken(self, who: str, most: int) -> _Member | None:
+        now, member = time.time(), _Member(who, most)
+        arguments: list[str | float] = [
+            most, now, now + LEASE_S, member.name, int(LEASE_S * 2000)
+        ]  # fmt: skip
+        return member if self._take(keys=[_KEY + who], args=arguments) else None
+
+    def _kept_for(self, who: str, most: int) -> _Member | None:
+        with self._some_kept:
+            kept = self._kept.get((who, most))
+            # One that was not renewed for long may be another's by now.
+            while kept:
+                if time.monotonic() - kept[-1].renewed_at < LEASE_S / 2:
+                    return kept.pop()
+                kept.pop()
+        return None
+
+    def _keep(self, member: _Member) -> None:
+        member.freed_at = time.monotonic()
+        with self._some_kept:
+            self._kept[member.who, member.most].append(member)
+            self._some_kept.notify()
+
+    def _give_back_regularly(self) -> None:
+        while True:
+            with self._some_kept:
+                while not self._kept:
+                    self._some_kept.wait()
+            time.sleep(_KEPT_S)
+            self._give_back(time.monotonic() - _KEPT_S)
+
+    def _give_back(self, freed_until: float) -> None:
+        due: list[_Member] = []
+        with self._some_kept:
+            for key, members in list(self._kept.items()):
+                due += [each for each in members if each.freed_at <= freed_until]
+                self._kept[key] = [each for each in members if each.freed_at > freed_until]
+                if not self._kept[key]:
+                    del self._kept[key]
+        if not due:
+            return
         try:
-            getattr(self._client, command)(*arguments)
+            told = self._client.pipeline(transaction=False)
+            for member in due:
+                told.zrem(_KEY + member.who, member.name)
+            told.execute()
         except redis.RedisError as error:
-            # The slot ends by itself after LEASE_S.
-            log.warning("slot_not_told", extra=logs.facts(error=type(error).__qualname__))
+            # The slots end by themselves after LEASE_S.
+            log.warning("slots_not_told", extra=logs.facts(error=type(error).__qualname__))
+
+    def _renew(self, member: _Member) -> None:
+        try:
+            self._client.zadd(_KEY + member.who, {member.name: time.time() + LEASE_S})
+        except redis.RedisError as error:
+            log.warning("slot_not_renewed", extra=logs.facts(error=type(error).__qualname__))

@@ -156,6 +156,16 @@ class Worker:
         engine.lock(self._connection, sources, self._room.spill, self._room.spill_mb)
         self._stopwatch = Stopwatch(sandbox.give_way)
         self._cursor = self._reading_cursor()
+        self._beside: duckdb.DuckDBPyConnection | None = None
+
+    def _cursor_beside(self) -> duckdb.DuckDBPyConnection:
+        self._beside = self._reading_cursor()
+        return self._beside
+
+    def _interrupt(self) -> None:
+        self._cursor.interrupt()
+        if self._beside:
+            self._beside.interrupt()
 
     def _reading_cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection that can change nothing the next query would see. Made ahead of it."""
@@ -188,10 +198,12 @@ class Worker:
 
     def _query(self, job: dict[str, Any]) -> None:
         begun = time.monotonic()
-        self._stopwatch.start(job["timeout_s"], self._cursor.interrupt)
+        self._stopwatch.start(job["timeout_s"], self._interrupt)
         try:
             job["folder"] = str(self._room.spill)
-            rows = answers.answer(self._cursor, job, self._sock, self._stopwatch.running)
+            rows = answers.answer(
+                self._cursor, self._cursor_beside, job, self._sock, self._stopwatch.running
+            )
         except (OSError, frames.Closed) as error:
             if not isinstance(error, OSError) or not failures.is_engine_failure(error):
                 raise
@@ -215,6 +227,7 @@ class Worker:
             self._begin_anew()
 
     def _begin_anew(self) -> None:
+        self._beside = None
         self._cursor.close()
         self._cursor = self._reading_cursor()
 

@@ -148,8 +148,13 @@ class _Arrow:
 class _Parquet:
     def __init__(self, send: Send, schema: Any, _: Row, envelope: dict[str, Any]) -> None:
         self._sink = pa.PythonFile(_Sink(send), mode="w")
+        texts = [field.name for field in schema if _is_text(field.type)]
+        # An answer is written once and read once: numbers are packed as they come.
         self._writer = pa.parquet.ParquetWriter(
-            self._sink, _annotated(schema, envelope), compression="zstd"
+            self._sink,
+            _annotated(schema, envelope),
+            compression="snappy",
+            use_dictionary=texts or False,
         )
 
     def write(self, batch: Any) -> None:
@@ -157,6 +162,10 @@ class _Parquet:
 
     def close(self, row_count: int) -> None:
         self._writer.close()
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _annotated(schema: Any, envelope: Mapping[str, Any]) -> Any:

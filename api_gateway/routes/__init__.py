@@ -6,7 +6,7 @@ import re
 import socket
 from typing import cast
 
-from flask import current_app, request
+from flask import current_app, g, request
 
 from api_gateway.errors import TokenInvalid
 from api_gateway.query import Caller, Gateway
@@ -23,6 +23,12 @@ def gateway() -> Gateway:
 
 def caller() -> Caller:
     """Who asks. Raises TokenInvalid for an Authorization header that is no bearer token."""
+    if "caller" not in g:
+        g.caller = _caller()
+    return cast(Caller, g.caller)
+
+
+def _caller() -> Caller:
     said = request.headers.get("Authorization", "").strip()
     if not said:
         return bearer(None)
@@ -58,4 +64,6 @@ def query_id() -> str:
 
 def public_url() -> str:
     """Where callers reach the gateway, without a slash at the end."""
-    return gateway().settings.gateway_url.rstrip("/") or request.host_url.rstrip("/")
+    if "public_url" not in g:
+        g.public_url = gateway().settings.gateway_url.rstrip("/") or request.host_url.rstrip("/")
+    return str(g.public_url)

@@ -62,6 +62,8 @@ class FakePortal:
     token_errors: dict[str, str] = field(default_factory=dict)
     away: bool = False
     networks: list[str] | None = None
+    # Of a token's owner, by token.
+    organizations: dict[str | None, str] = field(default_factory=dict)
     asked: list[dict[str, Any]] = field(default_factory=list)
     # What a link token is bound to; see `_link`.
     links: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class FakePortal:
             result |= {
                 "active": token is not None,
                 "username": "startup" if token else None,
+                "organization_id": self.organizations.get(token),
                 "claims": claims,
                 "networks": self.networks if token else None,
                 "tables": {name: known.get(name, {"decision": "unknown"}) for name in names},
