@@ -293,7 +293,8 @@ def mixed(scene: Scene, seconds: float = 60.0) -> None:
     single = scene.client(ORGANIZATIONS[0])
     quiet = timed(lambda: single.ask(LIGHT), 300)
     until = time.perf_counter() + seconds
-    durations, counts, wrong = [], defaultdict(int), []
+    durations, wrong = [], []
+    counts: defaultdict[tuple[str, bool], int] = defaultdict(int)
 
     def run(number: int) -> None:
         token, heavy = ORGANIZATIONS[number // 10], number % 10 == 0

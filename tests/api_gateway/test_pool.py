@@ -19,9 +19,13 @@ class Quiet:
 
     def __init__(self) -> None:
         self.born_at, self.served, self.dead = time.monotonic(), 0, False
+        self.slow = self.behind = False
 
     def open(self, sources) -> None:
         self.sources = list(sources)
+
+    def gave_way(self) -> bool:
+        return self.behind
 
     def alive(self) -> bool:
         return not self.dead
@@ -113,6 +117,34 @@ def test_longest_idle_process_makes_room():
     for key in "abc":
         use(pool, key)
     assert [each.dead for each in cradle.made] == [True, False, False]
+
+
+def test_queries_known_to_take_long_have_a_process_of_their_own_and_half_of_the_places(monkeypatch):
+    monkeypatch.setattr("api_gateway.pool.SLOW_S", 0.05)
+    monkeypatch.setattr("api_gateway.pool.SLOW_QUEUE_S", 0.1)
+    pool, _, _ = pool_of(size=2)
+
+    def lease(work: str, seconds: float = 0.0):
+        lease = pool.lease("a", (), "", work)
+        lease.process.behind |= seconds > 0.05
+        time.sleep(seconds)
+        lease.finish()
+        lease.end()
+        return lease.process
+
+    behind = lease("heavy", 0.06)
+    quick = lease("light")
+    assert quick is not behind
+    assert lease("heavy", 0.06) is behind
+    running = pool.lease("a", (), "somebody", "heavy")
+    with pytest.raises(Busy):
+        pool.lease("a", (), "", "heavy")
+    assert lease("light") is quick
+    running.finish()
+    running.end()
+    # Once it was quick, it is no longer known to take long.
+    assert lease("heavy") is behind
+    assert lease("heavy") is quick
 
 
 def test_no_party_holds_every_place_and_who_waits_too_long_is_told():
