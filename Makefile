@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests start hundreds of processes; each would compile the rooms anew.
+unexport PYTHONDONTWRITEBYTECODE
+# Test processes side by side, as many as there are processors, but four at most.
+PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 
 .PHONY: up down status logs reset doctor test lint test-fast test-ckan-plugins test-e2e test-ckan test-ckan-quick kill-workers fuzz-search fuzz-gateway test-hostile clean
 
@@ -12,16 +16,26 @@ up: $(VENV)/installed
 down status logs reset doctor: $(VENV)/installed
 	@$(BIN)/hanoiic $@ $(ARGS)
 
-# What the README calls the test command. Each part is a session of its own.
-test: lint test-fast test-ckan-plugins test-ckan-quick test-e2e
+# What the README calls the test command. Each part is a session of its own; the first that fails
+# ends it, and the last line says how long each took.
+SESSIONS := lint test-ckan-quick test-fast test-ckan-plugins test-e2e
+test: $(VENV)/installed-dev
+	@set -e; for session in $(SESSIONS); do \
+		began=$$(date +%s); \
+		$(MAKE) --no-print-directory $$session; \
+		took="$$took $$session $$(($$(date +%s) - began)) s,"; \
+	done; echo "All passed:$${took%,}."
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Tests that bound seconds, memory or a rate run alone. With ARGS, one of the two may choose none.
+NONE_CHOSEN := 5
 test-fast: $(VENV)/installed-dev
-	$(BIN)/pytest tests -m "not e2e" $(ARGS)
+	$(BIN)/pytest tests -m "not e2e and not alone" --numprocesses=$(PROCESSES) --dist=loadfile $(ARGS)
+	$(BIN)/pytest tests -m "alone" $(ARGS) || [ $$? = $(NONE_CHOSEN) ]
 
 test-ckan-plugins: $(VENV)/installed-dev
 	$(BIN)/python tests/ckanext_hanoiic/run.py $(ARGS)

@@ -251,9 +251,7 @@ def bundled_programs() -> Path:
 
 
 def ensure_system_user() -> str:
-    try:
-        pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
+    if not _is_user(SYSTEM_USER):
         useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
         if useradd is None:
             raise SystemUserMissing(
@@ -268,12 +266,20 @@ def ensure_system_user() -> str:
             capture_output=True,
             text=True,
         )
-        if done.returncode != 0:
+        if done.returncode != 0 and not _is_user(SYSTEM_USER):  # two portals may start at once
             raise SystemUserMissing(
                 f"PostgreSQL's system user can't be made ({done.stderr.strip()}); start the portal "
                 "as an ordinary user or set HANOIIC_DATABASE_URL."
-            ) from None
+            )
     return SYSTEM_USER
+
+
+def _is_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def reachable_by(system_user: str, path: Path) -> bool:
@@ -303,5 +309,10 @@ def copy_programs(programs: Path) -> Path:
                 copied = staged / folder.relative_to(package.parent)
                 shutil.copytree(folder, copied, symlinks=True)
         staged.chmod(0o755)
-        staged.rename(release)
+        try:
+            staged.rename(release)
+        except OSError:  # another portal that started at the same time was first
+            shutil.rmtree(staged)
+            if not release.exists():
+                raise
     return release / programs.relative_to(programs.parents[2])

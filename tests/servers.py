@@ -67,11 +67,16 @@ def running(command: list[str], log: Path, user: str | None = None) -> Iterator[
             child.wait()
 
 
+# What a machine that loses power would lose: nobody waits for a test's disk.
+FORGETFUL = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+
+
 @contextlib.contextmanager
 def postgres(home: Home) -> Iterator[EmbeddedPostgres]:
     server = EmbeddedPostgres.at(home, free_port())
     server.prepare(home)
-    with running(server.command, home.logs / "postgres.log", server.system_user):
+    command = [*server.command, *FORGETFUL]
+    with running(command, home.logs / "postgres.log", server.system_user):
         wait_for(server.answers, "PostgreSQL")
         server.ensure_roles(home.secret("database_portal"), home.secret("database_harvest"))
         yield server

@@ -17,6 +17,8 @@ from tests.api_gateway.hostile import Attack, Scene, attacks
 from tests.api_gateway.portal import STARTUP
 from tests.servers import wait_for
 
+pytestmark = pytest.mark.alone
+
 REFUSALS = {
     400: {"bad_parameters", "bad_request", "function_not_allowed", "query_invalid",
           "query_too_complex", "sql_syntax", "statement_not_allowed"},

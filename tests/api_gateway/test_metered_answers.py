@@ -27,6 +27,8 @@ from tests.api_gateway.gateway import Gateway
 from tests.api_gateway.portal import STARTUP, permit
 from tests.servers import wait_for
 
+pytestmark = pytest.mark.alone
+
 LONG_ROWS = 3_000_000
 
 

@@ -16,6 +16,8 @@ from tests.api_gateway import gateway as gateways
 from tests.api_gateway.portal import STARTUP
 from tests.servers import free_port, wait_for
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).parents[2]
 
 

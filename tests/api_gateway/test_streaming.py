@@ -11,6 +11,8 @@ import pytest
 
 from lake import Provenance
 
+pytestmark = pytest.mark.alone
+
 ROWS = 5_000_000
 _BATCH = 500_000
 

@@ -18,6 +18,8 @@ from tests.api_gateway import gateway as gateways
 from tests.api_gateway.portal import STARTUP
 from tests.servers import wait_for
 
+pytestmark = pytest.mark.alone
+
 SLOW = "SELECT count(*) FROM range(100000000000) t(i) WHERE i % 7 = 3"
 
 

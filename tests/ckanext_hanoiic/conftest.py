@@ -3,34 +3,61 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from ckan import model, plugins
+from ckan import plugins
 from ckan.common import config
 from ckan.tests import helpers
+from fresh_database import empty_database
+from passlib.hash import pbkdf2_sha512
+
+# Tests make a user each: thousands of rounds would be a sixth of their time.
+pbkdf2_sha512.default_rounds = 1
 
 
-@pytest.fixture(autouse=True, scope="session")
-def tables_stand():
-    """The runner has migrated everything: `clean_db` empties the tables and drops none."""
-    model.repo.tables_created_and_initialised = True
+def pytest_configure(config: pytest.Config) -> None:
+    """A process of several has a configuration of its own, beside the first one's (`run.py`)."""
+    if process := os.environ.get("PYTEST_XDIST_WORKER"):
+        first = Path(config.option.ckan_ini)
+        config.option.ckan_ini = str(first.with_name(f"{process}.ini"))
 
 
-@pytest.fixture
-def portal(with_plugins, clean_db, clean_index, clean_redis):
-    """CKAN with the portal's plugins, no data, an empty index and an empty Valkey."""
+@pytest.fixture(scope="session")
+def reset_db():
+    """The runner has migrated everything: CKAN's `clean_db` empties the tables and drops none."""
+    return empty_database
+
+
+_standing: list[tuple[plugins.Plugin, helpers.CKANTestApp]] = []
+
+
+def standing() -> helpers.CKANTestApp:
+    """CKAN with the portal's plugins: loaded once, and anew after a test that unloaded them.
+
+    Loading takes seconds, most of a test's time.
+    """
+    loaded = plugins.plugin_loaded("hanoiic_portal") and plugins.get_plugin("hanoiic_portal")
+    if not (_standing and _standing[0][0] is loaded):
+        app = helpers._get_test_app()
+        _standing[:] = [(plugins.get_plugin("hanoiic_portal"), app)]
+    return _standing[0][1]
 
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[helpers.CKANTestApp]:
-    """CKAN with the portal's plugins, loaded once for a module: that is most of a test's time."""
+    """The standing CKAN; what a module sets in its configuration is gone afterwards."""
     original = copy.deepcopy(config)
-    plugins.load_all()
-    yield helpers._get_test_app()
-    plugins.unload_all()
+    yield standing()
     config.clear()
     config.update(original)
+
+
+@pytest.fixture
+def portal(stage, clean_db, clean_index, clean_redis):
+    """CKAN with the portal's plugins, no data, an empty index and an empty Valkey."""
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.tests import factories
+from fresh_database import made_once
 
 
 def act(action: str, user: str | None, /, **data: Any) -> Any:
@@ -27,6 +28,9 @@ class Scene:
     """A department with an officer, a startup with two people, somebody alone, a sysadmin."""
 
     def __init__(self) -> None:
+        vars(self).update(made_once("licensing", self._people))
+
+    def _people(self) -> dict[str, Any]:
         self.harvester = factories.User(name=tk.config["hanoiic.harvester_user"])["name"]
         self.gateway = factories.User(name=tk.config["hanoiic.gateway_user"])["name"]
         self.sysadmin = factories.Sysadmin()["name"]
@@ -37,6 +41,7 @@ class Scene:
         self.loner = factories.User()["name"]
         self.department = self.organization(officer="editor", clerk="member")
         self.startup = self.organization(founder="admin", developer="member")
+        return vars(self).copy()
 
     def organization(self, **roles: str) -> dict[str, Any]:
         users = [{"name": getattr(self, who), "capacity": role} for who, role in roles.items()]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
-from ckan import plugins
 from ckan.lib.redis import connect_to_redis
 from ckan.lib.search import clear_all
 from ckan.tests import factories, helpers
+from fresh_database import empty_database
 
 COLUMNS = [
     {"name": "ma_diem", "type": "string", "title": "Mã điểm dừng", "title_en": "Stop code"},
@@ -86,12 +85,10 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Any]:
-    """The portal to ask pages of, empty at first; loaded once a module, for loading takes long."""
-    plugins.load_all()
+def site(stage) -> Any:
+    """The portal to ask pages of, empty at first."""
     empty()
-    yield helpers._get_test_app()
-    plugins.unload_all()
+    return stage
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +106,7 @@ def own_scene(site) -> Scene:
 
 def empty() -> None:
     """No data, no index, nothing kept in Valkey."""
-    helpers.reset_db()
+    empty_database()
     clear_all()
     connect_to_redis().flushdb()
 

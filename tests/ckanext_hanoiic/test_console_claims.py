@@ -113,7 +113,7 @@ def test_ended_runs_never_reopen_whatever_is_asked(start, wishes):
 
 
 @pytest.fixture
-def department(with_plugins, clean_db):
+def department(stage, clean_db):
     factories.User(name=HARVESTER)
     return factories.Organization()
 

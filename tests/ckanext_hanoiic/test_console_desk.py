@@ -12,6 +12,7 @@ from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.tests import factories
 from ckan.tests.helpers import call_action
+from fresh_database import made_once
 from werkzeug.datastructures import FileStorage
 
 HARVESTER = "hanoiic-harvester"
@@ -19,9 +20,12 @@ HARVESTER = "hanoiic-harvester"
 
 @pytest.fixture
 def department(stage, clean_db):
-    factories.User(name=HARVESTER)
-    editor = factories.User(name="can-bo")
-    return factories.Organization(users=[{"name": editor["name"], "capacity": "editor"}])
+    def make():
+        factories.User(name=HARVESTER)
+        editor = factories.User(name="can-bo")
+        return factories.Organization(users=[{"name": editor["name"], "capacity": "editor"}])
+
+    return made_once("department of the desk", make)
 
 
 @pytest.fixture

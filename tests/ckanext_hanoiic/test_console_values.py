@@ -15,7 +15,7 @@ from ckanext.hanoiic.console.source_fields import table_name_for
 
 
 @pytest.fixture
-def create(with_plugins, clean_db):
+def create(stage, clean_db):
     factories.User(name="hanoiic-harvester")
     organisation = factories.Organization(name="so-y-te")
 

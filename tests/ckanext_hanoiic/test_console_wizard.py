@@ -16,6 +16,7 @@ from ckan.tests import factories
 from ckan.tests.helpers import call_action
 from ckanext.hanoiic.console import kinds, plugin, problems, reading, rejected_rows, sentences
 from ckanext.hanoiic.console.source_fields import COLUMN, OPTIONS
+from fresh_database import made_once
 from werkzeug.datastructures import FileStorage
 
 HARVESTER = "hanoiic-harvester"
@@ -45,9 +46,12 @@ RESULT = {
 
 @pytest.fixture
 def department(stage, clean_db, clean_index):
-    factories.User(name=HARVESTER)
-    users = [{"name": factories.User(name="can-bo")["name"], "capacity": "editor"}]
-    return factories.Organization(name="so-giao-thong", title="Sở Giao thông", users=users)
+    def make():
+        factories.User(name=HARVESTER)
+        users = [{"name": factories.User(name="can-bo")["name"], "capacity": "editor"}]
+        return factories.Organization(name="so-giao-thong", title="Sở Giao thông", users=users)
+
+    return made_once("department of the wizard", make)
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from deploy.supervision import Program, Supervisor, configuration
 from deploy.valkey import EmbeddedValkey
 from tests.servers import free_port, temporary_home, wait_for
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def home() -> Iterator[Home]:

@@ -38,7 +38,6 @@ class SearchPlugin(plugins.SingletonPlugin, DefaultTranslation):
 
     def configure(self, config: CKANConfig) -> None:
         synonyms.use(config["hanoiic.search.synonyms"])
-        synonyms.current()
 
     def get_commands(self) -> list[click.Command]:
         return [hanoiic_search]

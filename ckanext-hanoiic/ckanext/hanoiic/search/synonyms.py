@@ -213,18 +213,23 @@ def _short_ways(unit: str) -> list[str]:
     return [unit, *short]
 
 
-_files: list[Path] = list(SHIPPED)
+_in_use: list[Synonyms] = []
 
 
 def use(own_file: str | None) -> None:
     """Read the portal's own file too; raises ValueError or OSError where it can't be read."""
-    files = [*SHIPPED, Path(own_file)] if own_file else list(SHIPPED)
-    read(files)
-    _files[:] = files
-    current.cache_clear()
+    files = [*SHIPPED, Path(own_file)] if own_file else SHIPPED
+    _in_use[:] = [_read_once(tuple((file, file.stat().st_mtime_ns) for file in files))]
 
 
-@functools.cache
 def current() -> Synonyms:
     """The entries of the shipped files and of the portal's own."""
-    return read(_files)
+    if not _in_use:
+        use(None)
+    return _in_use[0]
+
+
+@functools.lru_cache(maxsize=2)
+def _read_once(files: tuple[tuple[Path, int], ...]) -> Synonyms:
+    """Of files and their times of change. CKAN configures its plugins twice while it starts."""
+    return read(file for file, _ in files)
