@@ -13,7 +13,7 @@ import requests
 
 from tests.api_gateway.portal import STARTUP, deny, permit
 
-CLIENT = ("delta-sharing==1.4.2", "delta-kernel-rust-sharing-wrapper==0.3.3")
+CLIENT = ("delta-sharing==1.4.2", "delta-kernel-rust-sharing-wrapper==0.3.3", "pandas==2.3.3")
 BUS_STOPS = "/v1/share/shares/hanoi/schemas/transport/tables/bus_stops"
 
 
@@ -30,8 +30,11 @@ def shared(portal):
 
 @pytest.fixture(scope="session")
 def client_folder(tmp_path_factory) -> Path:
-    """The client from PyPI, beside its requirements: it pins older ones than run the portal."""
-    folder = Path(sys.prefix, "clients", *CLIENT[:1])
+    """The client from PyPI, beside its requirements: it pins older ones than run the portal.
+
+    Pandas is here too: where it is installed, Arrow imports it into each process that there is.
+    """
+    folder = Path(sys.prefix, "clients", "+".join(CLIENT))
     if not folder.exists():
         made = tmp_path_factory.mktemp("client") / "packages"
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
