@@ -24,20 +24,27 @@ class City(Scene):
         now = datetime.now(UTC)
         self.fresh = self.table("moi", now - timedelta(hours=2), "DAILY", quality(0.99))
         self.stale = self.table("cu", now - timedelta(days=3), "DAILY", quality(0.85))
-        self.loose = self.table("tuy", now - timedelta(days=900), "IRREG", quality(0.2))
+        self.loose = self.table(
+            "tuy", now - timedelta(days=900), "IRREG", quality(0.2), "registered"
+        )
         self.secret = self.dataset(
             "mat", "secret_table", title="Điểm dừng mật", private=True, spatial_wards=["00235"]
         )
 
     def table(
-        self, name: str, updated: datetime, frequency: str, measured: dict[str, Any]
+        self,
+        name: str,
+        updated: datetime,
+        frequency: str,
+        measured: dict[str, Any],
+        tier: str = "open",
     ) -> dict[str, Any]:
         return helpers.call_action(
             "package_create",
             name=name,
             title=f"Đường phố {name}",
             owner_org=self.department["id"],
-            access_tier="open",
+            access_tier=tier,
             license_id="CC-BY-4.0",
             update_frequency=frequency,
             temporal_start="2023-02-01",
@@ -114,6 +121,11 @@ def test_quality_years_and_wards_are_counted(site, city):
     assert found(site, 'vocab_years:"2024" vocab_wards:"00166"') == {"moi", "cu", "tuy"}
 
 
+def test_every_tier_is_counted_and_filtered(site, city):
+    assert counts(site)["access_tier"] == {"open": 3, "registered": 1, "click": 1}
+    assert found(site, "access_tier:registered") == {"tuy"}
+
+
 def test_a_private_dataset_counts_for_its_members_only(site, city):
     nobody, stranger = counts(site), counts(site, city.stranger)
     member = counts(site, city.officer)
@@ -140,6 +152,8 @@ def test_a_facets_limit_holds_beside_freshness(site, city):
 
 def test_facets_are_in_words_of_both_languages(site, city):
     vietnamese = page(site, "/dataset/?freshness=overdue&vocab_wards=00166")
+    everything = words(page(site, "/dataset/").select_one("#search-facets"))
+    assert "Mở sau khi đăng nhập" in everything
     aside = words(vietnamese.select_one("#search-facets"))
     for expected in (
         "Đúng hạn cập nhật",
@@ -156,7 +170,13 @@ def test_facets_are_in_words_of_both_languages(site, city):
     remove = vietnamese.select_one('.hic-filters a[aria-label*="Quá hạn cập nhật"]')["href"]
     assert remove == "/dataset/?vocab_wards=00166"
     english = words(page(site, "/en/dataset/").select_one("#search-facets"))
-    for expected in ("Open now", "One click", "Updated as promised", "Look closely"):
+    for expected in (
+        "Open now",
+        "Open after signing in",
+        "One click",
+        "Updated as promised",
+        "Look closely",
+    ):
         assert expected in english, expected
 
 

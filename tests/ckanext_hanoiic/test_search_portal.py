@@ -122,6 +122,13 @@ def test_pages_answer_whatever_is_typed(app, dataset):
     app.get(url_for("dataset.search", sort="nonsense"), status=400)
 
 
+def test_a_query_that_can_not_be_read_is_offered_as_words(app, dataset):
+    body = app.get(url_for("dataset.search", q='(Đống AND title:"Đa')).body
+    link = BeautifulSoup(body, "html.parser").select_one(".hic-as-words a")
+    assert link.text == "Đống and title Đa"
+    assert dataset["title"] in app.get(link["href"]).body
+
+
 def test_commands_rebuild_check_show_and_clear(cli, dataset):
     assert "0 out of 1" in cli.invoke(ckan, ["search-index", "check"]).output
     assert dataset["title"] in cli.invoke(ckan, ["search-index", "show", dataset["name"]]).output

@@ -119,7 +119,7 @@ class TestSomeWords:
         statements = []
 
         def note(_connection, _cursor, statement, *_):
-            if "matched AS MATERIALIZED" in statement:
+            if "matched AS" in statement:
                 statements.append(statement)
 
         sa.event.listen(sa.engine.Engine, "before_cursor_execute", note)

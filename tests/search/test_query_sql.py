@@ -14,7 +14,7 @@ from ckanext.hanoiic.search.match import Matcher
 from ckanext.hanoiic.search.parsers import local_parameters
 from ckanext.hanoiic.search.request import request_of
 from ckanext.hanoiic.search.solr_schema import ckan_schema
-from ckanext.hanoiic.search.some_words import weaker
+from ckanext.hanoiic.search.some_words import Steps, weaker
 from ckanext.hanoiic.search.sorting import order_by
 from ckanext.hanoiic.search.sql import Sql, Words, at_least, sql_of
 from ckanext.hanoiic.search.statement import statement_of
@@ -26,15 +26,16 @@ MARK = "zzqzz"
 KEYWORDS = (
     "AND OR NOT TRUE FALSE CASE WHEN THEN ELSE END EXISTS SELECT FROM WHERE LIKE COLLATE C NULLS"
     " FIRST LAST LIMIT OFFSET GROUP ORDER BY ASC DESC asc desc LEFT JOIN ON AS IN IS NULL WITH"
-    " CROSS MATERIALIZED UNION ALL"
+    " CROSS MATERIALIZED UNION ALL GROUPING SETS ANY"
 )
 FUNCTIONS = (
     "count coalesce sum chr split_part unnest json_agg json_build_array jsonb_array_elements"
     " jsonb_array_elements_text substr starts_with tsquery tsvector text numeric int float8"
 )
 NAMES = (
-    "hanoiic_search entry value matched scored first ranked page sets worth part lexemes headline"
-    r" lexeme some_\d exact sorts infix score number id counted_\w+ [fk]\d+ [aceflmnrstuvw] 10"
+    "hanoiic_search entry value matched together facet scored first ranked page sets worth part"
+    " lexemes headline"
+    r" lexeme exact sorts infix score number id counted_\w+ [fk]\d+ [aceflmnrstuvw] 10"
 )
 CONSTANT = re.compile(
     r"(?:[\s(),.*|:?+=<>~'\"@\[\]{}#-]|%s|\b(?:"
@@ -118,8 +119,9 @@ def test_the_steps_of_fewer_words_and_facets_of_words_are_bound():
     request = request_of(f"{MARK} {MARK}a {MARK}b", {**DISMAX, "mm": "100% | 60% | 1"})
     facets = facets_of({"facet": "true", "facet.field": [f"extras_{MARK}"]}, schema)
     fewer = weaker(request.query)
+    steps = Steps(fewer[0], ((7,),))
     found = statement_of(
-        request, facets, order_by(None, schema), Matcher(schema, NoWords()), AllCommon(), fewer
+        request, facets, order_by(None, schema), Matcher(schema, NoWords()), AllCommon(), steps
     )
     assert len(fewer) == 1
     assert facets[0].of_words
@@ -212,6 +214,7 @@ def test_a_document_becomes_one_row():
     assert "text&xe buyt" in row.lexemes
     assert row.infix_lines() == "bus\nxe buyt"
     assert row.headline().split() == [
+        "'permission_labels=public'",
         "'name=bus'",
         "'title:xe':1",
         "'title:buyt':2",

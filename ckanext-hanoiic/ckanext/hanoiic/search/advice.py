@@ -14,6 +14,7 @@ MOST_SUGGESTIONS = 3
 MOST_TRIED = 6
 MOST_WORDS = 8
 LONGEST_QUERY = 200  # characters; a longer one is no search of a person
+_WORD = re.compile(r"[^\W_]+(?:[.,/-][^\W_]+)*")
 _SYNTAX = re.compile(r'[:"()\[\]{}^~*?]')
 
 
@@ -68,6 +69,12 @@ def fewer_words(q: str) -> Iterator[str]:
             yield " ".join(typed[:place] + typed[place + 1 :])
     else:
         yield from (f"{one} {two}" for one, two in pairwise(typed))
+
+
+def as_words(q: str) -> str:
+    """The words of a query without its signs: what to search for where it can't be read."""
+    found = _WORD.findall(vietnamese.storable(q[:LONGEST_QUERY]))
+    return " ".join(word.lower() if word in ("AND", "OR", "NOT") else word for word in found)
 
 
 def advice(

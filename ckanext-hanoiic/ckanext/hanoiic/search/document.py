@@ -15,7 +15,7 @@ from dateutil.parser import isoparse
 
 from . import dates, vietnamese
 from .errors import DocumentRefused
-from .layout import COUNTED, HEADLINE, SORTED, value_id
+from .layout import COUNTED, FILTERED, HEADLINE, SORTED, value_id
 from .lexemes import LAST_PLACE, PAIRED, lexeme, pair, quoted
 from .solr_schema import INFIX, Field, SolrSchema
 from .sorting import sort_field
@@ -32,6 +32,7 @@ TITLE_FOR_SORTING = "title_string"
 LARGE_FIELDS = ("data_dict", "validated_data_dict")
 
 NO_PLACES: set[int] = set()
+_FILTERED_LEXEMES = tuple(lexeme(name, "=") for name in FILTERED)
 _HEADLINE_LEXEMES = tuple(lexeme(name, mark) for name in HEADLINE for mark in "=:!~")
 
 
@@ -52,9 +53,16 @@ class Row:
         return self._tsvector(self.lexemes, MOST_LEXEME_BYTES)
 
     def headline(self) -> str:
-        """The lexemes of the fields that decide most of a rank; ``rank`` reads the others later."""
+        """The lexemes that lie in the row: of every search's filters, and of the fields that decide
+        most of a rank (``rank`` reads the others later).
+        """
+        filtered = [name for name in self.lexemes if name.startswith(_FILTERED_LEXEMES)]
         names = [name for name in self.lexemes if name.startswith(_HEADLINE_LEXEMES)]
-        return self._tsvector(names, MOST_HEADLINE_BYTES)
+        parts = (
+            self._tsvector(filtered, MOST_LEXEME_BYTES),
+            self._tsvector(names, MOST_HEADLINE_BYTES),
+        )
+        return " ".join(part for part in parts if part)
 
     def _tsvector(self, names: Iterable[str], most_bytes: int) -> str:
         written = []

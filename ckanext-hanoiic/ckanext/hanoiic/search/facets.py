@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,11 +29,20 @@ VALUES = {
 }
 ALL_ROWS = "(SELECT e.number, {column} AS v FROM hanoiic_search.entry e) a"
 IN_MATCHED = "SELECT v, count(*) AS n FROM ({values}) u GROUP BY v"
-# Many rows have the same values together: those are counted first. A row has no value twice.
-TOGETHER_IN_MATCHED = (
-    "SELECT v, sum(n)::bigint AS n FROM (SELECT unnest(g.f) AS v, g.n FROM"
-    " (SELECT m.{column} AS f, count(*) AS n FROM matched m GROUP BY m.{column}) g) u GROUP BY v"
+# Facets that the rows hold as numbers are counted in one pass, with the rows themselves: ``facet``
+# says which column a line of ``together`` counts.
+TOGETHER = (
+    ", together AS MATERIALIZED (SELECT GROUPING({columns}) AS facet, {columns}, count(*) AS n"
+    " FROM matched m GROUP BY GROUPING SETS ({sets}, ()))"
 )
+ROWS_TOGETHER = "(SELECT n FROM together WHERE facet = {mask})"
+IN_TOGETHER = {
+    "number": "SELECT {column} AS v, n FROM together WHERE facet = {mask} AND {column} IS NOT NULL",
+    # A row has no value twice.
+    "numbers": "SELECT v, sum(n)::bigint AS n FROM (SELECT unnest({column}) AS v, n FROM together"
+    " WHERE facet = {mask}) u GROUP BY v",
+}
+MOST_TOGETHER = 30  # PostgreSQL's GROUPING takes 31
 IN_ALL = (
     "SELECT v, count(f.number) AS n FROM ({values}) u"
     " LEFT JOIN matched f ON f.number = u.number GROUP BY v"
@@ -88,10 +97,14 @@ class Facet:
             return "NULL"  # they are read from the lexemes
         return f"{row}.{self.stored}" if self.stored else f"{row}.exact -> %s::text"
 
-    def sql(self, column: str) -> Sql:
-        """A JSON list ``[[value, count] …]`` over that column of ``matched``."""
-        if self.mincount > 0 and self.kind == "numbers":
-            counted, named = TOGETHER_IN_MATCHED.format(column=column), ()
+    @property
+    def may_be_together(self) -> bool:
+        return self.stored is not None and self.mincount > 0
+
+    def sql(self, column: str, mask: int | None = None) -> Sql:
+        """A JSON list ``[[value, count] …]`` over that column of ``matched`` or ``together``."""
+        if mask is not None:
+            counted, named = IN_TOGETHER[self.kind].format(column=column, mask=mask), ()
         elif self.mincount > 0:
             values = VALUES[self.kind].format(row="m", column=column, rows="matched m")
             counted, named = IN_MATCHED.format(values=values), ()
@@ -121,6 +134,38 @@ class Facet:
                 self.limit,
             ),
         )
+
+
+@dataclass(frozen=True)
+class Together:
+    """The columns of ``matched`` that are counted in one pass."""
+
+    columns: tuple[str, ...]
+
+    @classmethod
+    def of(cls, facets: Sequence[Facet]) -> Together:
+        found = [f"f{i}" for i, facet in enumerate(facets) if facet.may_be_together]
+        return cls(tuple(found[:MOST_TOGETHER]))
+
+    @property
+    def text(self) -> str:
+        columns, sets = ", ".join(self.columns), ", ".join(f"({c})" for c in self.columns)
+        return TOGETHER.format(columns=columns, sets=sets) if self.columns else ""
+
+    @property
+    def rows(self) -> str | None:
+        """How many rows there are; None where they are not counted here."""
+        return ROWS_TOGETHER.format(mask=self._all) if self.columns else None
+
+    def mask(self, column: str) -> int | None:
+        """What ``facet`` is where that column is counted: a bit for each one that is not."""
+        if column not in self.columns:
+            return None
+        return self._all - (1 << len(self.columns) - 1 - self.columns.index(column))
+
+    @property
+    def _all(self) -> int:
+        return (1 << len(self.columns)) - 1
 
 
 def facets_of(parameters: Mapping[str, Any], schema: SolrSchema) -> list[Facet]:

@@ -16,13 +16,12 @@ from .match import Matcher
 from .rarity import Rarity
 from .request import Request, parse, request_of
 from .solr_schema import SolrSchema, ckan_schema
-from .some_words import ALL, FEW, FOUND_WORDS, SOME, weaker
+from .some_words import ALL, FEW, FOUND_WORDS, SOME, Steps, steps_of
 from .sorting import SCORE, order_by
 from .sql import sql_of
 from .statement import statement_of
 from .store import Store
 from .telex import as_meant
-from .tree import Node
 from .vocabulary import StoredVocabulary
 
 
@@ -49,15 +48,15 @@ class SearchIndex:
             matcher = Matcher(self.schema, vocabulary)
             rarity = Rarity(connection, self.store.counts)
 
-            def answer(fewer: Sequence[Node] = ()) -> sa.Row[Any]:
-                statement = statement_of(request, facets, order, matcher, rarity, fewer)
+            def answer(steps: Steps | None = None) -> sa.Row[Any]:
+                statement = statement_of(request, facets, order, matcher, rarity, steps)
                 return connection.exec_driver_sql(statement.text, statement.parameters).one()
 
             count, page, *counted = answer()
             with_all = count
-            fewer = weaker(request.query) if count < FEW else []
-            if fewer:
-                count, page, *counted = answer(fewer)
+            steps = steps_of(request, matcher, connection) if count < FEW else None
+            if steps:
+                count, page, *counted = answer(steps)
             documents = self._documents(connection, request, page)
         fields = {
             facet.field: [part for pair in pairs for part in pair]
@@ -74,20 +73,21 @@ class SearchIndex:
     def _documents(
         self, connection: sa.Connection, request: Request, page: list[list[Any]]
     ) -> list[dict[str, Any]]:
+        named, wants = request.named, request.wants
         stored = "stored"
-        if request.named:
-            pairs = ", ".join(["%s::text, stored -> %s::text"] * len(request.named))
+        if named:
+            pairs = ", ".join(["%s::text, stored -> %s::text"] * len(named))
             stored = f"jsonb_strip_nulls(jsonb_build_object({pairs}))"
-        columns = [name if request.wants(name) else "NULL" for name in LARGE_FIELDS]
+        columns = [name if wants(name) else "NULL" for name in LARGE_FIELDS]
         found = connection.exec_driver_sql(
             f"SELECT number, {stored}, {', '.join(columns)} FROM hanoiic_search.body"  # noqa: S608
             " WHERE number = ANY(%s)",
-            (*(n for n in request.named for _ in "kv"), [number for number, _ in page]),
-        )
+            (*(name for name in named for _ in "kv"), [number for number, _ in page]),
+        ).all()
         bodies = {}
         for number, document, *large in found:
-            if not request.named:
-                document = {name: v for name, v in document.items() if request.wants(name)}
+            if not named:
+                document = {name: v for name, v in document.items() if wants(name)}
             document |= {k: v for k, v in zip(LARGE_FIELDS, large, strict=True) if v is not None}
             bodies[number] = document
         if SCORE in request.fields:

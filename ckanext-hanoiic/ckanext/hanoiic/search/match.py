@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Protocol
 
-from . import dates, document, regular, vietnamese
-from .errors import DocumentRefused, FeatureUnsupported, ValueRefused
-from .lexemes import LONGEST_LEXEME, begins, lexeme, quoted, spoken
+from . import dates, vietnamese
+from .errors import FeatureUnsupported, ValueRefused
+from .expansions import Vocabulary, between, like_expression, like_pattern, nearly, value_of
+from .layout import FILTERED
+from .lexemes import lexeme, quoted, spoken
 from .solr_schema import INFIX, Field, SolrSchema
 from .sql import Match, Sql, Words, all_of, any_of, at_least, like, none_of
 from .tree import (
@@ -26,24 +27,7 @@ from .tree import (
     Regex,
     Scored,
     Term,
-    Wild,
 )
-
-
-class Vocabulary(Protocol):
-    """The words that a text field has in the index, and the values of any other field."""
-
-    def like(self, field: str, pattern: str) -> list[str]: ...
-
-    def matching(self, field: str, expression: str) -> list[str]: ...
-
-    def between(
-        self, field: str, low: str | None, high: str | None, lowest: bool, highest: bool
-    ) -> list[str]: ...
-
-    def near(self, field: str, word: str, edits: int) -> list[str]: ...
-
-    def values_near(self, field: str, value: str, edits: int) -> list[str]: ...
 
 
 class Matcher:
@@ -84,18 +68,19 @@ class Matcher:
             case Phrase(field, text, slop, roughly):
                 return self._term(self.field(field), text, slop, roughly)
             case Pattern(field):
-                return self._pattern(self.field(field), node)
+                return like_pattern(self.field(field), node, self.vocabulary)
             case Fuzzy(field, text, edits):
-                return self._fuzzy(self.field(field), text, edits)
+                return nearly(self.field(field), text, edits, self.vocabulary)
             case Regex(field, text):
-                return self._regex(self.field(field), text)
+                return like_expression(self.field(field), text, self.vocabulary)
             case Range(field):
-                return self._range(self.field(field), node)
+                return between(self.field(field), node, self.vocabulary, self.now)
         raise FeatureUnsupported(type(node).__name__)
 
     def field(self, name: str) -> Field:
-        found = self.schema.field(vietnamese.storable(name))
-        if found is None or not found.indexed or found.kind == "binary":
+        """The field that a query names; raises ValueRefused where it can't be searched."""
+        found = _searched(self.schema, name)
+        if found is None:
             raise ValueRefused(f"undefined field {name!r}")
         return found
 
@@ -145,20 +130,8 @@ class Matcher:
             return spoken(field, text, slop, roughly=roughly)
         if field.kind == "infix":
             return self._infix(field, text)
-        return Words(quoted(lexeme(field.name, "=", str(self.value(field, text)))))
-
-    def value(self, field: Field, text: str) -> str | float:
-        """A value as the index keeps it; raises ValueRefused."""
-        if field.kind == "date":
-            return dates.parse(text, self.now)
-        if field.kind in ("integer", "number"):
-            try:
-                return document.number(text)
-            except DocumentRefused as error:
-                raise ValueRefused(f"{field.name}: {error.reason}") from None
-        if field.kind == "boolean":
-            return str(text[:1] in "1tT" and text != "").lower()
-        return vietnamese.storable(text)
+        value = lexeme(field.name, "=", str(value_of(field, text, self.now)))
+        return Words(quoted(value), in_row=field.name in FILTERED)
 
     def _infix(self, field: Field, text: str) -> Match:
         folded = " ".join(vietnamese.fold(text).split())
@@ -170,80 +143,14 @@ class Matcher:
         return Sql(
             "(e.infix LIKE %s AND split_part(e.infix, chr(10), %s) LIKE %s)",
             (pattern, line, pattern),
-        )
-
-    def _pattern(self, field: Field, node: Pattern) -> Match:
-        if field.is_words:
-            if node.prefix is not None:
-                return begins(field, node.prefix)
-            words = self.vocabulary.like(field.name, _like(node, vietnamese.fold))
-            return _any_word(field, words)
-        if field.kind == "infix":
-            pattern = _like(node, vietnamese.fold)
-            return Sql("e.exact -> %s::text ->> 0 LIKE %s", (field.name, f"%{pattern}%"))
-        if node.prefix is not None and len(node.prefix) < LONGEST_LEXEME // 4:
-            return Words(f"{quoted(lexeme(field.name, '=', vietnamese.storable(node.prefix)))}:*")
-        return Sql(
-            "EXISTS (SELECT FROM jsonb_array_elements_text(e.exact -> %s::text) v WHERE v LIKE %s)",
-            (field.name, _like(node, vietnamese.storable)),
-        )
-
-    def _fuzzy(self, field: Field, text: str, edits: int) -> Match:
-        if field.is_words:
-            folded = "".join(word.folded for word in vietnamese.words(text))
-            words = self.vocabulary.near(field.name, folded, edits) if folded else []
-            return _any_word(field, words)
-        if field.kind != "string":
-            raise FeatureUnsupported(f"a fuzzy search in {field.name!r}, which holds no words")
-        values = self.vocabulary.values_near(field.name, vietnamese.storable(text), edits)
-        return any_of([Words(quoted(lexeme(field.name, "=", value))) for value in values])
-
-    def _regex(self, field: Field, text: str) -> Match:
-        if field.is_words:
-            expression = regular.expression(text, vietnamese.fold)
-            return _any_word(field, self.vocabulary.matching(field.name, expression))
-        if field.kind != "string":
-            raise FeatureUnsupported(f"a regular expression in {field.name!r}, no text")
-        expression = regular.expression(text, vietnamese.storable)
-        return Sql(
-            "EXISTS (SELECT FROM jsonb_array_elements_text(e.exact -> %s::text) v"
-            ' WHERE v COLLATE "C" ~ %s)',
-            (field.name, expression),
-        )
-
-    def _range(self, field: Field, node: Range) -> Match:
-        if field.is_words:
-            low, high = (
-                None if end is None else vietnamese.fold(end) for end in (node.low, node.high)
-            )
-            return _any_word(
-                field,
-                self.vocabulary.between(
-                    field.name, low, high, node.includes_low, node.includes_high
-                ),
-            )
-        if field.kind == "infix":
-            raise FeatureUnsupported(f"a range of parts of words in {field.name!r}")
-        numeric = field.kind in ("integer", "number")
-        element = "(v #>> '{}')::numeric" if numeric else "(v #>> '{}') COLLATE \"C\""
-        bound = "%s::numeric" if numeric else "%s::text"
-        conditions, parameters = [], [field.name]
-        for text, sign, includes in (
-            (node.low, ">", node.includes_low),
-            (node.high, "<", node.includes_high),
-        ):
-            if text is not None:
-                conditions.append(f"{element} {sign}{'=' if includes else ''} {bound}")
-                parameters.append(self.value(field, text))
-        return Sql(
-            "EXISTS (SELECT FROM jsonb_array_elements(e.exact -> %s::text) v "
-            f"WHERE {' AND '.join(conditions)})",
-            tuple(parameters),
+            found_apart=True,
         )
 
 
-def _any_word(field: Field, words: list[str]) -> Match:
-    return any_of([Words(quoted(lexeme(field.name, ":", word))) for word in words])
+@functools.lru_cache(maxsize=4096)
+def _searched(schema: SolrSchema, name: str) -> Field | None:
+    found = schema.field(vietnamese.storable(name))
+    return found if found and found.indexed and found.kind != "binary" else None
 
 
 @functools.lru_cache(maxsize=4096)
@@ -255,10 +162,3 @@ def _unweighted(node: Node) -> Node:
     while isinstance(node, Boost):
         node = node.node
     return node
-
-
-def _like(node: Pattern, form: Any) -> str:
-    signs = {Wild.ANY: "%", Wild.ONE: "_"}
-    return "".join(
-        signs[part] if isinstance(part, Wild) else like(form(part)) for part in node.parts
-    )

@@ -12,7 +12,7 @@ from ckan.common import CKANConfig
 from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
 
-from . import forking, questions, reading, seam, synonyms
+from . import advice, forking, questions, reading, seam, synonyms
 from .cli import hanoiic_search
 from .columns import column_fields
 from .facet_fields import facet_fields
@@ -47,6 +47,7 @@ class SearchPlugin(plugins.SingletonPlugin, DefaultTranslation):
 
     def get_helpers(self) -> dict[str, Any]:
         return {
+            "hanoiic_search_as_words": advice.as_words,
             "hanoiic_search_help": reading.help_for,
             "hanoiic_search_hits": reading.hits,
         }

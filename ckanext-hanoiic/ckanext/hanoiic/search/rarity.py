@@ -14,6 +14,12 @@ REMEMBERED_S = 300
 MOST_REMEMBERED = 10_000
 COUNTED_SHARE = 0.1  # of all rows; a word in more of them is simply common
 COUNTED_AT_LEAST = 1000  # rows
+# Counting all rows of a large index takes long; PostgreSQL's own estimate will do there.
+ALL_ROWS = (
+    "SELECT CASE WHEN reltuples > 10000 THEN reltuples::bigint"
+    " ELSE (SELECT count(*) FROM hanoiic_search.entry) END"
+    " FROM pg_class WHERE oid = 'hanoiic_search.entry'::regclass"
+)
 
 
 class Counts:
@@ -44,7 +50,7 @@ class Counts:
         if known is not None:
             return known
         if tsquery is None:
-            found = connection.exec_driver_sql("SELECT count(*) FROM hanoiic_search.entry")
+            found = connection.exec_driver_sql(ALL_ROWS)
         else:
             most = max(COUNTED_AT_LEAST, int(COUNTED_SHARE * self.rows(connection, None)))
             found = connection.exec_driver_sql(

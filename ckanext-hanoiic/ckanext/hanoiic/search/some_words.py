@@ -1,16 +1,18 @@
 """Too few rows have all the words of a query: then rows with some of them, below those with all.
 
 Each step asks for fewer words and is taken where all steps before it found fewer than ``FEW`` rows,
-so the answer holds no more rows than it takes. The steps are one statement, and what they decide is
-the same for every page of a query.
+so the answer holds no more rows than it takes, and what the steps decide is the same for every page
+of a query.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
 
 from .match import Matcher
+from .request import Request
 from .sorting import Order
 from .sql import Sql, sql_of
 from .tree import Bool, Node, Scored
@@ -20,9 +22,33 @@ FEW = 3  # rows
 FOUND_WORDS = "found_words"
 ALL, SOME = "all", "some"
 
-STEP = "some_{step} AS MATERIALIZED (SELECT e.number FROM hanoiic_search.entry e WHERE {condition}"
-WHERE_FEW = " AND (SELECT count(*) FROM some_{step}) < %s"
-NUMBERS = "SELECT number FROM some_{step}"
+FOUND = "SELECT e.number FROM hanoiic_search.entry e WHERE {condition} LIMIT %s"
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The last step that is taken, and the rows of each step before it (fewer than ``FEW``)."""
+
+    query: Node
+    before: tuple[tuple[int, ...], ...]
+
+    def condition(self, query: Sql) -> Sql:
+        """Rows of any step; ``query``: the condition of the last one."""
+        found = [number for numbers in self.before for number in numbers]
+        if not found:
+            return query
+        return Sql(f"({query.text} OR e.number = ANY(%s))", (*query.parameters, found))
+
+    def order(self, order: Order) -> Order:
+        """``order`` within each step, the rows of an earlier step first."""
+        steps = [(step, list(numbers)) for step, numbers in enumerate(self.before) if numbers]
+        if not steps:
+            return order
+        whens = " ".join(f"WHEN e.number = ANY(%s) THEN {step}" for step, _ in steps)
+        key = Sql(
+            f"CASE {whens} ELSE {len(self.before)} END", tuple(numbers for _, numbers in steps)
+        )
+        return replace(order, keys=(*order.keys, key), text=f"m.k{len(order.keys)}, {order.text}")
 
 
 def weaker(query: Node) -> list[Node]:
@@ -35,27 +61,17 @@ def weaker(query: Node) -> list[Node]:
     return []
 
 
-def steps_of(filtered: Sequence[Node], matcher: Matcher) -> Sql:
-    """The rows of each step, as common table expressions ``some_0``, ``some_1`` …"""
-    texts, parameters = [], []
-    for step, node in enumerate(filtered):
-        condition = sql_of(matcher.match(node))
-        before = "".join(WHERE_FEW.format(step=earlier) for earlier in range(step))
-        texts.append(f"{STEP.format(step=step, condition=f'({condition.text})')}{before}), ")
-        parameters += [*condition.parameters, *[FEW] * step]
-    return Sql("".join(texts), tuple(parameters))
-
-
-def condition_of(steps: int) -> Sql:
-    """Whether a row belongs to any step."""
-    numbers = " UNION ALL ".join(NUMBERS.format(step=step) for step in range(steps))
-    return Sql(f"e.number IN ({numbers})")
-
-
-def order_of(order: Order, steps: int) -> Order:
-    """``order`` within each step, the rows of an earlier step first."""
-    whens = " ".join(
-        f"WHEN e.number IN ({NUMBERS.format(step=step)}) THEN {step}" for step in range(steps - 1)
-    )
-    key = Sql(f"CASE {whens} ELSE {steps - 1} END")
-    return replace(order, keys=(*order.keys, key), text=f"m.k{len(order.keys)}, {order.text}")
+def steps_of(request: Request, matcher: Matcher, connection: sa.Connection) -> Steps | None:
+    """The steps that a request takes whose words find too few rows; None: there are none."""
+    queries = [request.query, *weaker(request.query)]
+    before: list[tuple[int, ...]] = []
+    for query in queries[:-1]:
+        condition = sql_of(matcher.match(replace(request, query=query).filtered))
+        found = connection.exec_driver_sql(
+            FOUND.format(condition=condition.text), (*condition.parameters, FEW)
+        )
+        numbers = tuple(found.scalars())
+        if len(numbers) == FEW:
+            return Steps(query, tuple(before))
+        before.append(numbers)
+    return Steps(queries[-1], tuple(before)) if before else None

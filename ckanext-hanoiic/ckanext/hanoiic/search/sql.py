@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _PLACES = re.compile(r" <\d+> ")
+AND, OR = " & ", " | "  # of tsquery
 MOST_SPELLED_OUT = 300  # words that `mm` may become before they are counted instead
 
 
@@ -22,6 +23,7 @@ class Sql:
 
     text: str
     parameters: tuple[Any, ...] = ()
+    found_apart: bool = False  # by an index other than the one of the lexemes
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Words:
     """A condition in PostgreSQL's tsquery syntax, every lexeme quoted."""
 
     tsquery: str
+    in_row: bool = False  # each lexeme lies in the row, in its headline too
 
 
 Match = Words | Sql | bool
@@ -42,6 +45,12 @@ def sql_of(match: Match) -> Sql:
     return Sql("TRUE" if match else "FALSE")
 
 
+def _in_row(match: Words | Sql) -> Sql:
+    if isinstance(match, Words) and match.in_row:
+        return Sql("e.headline @@ %s::tsquery", (match.tsquery,))
+    return sql_of(match)
+
+
 def loosely(tsquery: str) -> str:
     """``tsquery`` with its words anywhere instead of side by side, so that no row is read."""
     return _PLACES.sub(" & ", tsquery)
@@ -50,38 +59,44 @@ def loosely(tsquery: str) -> str:
 def all_of(matches: Sequence[Match]) -> Match:
     if any(match is False for match in matches):
         return False
-    return _joined(matches, " & ", " AND ", True)
+    return _joined(matches, AND, " AND ", True)
 
 
 def any_of(matches: Sequence[Match]) -> Match:
     if any(match is True for match in matches):
         return True
-    return _joined(matches, " | ", " OR ", False)
+    return _joined(matches, OR, " OR ", False)
 
 
 def none_of(match: Match) -> Match:
     if isinstance(match, bool):
         return not match
     if isinstance(match, Words):
-        return Words(f"!({match.tsquery})")
+        return Words(f"!({match.tsquery})", match.in_row)
     return Sql(f"NOT ({match.text})", match.parameters)
 
 
 def _joined(matches: Sequence[Match], operator: str, sql_operator: str, empty: bool) -> Match:
-    words = list(dict.fromkeys(match.tsquery for match in matches if isinstance(match, Words)))
+    words = [match for match in matches if isinstance(match, Words)]
     others = [match for match in matches if isinstance(match, Sql)]
+    # Rows that another index finds are read anyway: what lies in them is asked first, and of them.
+    apart = bool(others) and all(other.found_apart for other in others)
     parts: list[Words | Sql] = []
     if words:
-        parts.append(Words(words[0] if len(words) == 1 else f"({operator.join(words)})"))
-    parts.extend(others)
+        written = list(dict.fromkeys(match.tsquery for match in words))
+        tsquery = written[0] if len(written) == 1 else f"({operator.join(written)})"
+        parts.append(Words(tsquery, all(match.in_row for match in words)))
+    parts = [*others, *parts] if apart else [*parts, *others]
     if not parts:
         return empty
     if len(parts) == 1:
         return parts[0]
-    written = [sql_of(part) for part in parts]
+    in_row = apart and operator == AND
+    conditions = [_in_row(part) if in_row else sql_of(part) for part in parts]
     return Sql(
-        "(" + sql_operator.join(part.text for part in written) + ")",
-        tuple(parameter for part in written for parameter in part.parameters),
+        "(" + sql_operator.join(part.text for part in conditions) + ")",
+        tuple(parameter for part in conditions for parameter in part.parameters),
+        apart,
     )
 
 

@@ -1,8 +1,10 @@
 """One statement answers a query: it matches once, and ranks, pages and counts what matched.
 
 ``matched`` holds of each matching row no more than that takes: the first score, the keys of the
-sort and the values of the facets. The rows that come first in it are ranked again, exactly, and in
-that order; a page behind them keeps the first order. Both are the same for every page of a query.
+sort and the values of the facets. Where nothing is scored, reading the rows twice, for the page and
+for the facets, takes less time than keeping them. The rows that come first are ranked again,
+exactly, and in that order; a page behind them keeps the first order. Both are the same for every
+page of a query.
 """
 
 from __future__ import annotations
@@ -10,21 +12,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .facets import Facet
+from .facets import Facet, Together
 from .first_rank import FirstRanker, lies_in_the_row
 from .match import Matcher
 from .rank import Ranker
 from .rarity import Rarity
 from .request import Request
-from .some_words import condition_of, order_of, steps_of
+from .some_words import Steps
 from .sorting import SCORE, Order
 from .sql import Sql, sql_of
-from .tree import Node
 
 RANKED_AGAIN = 200  # rows
 
+FILTERED = (
+    "WITH matched AS NOT MATERIALIZED (SELECT e.number, 0.0::float8 AS score{kept}"
+    " FROM hanoiic_search.entry e WHERE {condition})"
+)
 MATCHED = (
-    "WITH {steps}matched AS MATERIALIZED"
+    "WITH matched AS MATERIALIZED"
     " (SELECT e.number, {score}::float8 AS score{kept} FROM ("
     "SELECT e.*, e.headline AS lexemes FROM (SELECT {columns} FROM hanoiic_search.entry e"
     " WHERE {condition} OFFSET 0) e) e)"
@@ -44,7 +49,8 @@ RANKED = (
     ", first AS MATERIALIZED (SELECT m.* FROM scored m ORDER BY {order} LIMIT %s)"
     ", ranked AS MATERIALIZED (SELECT e.number, {score}::float8 AS score{keys} FROM ("
     # Ranking reads the lexemes often: unpacked once a row instead of at every reading.
-    "SELECT e.number{keys_of_first}, e.exact, e.infix, e.lexemes || ''::tsvector AS lexemes"
+    "SELECT e.number{keys_of_first}, e.exact, e.infix, e.headline,"
+    " e.lexemes || ''::tsvector AS lexemes"
     " FROM first m JOIN hanoiic_search.entry e ON e.number = m.number OFFSET 0) e)"
 )
 PAGE_OF_RANKED = (
@@ -59,8 +65,7 @@ PAGE_OF_MATCHED = (
     ", page AS (SELECT m.number, m.score FROM matched m ORDER BY {order} LIMIT %s OFFSET %s)"
 )
 ANSWER = (
-    " SELECT (SELECT count(*) FROM matched),"
-    " (SELECT coalesce(json_agg(json_build_array(number, score)), '[]') FROM page)"
+    " SELECT {rows}, (SELECT coalesce(json_agg(json_build_array(number, score)), '[]') FROM page)"
 )
 
 
@@ -70,35 +75,35 @@ def statement_of(
     order: Order,
     matcher: Matcher,
     rarity: Rarity,
-    weaker: Sequence[Node] = (),
+    steps: Steps | None = None,
 ) -> Sql:
     """Its answer: the count, the page as a JSON list of (row, score), and each facet's values.
 
-    ``weaker``: the query asking for fewer of its words, for where it finds too little.
+    ``steps``: the query asks for fewer of its words, as it finds too little.
     """
-    if weaker:
-        asked = [request, *(replace(request, query=query) for query in weaker)]
-        steps = steps_of([step.filtered for step in asked], matcher)
-        condition, order = condition_of(len(asked)), order_of(order, len(asked))
-        request = asked[-1]
-    else:
-        steps, condition = Sql(""), sql_of(matcher.match(request.filtered))
+    if steps:
+        request = replace(request, query=steps.query)
+    match = matcher.match(request.filtered)
+    condition = sql_of(match)
+    if steps:
+        condition, order = steps.condition(condition), steps.order(order)
+    together = Together.of(facets)
     scored = SCORE in request.fields or order.by_score
     ranker, first = Ranker(matcher, rarity), FirstRanker(matcher, rarity)
     in_row = lies_in_the_row(request.query, matcher.schema)
     score = (ranker if in_row else first).score(request.query) if scored else Sql("0.0")
     kept = [Sql(f", {facet.column('e')} AS f{i}", facet.named) for i, facet in enumerate(facets)]
     kept += [Sql(f", {key.text} AS k{i}", key.parameters) for i, key in enumerate(order.keys)]
+    read_twice = not scored and not isinstance(match, Sql) and len(together.columns) == len(facets)
     texts = [
-        MATCHED.format(
-            steps=steps.text,
+        (FILTERED if read_twice else MATCHED).format(
             score=f"({score.text})",
             kept="".join(part.text for part in kept),
             columns=_columns(facets),
             condition=condition.text,
         )
     ]
-    parameters = [*steps.parameters, *score.parameters]
+    parameters = list(score.parameters)
     parameters += [p for part in kept for p in part.parameters]
     parameters += condition.parameters
     exact = ranker.score(request.query) if scored and not in_row else score
@@ -115,9 +120,10 @@ def statement_of(
     else:
         texts.append(PAGE_OF_MATCHED.format(order=order.text))
         parameters += [request.rows, request.start]
-    texts.append(ANSWER)
+    texts.append(together.text)
+    texts.append(ANSWER.format(rows=together.rows or "(SELECT count(*) FROM matched)"))
     for i, facet in enumerate(facets):
-        counted = facet.sql(f"f{i}")
+        counted = facet.sql(f"f{i}", together.mask(f"f{i}"))
         texts.append(f", {counted.text}")
         parameters += counted.parameters
     return Sql("".join(texts), tuple(parameters))

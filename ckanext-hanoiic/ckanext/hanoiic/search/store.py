@@ -38,6 +38,7 @@ def session_settings(timeout_s: float) -> dict[str, str]:
         "synchronous_commit": "off",  # derived data: what a crash costs can be indexed again
         "work_mem": "32MB",
         "jit": "off",
+        "max_parallel_workers_per_gather": "0",  # starting a worker takes as long as a query may
     }
 
 

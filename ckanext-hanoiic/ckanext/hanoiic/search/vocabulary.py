@@ -31,7 +31,7 @@ _UPPER = {True: "word <= %s", False: "word < %s"}
 
 
 class StoredVocabulary:
-    """What one query asks of the index's words, on its connection (see ``match.Vocabulary``)."""
+    """What one query asks of the index's words, on its connection (see ``expansions``)."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
