@@ -12,28 +12,25 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import ckanapi
 import psycopg
 import redis
-import requests
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from api_gateway.decisions import CkanPortal, Decisions, ValkeyEpoch  # noqa: E402
 from api_gateway.portal import PortalActions  # noqa: E402
-from deploy.ckan_ini import CkanIni  # noqa: E402
 from deploy.home import Home  # noqa: E402
 from deploy.postgres import PORTAL_ROLE, EmbeddedPostgres  # noqa: E402
-from tests.servers import free_port, postgres, temporary_home, valkey, wait_for  # noqa: E402
+from tests import portal_server  # noqa: E402
+from tests.servers import postgres, temporary_home, valkey  # noqa: E402
 
 TABLE = "benchmark_table"
 
@@ -45,60 +42,10 @@ def main() -> None:
     parser.add_argument("--revocations", type=int, default=20)
     asked = parser.parse_args()
     with temporary_home() as home, postgres(home) as database, valkey(home) as cache:
-        with portal(home, database, cache.url) as url:
-            measure(home, url, cache.url, asked)
+        url = database.url(PORTAL_ROLE, home.secret("database_portal"))
+        with portal_server.running(home, url, cache.url) as portal:
+            measure(home, portal.url, cache.url, asked)
         audit(database, home)
-
-
-@contextmanager
-def portal(home: Home, database: EmbeddedPostgres, redis_url: str) -> Iterator[str]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    database_url = database.url(PORTAL_ROLE, home.secret("database_portal"))
-    home.password("operator")
-    home.secret("source_secrets.key")
-    home.secret("edition.key")
-    CkanIni(
-        secret_key=home.secret("ckan"),
-        database_url=database_url,
-        redis_url=redis_url,
-        solr_url=database_url,
-        site_url=url,
-        gateway_url="http://127.0.0.1:9",
-        gateway_internal_url="http://127.0.0.1:9",
-        storage=home.storage,
-        source_secrets_key_file=home.secret_file("source_secrets.key"),
-        edition_key_file=home.secret_file("edition.key"),
-        audit_key_file=home.signing_key("audit_signing.key"),
-        audit_checkpoints_file=home.checkpoints,
-        log_level="WARNING",
-    ).write(home.ckan_ini)
-    prepare = [sys.executable, "-m", "ckanext.hanoiic.prepare"]
-    subprocess.check_call(
-        [*prepare, "--ini", str(home.ckan_ini), "--secrets", str(home.secrets)], cwd=ROOT
-    )
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "gunicorn", "ckanext.hanoiic.wsgi:application"),
-            *("--bind", f"127.0.0.1:{port}", "--workers", "2", "--threads", "8"),
-            *("--no-control-socket", "--worker-tmp-dir", str(home.run)),
-        ],
-        env={**os.environ, "CKAN_INI": str(home.ckan_ini)},
-        cwd=ROOT,
-    )
-    try:
-        wait_for(lambda: answers(f"{url}/api/3/action/status_show"), "the portal", 120)
-        yield url
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=5).ok
-    except requests.RequestException:
-        return False
 
 
 def measure(home: Home, url: str, redis_url: str, asked: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -37,12 +38,21 @@ def memberships(user_id: str) -> dict[str, str]:
 
 @cache
 def _memberships() -> sa.Select:
+    return _of_user(sa.bindparam("user"), model.Member.group_id, model.Member.capacity)
+
+
+def organizations_of(user_id: sa.ColumnElement[str]) -> sa.ColumnElement[list[str]]:
+    """Within another statement: the ids of a user's living organisations, as an array."""
+    return sa.func.array(_of_user(user_id, model.Member.group_id).scalar_subquery())
+
+
+def _of_user(user_id: sa.ColumnElement[str], *columns: sa.ColumnElement[str]) -> sa.Select:
     return (
-        sa.select(model.Member.group_id, model.Member.capacity)
+        sa.select(*columns)
         .join(model.Group, model.Group.id == model.Member.group_id)
         .where(
             model.Member.table_name == "user",
-            model.Member.table_id == sa.bindparam("user"),
+            model.Member.table_id == user_id,
             model.Member.state == "active",
             model.Group.state == "active",
             model.Group.is_organization,
@@ -80,8 +90,12 @@ def title(party: Party) -> str:
 
 def held_by(user_id: str) -> tuple[Party, ...]:
     """Every party the user speaks for: the user and the user's organisations."""
-    organisations = memberships(user_id)
-    return (Party("user", user_id), *(Party("organization", id_) for id_ in organisations))
+    return with_organizations(user_id, memberships(user_id))
+
+
+def with_organizations(user_id: str, organizations: Iterable[str]) -> tuple[Party, ...]:
+    """The user as a party, and the organisations of these ids."""
+    return (Party("user", user_id), *(Party("organization", id_) for id_ in organizations))
 
 
 def speaking(user_id: str, organization: str | None = None) -> Party:

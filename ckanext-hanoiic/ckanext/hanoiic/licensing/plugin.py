@@ -47,6 +47,7 @@ class LicensingPlugin(p.SingletonPlugin, DefaultTranslation):
     p.implements(p.ITemplateHelpers)
     p.implements(p.IBlueprint)
     p.implements(p.IAuthenticator, inherit=True)
+    p.implements(p.IMiddleware, inherit=True)
     p.implements(p.IPackageController, inherit=True)
 
     def update_config(self, config: CKANConfig) -> None:
@@ -56,6 +57,9 @@ class LicensingPlugin(p.SingletonPlugin, DefaultTranslation):
         epoch.listen()
         letters.listen()
         model.Package._license_register = licences.Register()
+
+    def make_middleware(self, app: Any, config: CKANConfig) -> Any:
+        return gateway_calls.install(app)
 
     def identify_user(self, user_id: str | None = None) -> model.User | None:
         return gateway_calls.identify()

@@ -195,7 +195,7 @@ def of_id(token_id: str) -> Bearer | Invalid:
 @cache
 def _known_by(column: str) -> sa.Select:
     return (
-        sa.select(Token, model.User, model.Group)
+        sa.select(Token, model.User, model.Group, parties.organizations_of(Token.user_id))
         .outerjoin(model.User, model.User.id == Token.user_id)
         .outerjoin(model.Group, model.Group.id == Token.organization_id)
         .where(getattr(Token, column) == sa.bindparam("value"))
@@ -207,7 +207,7 @@ def _stored(query: sa.Select, value: str) -> Bearer | Invalid:
     found = model.Session.execute(query, {"value": value}).first()
     if found is None:
         return Invalid("token_unknown")
-    row, user, organisation = found
+    row, user, organisation, own_organizations = found
     if row.revoked_at is not None:
         return Invalid("token_revoked")
     if row.expires_at <= clock.now():
@@ -215,7 +215,7 @@ def _stored(query: sa.Select, value: str) -> Bearer | Invalid:
     if user is None or user.state != "active":
         return Invalid("token_revoked")
     _note_use(row)
-    held = parties.held_by(row.user_id)
+    held = parties.with_organizations(row.user_id, own_organizations)
     if row.organization_id is not None:
         own = parties.Party("organization", row.organization_id)
         held = (own,) if own in held else ()
