@@ -12,7 +12,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import redis
@@ -28,6 +28,8 @@ EPOCH_KEY = "hanoiic:epoch"
 CONFIRMED_S = 5.0
 # Agreements and tokens also end by the clock, which raises no epoch.
 REMEMBERED_S = 5.0
+# A portal that did not answer is asked again after so long.
+RESTING_S = 2.0
 _MOST_REMEMBERED = 10_000
 
 
@@ -85,12 +87,17 @@ class Decision:
     networks: tuple[str, ...] | None = None
     # What a link token is bound to beside its table; None for any other.
     claims: Mapping[str, Any] | None = None
+    # The portal's clock when it answered, seconds since 1970; None: as this machine's.
+    now: float | None = None
+    # By how much the portal's clock is before this machine's, in seconds.
+    ahead_s: float = 0.0
 
     @property
     def ends_at(self) -> float:
-        """When the clock ends the token or one of the agreements, seconds since 1970."""
+        """When the clock ends the token or one of the agreements, seconds since 1970 of this
+        machine's clock, however wrong that is."""
         ends = [self.exp, *(table.valid_until for table in self.tables.values())]
-        return min((end for end in ends if end is not None), default=math.inf)
+        return min((end for end in ends if end is not None), default=math.inf) - self.ahead_s
 
     def of(self, table: str) -> TableDecision:
         return self.tables.get(table, UNKNOWN)
@@ -183,6 +190,7 @@ def parse(result: Mapping[str, Any], *, asked_token: bool) -> Decision:
         token_id=result.get("token_id"),
         networks=None if result.get("networks") is None else tuple(result["networks"]),
         claims=result.get("claims"),
+        now=result.get("now"),
     )
 
 
@@ -206,6 +214,7 @@ class Decisions:
         self._lock = threading.Lock()
         self._seen: int | None = None
         self._confirmed_at = float("-inf")
+        self._resting_until = float("-inf")
         self._remembered: dict[tuple[str, tuple[str, ...] | None, str], _Remembered] = {}
         self._last_open: dict[str, TableDecision] = {}
 
@@ -246,7 +255,11 @@ class Decisions:
         metrics.looked_up("decision", hit=bool(fresh))
         if known and fresh:
             return known.decision
-        decision = self._portal.introspect(token, tables, action)
+        asked_at = self._now()
+        decision = self._ask(token, tables, action)
+        if decision.now is not None:
+            # The question took a moment to arrive: an end is rather seen too early than too late.
+            decision = replace(decision, ahead_s=decision.now - asked_at)
         with self._lock:
             # Only if no change came since the epoch was read before asking.
             if epoch == self._seen:
@@ -255,6 +268,17 @@ class Decisions:
                 self._remembered[key] = _Remembered(decision, self._clock() + REMEMBERED_S)
             self._note_open(decision)
         return decision
+
+    def _ask(self, token: str | None, tables: tuple[str, ...] | None, action: str) -> Decision:
+        """The portal's answer. One that did not come is not waited for again at once: open tables
+        are served without it. Raises Unreachable."""
+        if self._clock() < self._resting_until:
+            raise Unreachable
+        try:
+            return self._portal.introspect(token, tables, action)
+        except Unreachable:
+            self._resting_until = self._clock() + RESTING_S
+            raise
 
     def _current_epoch(self) -> int:
         asked_at = self._clock()
@@ -269,6 +293,8 @@ class Decisions:
                 # Also when it went back, as after a lost Valkey: old answers mean nothing then.
                 self._remembered.clear()
                 self._seen = epoch
+                # Who moves the epoch is there.
+                self._resting_until = float("-inf")
             self._confirmed_at = max(self._confirmed_at, asked_at)
         return epoch
 

@@ -13,6 +13,7 @@ import json
 import logging
 import math
 import socket
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -180,7 +181,9 @@ class Gateway:
         return self._answer(whole(visit.tables[0]), asked, caller, visit)
 
     def read(self, sql: str) -> Statement:
-        """A caller's SQL as the gate accepts it. Raises what `gate.accept` raises."""
+        """A caller's SQL, in Unicode's NFC as the lake's names and texts are, as the gate accepts
+        it. Raises what `gate.accept` raises."""
+        sql = unicodedata.normalize("NFC", sql)
         if len(sql) > _REMEMBERED_SQL:
             return self._read(sql)
         before = self._remembered.cache_info().hits

@@ -71,6 +71,7 @@ def _identity(bearer: tokens.Bearer | None, link: Link | None, number: int) -> d
         "networks": list(bearer.networks) if bearer and bearer.networks else None,
         "token_id": bearer.token_id if bearer else None,
         "exp": _exp(bearer, link),
+        "now": clock.now().timestamp(),
         "claims": link.claims if link else None,
         "token_error": None,
         "epoch": number,
