@@ -14,6 +14,7 @@ from ckanext.hanoiic import csrf
 
 from . import catalogue, facets, neighbours, request_log, wording
 from .auth import AUTH_FUNCTIONS
+from .hidden import dcat_dataset_show
 from .preview import previews
 from .recipes import recipes, short_recipe
 from .structured_data import structured_data
@@ -52,7 +53,10 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
         return csrf.guard(request_log.install(app))
 
     def get_actions(self) -> dict[str, Any]:
-        return {"hanoiic_search_suggest": hanoiic_search_suggest}
+        return {
+            "hanoiic_search_suggest": hanoiic_search_suggest,
+            "dcat_dataset_show": dcat_dataset_show,
+        }
 
     def get_auth_functions(self) -> dict[str, Any]:
         return AUTH_FUNCTIONS
