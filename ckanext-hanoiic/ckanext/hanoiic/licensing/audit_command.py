@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
-from ckanext.hanoiic.licensing import chain, checkpoints, signing
+from ckanext.hanoiic.licensing import chain, checkpoints, licence_proof, signing
+from psycopg.rows import dict_row
 
 FAULTS = {
     "edited": "entry {number} is not what was written: its hash does not follow from the "
@@ -24,6 +25,10 @@ FAULTS = {
     "cut": "entry {number} is missing, with all after it: a signed checkpoint knows entry {until}",
     "rewritten": "an entry from {number} to {until} was rewritten: the chain agrees with itself "
     "but not with the signed checkpoint of entry {until}",
+}
+LICENCE_FAULTS = {
+    "changed": "version {version} of the licence {id} is not the text that was published",
+    "missing": "version {version} of the licence {id} was published and is gone",
 }
 SOUND, BAD, UNKNOWN = 0, 1, 2
 
@@ -68,8 +73,10 @@ def verify(
             "keep it from that.",
             file=sys.stderr,
         )
+    licences = _licence_faults(connection)
     if as_json:
-        print(json.dumps(asdict(verdict)))
+        told = [asdict(one) for one in licences]
+        print(json.dumps(asdict(verdict) | {"licences": told}))
     elif verdict.fault is None:
         print(f"The audit is sound: {verdict.entries} entries, {verdict.checkpoints} checkpoints.")
         if verdict.last_checkpoint is None:
@@ -77,7 +84,19 @@ def verify(
     else:
         told = FAULTS[verdict.fault].format(**asdict(verdict))
         print(f"NOT SOUND: {told}.", file=sys.stderr)
-    return SOUND if verdict.sound else BAD
+    for one in licences if not as_json else ():
+        told = LICENCE_FAULTS[one.fault].format(**asdict(one))
+        print(f"NOT SOUND: {told}.", file=sys.stderr)
+    return SOUND if verdict.sound and not licences else BAD
+
+
+def _licence_faults(connection: psycopg.Connection) -> list[licence_proof.Fault]:
+    if connection.execute("SELECT to_regclass('hanoiic_licence')").fetchone() == (None,):
+        # A copy of the audit alone.
+        return []
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(licence_proof.ROWS).fetchall()
+        return licence_proof.faults(rows, cursor.execute(licence_proof.NOTED).fetchall())
 
 
 def checkpoint(connection: psycopg.Connection, file: Path, key: signing.PrivateKey) -> int:

@@ -1,7 +1,7 @@
 """Operators' work on licences: draft, publish, supersede, withdraw; and whether a row is as it was.
 
 A draft is edited freely. Publishing checks it against the profile and freezes it; the database's
-trigger refuses any later change of the text, and :func:`changed` finds one made around it.
+trigger refuses any later change of the text, and :func:`faults` finds one made around it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,19 @@ from typing import Any
 import jsonschema
 import sqlalchemy as sa
 from ckan import model
-from ckanext.hanoiic.licensing import audit, clock, licences, lifecycle, offers, policy, states
+from ckanext.hanoiic.licensing import (
+    audit,
+    clock,
+    licence_proof,
+    licences,
+    lifecycle,
+    offers,
+    policy,
+    states,
+)
 from ckanext.hanoiic.licensing.errors import LicenceInvalid, LicencePublished, ReasonMissing
-from ckanext.hanoiic.licensing.model import Audit, Licence
+from ckanext.hanoiic.licensing.licence_proof import Fault
+from ckanext.hanoiic.licensing.model import Licence
 
 PROFILE = Path(__file__).with_name("profile") / "odrl-profile-1.schema.json"
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{1,59}")
@@ -170,30 +180,14 @@ def versions(licence_id: str) -> list[Licence]:
     )
 
 
-def changed() -> list[Licence]:
-    """Published rows whose text is not the one that was published, by their own hash or by what
-    the audit noted: somebody changed them around the portal and its database's trigger."""
-    noted = {
-        (row.facts["licence"], row.facts["licence_version"]): row.facts["content_hash"]
-        for row in model.Session.scalars(
-            sa.select(Audit).where(Audit.event == "licence_published").order_by(Audit.id)
-        )
-    }
-    rows = model.Session.scalars(
-        sa.select(Licence)
-        .where(Licence.state != "draft")
-        .order_by(Licence.id, Licence.version)
-        .execution_options(populate_existing=True)
+def faults() -> list[Fault]:
+    """Published versions that somebody changed or removed around the portal and its database's
+    trigger: by their own hash, and by what the audit noted when they were published."""
+    rows, noted = (
+        model.Session.execute(sa.text(query)).mappings()
+        for query in (licence_proof.ROWS, licence_proof.NOTED)
     )
-    return [
-        row
-        for row in rows
-        if not (
-            licences.content_hash(licences.content(row))
-            == row.content_hash
-            == noted.get((row.id, row.version), row.content_hash)
-        )
-    ]
+    return licence_proof.faults(rows, noted)
 
 
 def uid(licence_id: str, version: int) -> str:

@@ -7,21 +7,19 @@ published, so that the choices of ``license_id`` agree.
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import rfc8785
 import sqlalchemy as sa
 import yaml
 from ckan import model
 from ckan.model.license import DefaultLicense, License, LicenseRegister
 from ckanext.hanoiic.licensing import audit, clock, language
 from ckanext.hanoiic.licensing.errors import LicenceChanged
+from ckanext.hanoiic.licensing.licence_proof import HASHED, content_hash
 from ckanext.hanoiic.licensing.model import Licence
 from sqlalchemy.dialects.postgresql import insert
 
@@ -61,18 +59,6 @@ class Text:
     @property
     def content_hash(self) -> str:
         return content_hash(self.columns())
-
-
-# What the hash of a licence is about: the text, its policy and their name.
-HASHED = (
-    "id", "version", "title_vi", "title_en", "url", "draft", "open", "restricted_edition",
-    "plain", "policy",
-)  # fmt: skip
-
-
-def content_hash(columns: Mapping[str, Any]) -> str:
-    """SHA-256, hex, over the canonical JSON (RFC 8785) of :data:`HASHED`."""
-    return hashlib.sha256(rfc8785.dumps({name: columns[name] for name in HASHED})).hexdigest()
 
 
 def content(row: Licence) -> dict[str, Any]:

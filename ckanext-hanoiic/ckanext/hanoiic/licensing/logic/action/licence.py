@@ -116,11 +116,15 @@ def hanoiic_licence_withdraw(context: Any, data_dict: dict[str, Any]) -> dict[st
 @tk.side_effect_free
 @tk.validate_action_data(schema.nothing)
 def hanoiic_licence_verify(context: Any, data_dict: dict[str, Any]) -> dict[str, Any]:
-    """Whether every published text is the one that was published; ``changed`` names those that
-    aren't, by their hash or by what the audit noted."""
+    """Whether every published text is the one that was published: ``changed`` names those that
+    aren't, by their hash or by what the audit noted, ``missing`` those that are gone."""
     tk.check_access("hanoiic_licence_verify", context, data_dict)
-    changed = [{"id": row.id, "version": row.version} for row in licence_desk.changed()]
-    return {"ok": not changed, "changed": changed}
+    found = licence_desk.faults()
+    named = {
+        fault: [{"id": one.id, "version": one.version} for one in found if one.fault == fault]
+        for fault in ("changed", "missing")
+    }
+    return {"ok": not found, **named}
 
 
 def _row(context: Any, data_dict: dict[str, Any]) -> Licence:
