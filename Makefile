@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Test processes side by side, as many as there are processors, but four at most.
 PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 
-.PHONY: up down status logs reset doctor test lint test-fast test-ckan-plugins test-e2e test-ckan test-ckan-quick kill-workers fuzz-search fuzz-gateway test-hostile clean
+.PHONY: up down status logs reset doctor test lint test-fast test-ckan-plugins test-e2e test-ckan test-ckan-quick acceptance kill-workers fuzz-search fuzz-gateway test-hostile clean
 
 up: $(VENV)/installed
 	@$(BIN)/hanoiic up $(ARGS)
@@ -42,6 +42,12 @@ test-ckan-plugins: $(VENV)/installed-dev
 
 test-e2e: $(VENV)/installed-dev
 	$(BIN)/pytest tests/e2e -m e2e $(ARGS)
+
+# The acceptance cases of licensing, which docs/licensing.md lists (a part of `test`).
+acceptance: $(VENV)/installed-dev
+	$(BIN)/pytest tests -m "not e2e" -k test_case $(ARGS)
+	$(BIN)/python tests/ckanext_hanoiic/run.py -k test_case $(ARGS)
+	$(BIN)/pytest tests/e2e/acceptance -m e2e $(ARGS)
 
 # Those of CKAN's own tests that search most, against our search index.
 test-ckan-quick: $(VENV)/installed-dev

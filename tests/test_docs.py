@@ -96,3 +96,20 @@ def test_links_of_the_documentation_lead_somewhere():
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
+
+
+def test_every_acceptance_case_of_licensing_is_tested_where_the_documentation_says():
+    text = (ROOT / "docs/licensing.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) [^|]+ \| (.+) \|$", text, re.MULTILINE)
+    documented = {
+        (int(number), target)
+        for number, links in rows
+        for target in re.findall(r"\]\(\.\./([^)]+)\)", links)
+    }
+    tested = {
+        (int(number), str(file.relative_to(ROOT)))
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for number in re.findall(r"def test_case_(\d\d)_", file.read_text(encoding="utf-8"))
+    }
+    assert [int(number) for number, _ in rows] == list(range(1, 26))
+    assert documented == tested

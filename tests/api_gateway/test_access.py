@@ -98,7 +98,7 @@ def test_portal_is_asked_once_an_epoch(gateway, portal):
     assert len(portal.asked) == 2
 
 
-def test_without_the_portal_open_tables_are_served_and_the_rest_is_503(gateway, portal):
+def test_case_20_without_the_portal_open_tables_are_served_and_the_rest_is_503(gateway, portal):
     assert gateway.sql("FROM bus_stops").status_code == 200
     assert gateway.sql(SECRET, STARTUP).status_code == 200
     portal.away = True

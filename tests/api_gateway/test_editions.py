@@ -76,12 +76,12 @@ CASES_15 = [
 
 
 @pytest.mark.parametrize("sql", CASES_15)
-def test_15_masked_column_gives_only_masked_values(reader, sql):
+def test_case_15_masked_column_gives_only_masked_values(reader, sql):
     text = ask(reader, sql)
     assert not any(secret in text.replace(sql, "") for secret in HIDDEN), text[:500]
 
 
-def test_15_masked_values_are_those_of_the_edition(reader):
+def test_case_15_masked_values_are_those_of_the_edition(reader):
     rows = json.loads(ask(reader, "FROM people ORDER BY mã"))["rows"]
     assert [row["mã"] for row in rows] == [1, 2, 3]
     assert {row["lương"] for row in rows} == {500_000}
@@ -107,7 +107,7 @@ CASES_16 = [
 
 
 @pytest.mark.parametrize("sql", CASES_16)
-def test_16_messages_hold_no_hidden_value(reader, sql):
+def test_case_16_messages_hold_no_hidden_value(reader, sql):
     text = ask(reader, sql)
     for part in ("ghi chú",):
         text = text.replace(part, "")
@@ -141,7 +141,7 @@ CASES_17 = [
 
 
 @pytest.mark.parametrize("sql", CASES_17)
-def test_17_catalogue_explain_and_metadata_functions_leak_nothing(reader, people, sql):
+def test_case_17_catalogue_explain_and_metadata_functions_leak_nothing(reader, people, sql):
     (whole,) = people.table("people").files(2)
     (file,) = edition.files(people, "people", 2, "emasked")
     folder = whole.rpartition("/")[0]
@@ -152,7 +152,7 @@ def test_17_catalogue_explain_and_metadata_functions_leak_nothing(reader, people
         assert people.root not in text.replace(asked, ""), text[:500]
 
 
-def test_17_the_file_that_goes_out_is_the_edition_alone(reader):
+def test_case_17_the_file_that_goes_out_is_the_edition_alone(reader):
     answer = reader.get("/v1/tables/people/download.parquet", READER)
     file = pq.ParquetFile(io.BytesIO(answer.content))
     assert file.metadata.num_rows == 3

@@ -124,7 +124,7 @@ def test_a_file_answers_head_and_range_without_authorization(gateway, shared):
     assert len(whole.content) == int(head.headers["Content-Length"])
 
 
-def test_second_file_of_a_share_after_revocation_is_refused(gateway, shared):
+def test_case_02_second_file_of_a_share_after_revocation_is_refused(gateway, shared):
     url = asked(gateway)[2]["file"]["url"]
     first = fetched(url)
     assert first.status_code == 200, first.text

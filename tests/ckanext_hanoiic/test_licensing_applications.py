@@ -98,7 +98,7 @@ def test_what_a_token_may_not_be_made_with(wrong):
         act("hanoiic_token_create", scene.founder, **{"name": "n"} | wrong)
 
 
-def test_12_a_leaked_token_is_rotated_and_is_nowhere_in_plain(monkeypatch, caplog):
+def test_case_12_a_leaked_token_is_rotated_and_is_nowhere_in_plain(monkeypatch, caplog):
     scene, clock = Scene(), Clock(monkeypatch)
     held(scene)
     caplog.set_level(logging.DEBUG)
@@ -129,7 +129,7 @@ def test_12_a_leaked_token_is_rotated_and_is_nowhere_in_plain(monkeypatch, caplo
     assert not any(token in caplog.text for token in plain)
 
 
-def test_13_wrong_scope_or_audience_is_denied():
+def test_case_13_wrong_scope_or_audience_is_denied():
     scene = Scene()
     held(scene)
     scene.dataset("open", "t_open")
@@ -186,7 +186,7 @@ def test_a_link_opens_one_table_for_one_action_and_tells_its_claims():
         )
 
 
-def test_22_a_link_ends_with_its_time_its_token_and_its_agreement(monkeypatch):
+def test_case_22_a_link_ends_with_its_time_its_token_and_its_agreement(monkeypatch):
     scene, clock = Scene(), Clock(monkeypatch)
     agreement = held(scene)
     token = act("hanoiic_token_create", scene.founder, name="n")

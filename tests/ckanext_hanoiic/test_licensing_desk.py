@@ -136,7 +136,7 @@ def test_a_cell_that_looks_like_a_formula_is_a_text(text):
     assert desk_views.harmless(-1) == -1
 
 
-def test_25_operators_browse_and_verify_the_audit(bare):
+def test_case_25_operators_browse_and_verify_the_audit(bare):
     scene = Scene()
     dataset = scene.dataset("request")
     scene.approved(scene.founder, dataset)

@@ -124,7 +124,7 @@ def test_what_nobody_answers_expires(monkeypatch):
 
 
 @portal
-def test_3_valid_to_is_obeyed_to_the_second(monkeypatch):
+def test_case_03_valid_to_is_obeyed_to_the_second(monkeypatch):
     scene, clock = Scene(), Clock(monkeypatch, hanoi(2027, 3, 1, 8))
     dataset = scene.dataset("request", "t")
     monkeypatch.setattr("ckanext.hanoiic.licensing.logic.schema.datetime", _Now(clock))
@@ -203,7 +203,7 @@ def test_the_offers_rule_approves_at_once_and_says_so():
 
 
 @portal
-def test_24_nobody_approves_for_an_organisation_of_their_own():
+def test_case_24_nobody_approves_for_an_organisation_of_their_own():
     scene = Scene()
     dataset = scene.dataset("request")
     both = scene.organization(officer="member", loner="admin")
@@ -218,7 +218,7 @@ def test_24_nobody_approves_for_an_organisation_of_their_own():
     assert act("hanoiic_request_approve", scene.sysadmin, id=sent["id"])["state"] == "active"
 
 
-def test_24_simultaneous_approvals_make_one_agreement(bare):
+def test_case_24_simultaneous_approvals_make_one_agreement(bare):
     """Over real parallel connections: each approval is a request and a session of its own."""
     scene = Scene()
     dataset = scene.dataset("request", "t")
@@ -248,7 +248,7 @@ def test_24_simultaneous_approvals_make_one_agreement(bare):
 
 
 @portal
-def test_10_who_leaves_the_organisation_has_its_access_no_more():
+def test_case_10_who_leaves_the_organisation_has_its_access_no_more():
     scene = Scene()
     dataset = scene.dataset("click", "t")
     act("hanoiic_agreement_accept", scene.founder, dataset=dataset["id"])
@@ -269,7 +269,7 @@ def test_10_who_leaves_the_organisation_has_its_access_no_more():
 
 
 @portal
-def test_11_what_is_deleted_is_denied_and_its_history_stays():
+def test_case_11_what_is_deleted_is_denied_and_its_history_stays():
     scene = Scene()
     dataset = scene.dataset("request", "t")
     held = scene.approved(scene.founder, dataset)

@@ -87,7 +87,7 @@ def test_a_lease_is_granted_settled_and_given_back(monkeypatch):
 
 
 @portal
-def test_6_one_key_and_eleven_retries_are_charged_once():
+def test_case_06_one_key_and_eleven_retries_are_charged_once():
     scene = Scene()
     agreement = held(scene, queries_per_day=3)
     given = [lease(scene, agreement, key="k", queries=1) for _ in range(11)]
@@ -98,7 +98,7 @@ def test_6_one_key_and_eleven_retries_are_charged_once():
     assert lease(scene, agreement, key="k", queries=1)["lease"] == given[0]["lease"]
 
 
-def test_6_one_key_at_the_same_time_is_charged_once(bare):
+def test_case_06_one_key_at_the_same_time_is_charged_once(bare):
     scene = Scene()
     with bare.flask_app.test_request_context():
         agreement = held(scene, queries_per_day=100)
@@ -132,7 +132,7 @@ def in_parallel(app, workers: int, each: int, call) -> list:
     return results
 
 
-def test_4_of_320_parallel_calls_a_quota_of_100_lets_100_pass(bare):
+def test_case_04_of_320_parallel_calls_a_quota_of_100_lets_100_pass(bare):
     scene = Scene()
     with bare.flask_app.test_request_context():
         agreement = held(scene, queries_per_day=100)
@@ -158,7 +158,7 @@ def test_4_of_320_parallel_calls_a_quota_of_100_lets_100_pass(bare):
 
 
 @portal
-def test_5_a_gateway_that_died_is_settled_once(monkeypatch):
+def test_case_05_a_gateway_that_died_is_settled_once(monkeypatch):
     scene, clock = Scene(), Clock(monkeypatch)
     agreement = held(scene, queries_per_day=10, rows_per_month=1000, bytes_per_month=10**6)
     given = lease(scene, agreement, queries=4, rows=500, bytes=5000)

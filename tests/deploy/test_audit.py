@@ -213,7 +213,7 @@ TAMPERED = {
 
 
 @pytest.mark.parametrize("how", TAMPERED)
-def test_25_audit_edited_deleted_or_truncated_is_named(audited, how):
+def test_case_25_audit_edited_deleted_or_truncated_is_named(audited, how):
     audited.write()
     assert audited.run("checkpoint")[0] == 0
     code, told = audited.run("verify")
@@ -225,7 +225,7 @@ def test_25_audit_edited_deleted_or_truncated_is_named(audited, how):
     assert said in told
 
 
-def test_25_a_chain_written_anew_is_told_by_the_checkpoint(audited):
+def test_case_25_a_chain_written_anew_is_told_by_the_checkpoint(audited):
     audited.write(6)
     audited.run("checkpoint")
     audited.write(2)
@@ -237,7 +237,7 @@ def test_25_a_chain_written_anew_is_told_by_the_checkpoint(audited):
     assert "from 1 to 6 was rewritten" in told
 
 
-def test_25_checkpoints_that_were_altered_are_told(audited):
+def test_case_25_checkpoints_that_were_altered_are_told(audited):
     for count in (3, 2, 2):
         audited.write(count)
         assert audited.run("checkpoint")[0] == 0

@@ -103,7 +103,15 @@ def environment_of(home: Path, **more: str) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """The portal with its demo, and the real files too where they are present."""
+    """The portal with its demo, and the real files too where they are present.
+
+    ``HANOIIC_TEST_HOME`` names the folder of one that runs already: for work on the tests.
+    """
+    if known := os.environ.get("HANOIIC_TEST_HOME"):
+        home = Path(known)
+        told = json.loads((home / "demo.json").read_text("utf-8"))
+        yield Stack(home, os.environ | {"HANOIIC_HOME": str(home)}, told)
+        return
     folder = Path(tempfile.mkdtemp(prefix="hanoiic-e2e-"))
     folder.chmod(0o711)
     home = folder / "home"

@@ -193,7 +193,7 @@ def test_a_sample_is_taken_of_the_rows_that_stay_by_a_column_that_is_hidden(lake
     assert all(number % 3 == 2 for number in table.column("mã").to_pylist())
 
 
-def test_17_parquet_metadata_knows_nothing_of_what_is_hidden(lake):
+def test_case_17_parquet_metadata_knows_nothing_of_what_is_hidden(lake):
     """Statistics, dictionaries and key-value metadata of the file are of the shown rows alone."""
     spec = {
         "columns": ["mã", "tên"],
