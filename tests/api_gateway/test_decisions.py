@@ -20,7 +20,8 @@ class Scene:
     """A portal, an epoch and a clock in one."""
 
     def __init__(self):
-        self.seconds, self.epoch, self.asked = 1000.0, 1, 0
+        self.seconds, self.epoch, self.asked, self.refused = 1000.0, 1, 0, 0
+        self.now = lambda: None
         self.portal_away = self.valkey_away = False
         self.exp = self.valid_until = None
         self.during_introspection = lambda: None
@@ -33,11 +34,13 @@ class Scene:
 
     def introspect(self, token, tables, action):
         if self.portal_away:
+            self.refused += 1
             raise Unreachable
         self.asked += 1
         self.during_introspection()
         known = {"open": OPEN, "click": replace(CLICK, valid_until=self.valid_until)}
-        return Decision(True, {name: known[name] for name in tables or known}, exp=self.exp)
+        told = {name: known[name] for name in tables or known}
+        return Decision(True, told, exp=self.exp, now=self.now())
 
     def decide(self, *tables, **caller):
         return self.decisions.decide(caller.get("token", "hic_x"), tables, "query")
@@ -164,3 +167,34 @@ def test_licensed_tables_need_every_lock(missing):
         require_locks(decision, ("open", "click"), locks)
     assert refusal.value.facts == {"missing": [missing]}
     require_locks(decision, ("click",), Locks(True, True, False))
+
+
+@pytest.mark.parametrize("skew_s", [-600, 600])
+def test_a_right_ends_by_the_portals_clock_whatever_this_machines_says(scene, skew_s):
+    """The gateway's clock is wrong by ten minutes; the portal's moves on as it should."""
+    scene.now = lambda: scene.seconds - skew_s
+    scene.valid_until = scene.now() + 2
+    scene.decide("click")
+    scene.seconds += 1.9
+    scene.decide("click")
+    assert scene.asked == 1
+    scene.seconds += 0.2
+    scene.decide("click")
+    assert scene.asked == 2
+
+
+def test_a_portal_that_does_not_answer_is_not_waited_for_by_every_request(scene):
+    scene.decide("open")
+    scene.seconds += 5.1
+    scene.portal_away = True
+    for _ in range(5):
+        assert scene.decide("open").of("open").permitted
+        with pytest.raises(DecisionUnavailable):
+            scene.decide("click")
+    assert scene.refused == 1
+    scene.seconds += 2.1
+    scene.decide("open")
+    assert scene.refused == 2
+    # Its return is told by the epoch, or found after a moment.
+    scene.portal_away, scene.epoch = False, 2
+    assert scene.decide("click").of("click").permitted

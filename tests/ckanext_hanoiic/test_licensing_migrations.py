@@ -115,7 +115,8 @@ def test_rows_of_the_first_revision_are_upgraded_and_work(scene, datasets, first
     ):
         add(
             "access_request", id=id_, dataset_id=asked, offer_id="o-asked", user_id=founder,
-            purpose="Research", state=state, created_at=NOW, **party, **more,
+            purpose="Research", state=state, **party, **more,
+            created_at=NOW - timedelta(days=bool(more)),
         )  # fmt: skip
     for id_, dataset, offer, state in (
         ("a-held", click, "o-click", "active"),

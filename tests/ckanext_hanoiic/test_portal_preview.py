@@ -154,6 +154,42 @@ def test_kept_rows_are_not_shown_once_the_dataset_is_closed(site, own_scene, gat
     assert "HN01" not in str(soup)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"columns": ["ma_diem"]},
+        {"masks": {"ma_diem": {"kind": "truncate", "length": 1}}},
+        {"row_filter": [{"column": "ma_diem", "op": "eq", "value": "HN01"}]},
+    ],
+)
+def test_rows_kept_under_one_offer_never_reach_the_readers_of_another(
+    site, own_scene, gateway, change
+):
+    answers(gateway, "transport_stops")
+    for _ in range(2):
+        assert len(rows(page(site, "/dataset/diem-dung"))) == 3
+    assert len(gateway.log) == 2
+    officer = {"user": own_scene.officer["name"]}
+    given = {"dataset": "diem-dung", "tier": "open", "licence": "CC-BY-4.0", **change}
+    tk.get_action("hanoiic_offer_update")(officer, given)
+    # What the gateway serves until the new edition is written is the old one: nothing is kept.
+    for asked in (4, 6):
+        page(site, "/dataset/diem-dung")
+        assert len(gateway.log) == asked
+
+
+def test_kept_rows_are_not_shown_once_their_offer_is_withdrawn(site, own_scene, gateway):
+    answers(gateway, "transport_stops")
+    assert len(rows(page(site, "/dataset/diem-dung"))) == 3
+    tk.get_action("hanoiic_offer_withdraw")(
+        {"user": own_scene.officer["name"]}, {"dataset": "diem-dung", "reason": "Test"}
+    )
+    gateway.clear()
+    gateway.expect_request("/v1/sql").respond_with_data("", status=403)
+    gateway.expect_request("/v1/tables/transport_stops").respond_with_json(TABLE)
+    assert "HN01" not in str(page(site, "/dataset/diem-dung"))
+
+
 def test_cells_read_as_sql_and_json_write_them():
     values = [None, True, False, 3, 2.50, "Đống Đa"]
     assert [wording.cell(value) for value in values] == ["", "true", "false", "3", "2.5", "Đống Đa"]

@@ -6,7 +6,17 @@ from typing import Any
 
 from babel.numbers import format_decimal
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import language, licences, offers, questions, tokens, usage
+from ckanext.hanoiic.licensing import (
+    clock,
+    language,
+    licences,
+    offers,
+    questions,
+    specs,
+    terms,
+    tokens,
+    usage,
+)
 from ckanext.hanoiic.licensing.logic.action.request import waiting_count
 from ckanext.hanoiic.licensing.logic.refusal import N_
 from ckanext.hanoiic.licensing.model import Licence
@@ -195,10 +205,18 @@ def access(dataset: dict[str, Any]) -> dict[str, Any] | None:
     return tk.get_action("hanoiic_access_show")({}, {"id": dataset["id"]})
 
 
-def offers_of(dataset_id: str) -> dict[str, dict[str, str]]:
-    """Table → ``{tier, id}`` of the current offer that is its own; "" for the dataset's."""
+def offers_of(dataset_id: str) -> dict[str, dict[str, Any]]:
+    """Table → ``{tier, id, whole}`` of the current offer that is its own; "" for the dataset's.
+
+    ``whole``: it is in force and shows the whole table.
+    """
+    now = clock.now()
     return {
-        table: {"tier": offer.tier, "id": offer.id}
+        table: {
+            "tier": offer.tier,
+            "id": offer.id,
+            "whole": terms.closed(offer, now) is None and not specs.hides(offer),
+        }
         for table, offer in offers.all_current(dataset_id).items()
     }
 

@@ -2,7 +2,8 @@
 
 The page never waits longer than ``DEADLINE_S`` for all its tables together, and shows a friendly
 note where an answer lacks. Rows of open tables are kept in Valkey under (table, version); rows
-that need a right are asked anew for every view, with a token of a minute for this user alone.
+that need a right are asked anew for every view, with a token of a minute for this user alone, and
+so are those of an edition: while a new one is written the gateway still serves the one before.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def previews(dataset: Mapping[str, Any]) -> dict[str, Preview]:
     tiers = {one.get("tier", dataset.get("access_tier")) for one in offered.values()}
     is_open = tiers == {"open"} and not dataset.get("private")
     keys = {id_: _key(r, offered[id_].get("id", "")) for id_, r in tables.items()}
-    found = {id_: kept for id_ in tables if is_open and (kept := _kept(keys[id_]))}
+    lasting = {id_ for id_ in tables if is_open and offered[id_].get("whole", not offers)}
+    found = {id_: kept for id_ in lasting if (kept := _kept(keys[id_]))}
     wanted = {id_: resource for id_, resource in tables.items() if id_ not in found}
     if not wanted:
         return found
@@ -89,9 +91,8 @@ def previews(dataset: Mapping[str, Any]) -> dict[str, Preview]:
             return dict.fromkeys(tables, LOCKED)
         headers["Authorization"] = f"Bearer {token}"
     asked = _ask_all(wanted, headers)
-    if is_open:
-        for id_, preview in asked.items():
-            _keep(keys[id_], preview)
+    for id_ in lasting & asked.keys():
+        _keep(keys[id_], asked[id_])
     return found | asked
 
 
