@@ -386,7 +386,9 @@ class Gateway:
             metered.break_off(str(error))
             raise
         except (TimeoutError, GatewayError) as error:
-            code = error.code if isinstance(error, GatewayError) else "query_timeout"
+            code = "query_timeout"
+            if isinstance(error, GatewayError):
+                code = str(error.facts.get("reason") or error.code)
             code = QueryCancelled.code if turn.query.cancelled else code
             metered.break_off(code)
             raise Interrupted(code) from error

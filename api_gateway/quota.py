@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from api_gateway.errors import DecisionUnavailable, QuotaExceeded
+from api_gateway.errors import AccessDenied, DecisionUnavailable, QuotaExceeded
 from api_gateway.portal import PortalActions, Refused, Unreachable
 from lake import logs
 
@@ -60,7 +60,7 @@ class Spending:
     def spend(self, rows: int, byte_count: int) -> None:
         """To be called before so much is sent; all of it is counted, or nothing.
 
-        Raises QuotaExceeded, DecisionUnavailable.
+        Raises QuotaExceeded, AccessDenied, DecisionUnavailable.
         """
         with ExitStack() as undo:
             for what, amount in (("rows", rows), ("bytes", byte_count)):
@@ -100,7 +100,7 @@ class Ledger:
     def begin(self, agreement: str, once: str | None = None) -> Spending:
         """Charge one query. `once`: the same answer again, under the same key, costs nothing.
 
-        Raises QuotaExceeded, DecisionUnavailable.
+        Raises QuotaExceeded, AccessDenied, DecisionUnavailable.
         """
         if once:
             lease = self._lease(agreement, _blocks(1), key=once)
@@ -171,6 +171,11 @@ class Ledger:
         try:
             said = self._actions.call("hanoiic_usage_lease", asked)
         except Refused as refusal:
+            if refusal.code == "agreement_not_active":
+                state = refusal.facts.get("state")
+                raise AccessDenied(
+                    "the agreement ended meanwhile", reason=f"agreement_{state}"
+                ) from refusal
             if refusal.code != "quota_exceeded":
                 raise DecisionUnavailable("the quota cannot be read now") from refusal
             raise QuotaExceeded(

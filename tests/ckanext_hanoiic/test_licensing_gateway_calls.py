@@ -16,18 +16,26 @@ INTROSPECT = "/api/3/action/hanoiic_introspect"
 
 
 @pytest.fixture
-def scene(empty, monkeypatch) -> Scene:
+def within(bare):
+    """A request of nobody, to prepare something in: what is asked over HTTP stands outside."""
+    return bare.flask_app.test_request_context
+
+
+@pytest.fixture
+def scene(bare, within, monkeypatch) -> Scene:
     monkeypatch.setattr(gateway_calls, "_known", None)
-    return Scene()
+    with within():
+        return Scene()
 
 
 @pytest.fixture
-def credential(scene) -> str:
-    return call_action("api_token_create", user=scene.gateway, name="gateway")["token"]
+def credential(scene, within) -> str:
+    with within():
+        return call_action("api_token_create", user=scene.gateway, name="gateway")["token"]
 
 
 @pytest.fixture
-def ask(empty):
+def ask(bare):
     """Ask as the bearer of a credential; the answer and the number of SQL statements."""
 
     def asked(credential: str | None, **body):
@@ -40,7 +48,7 @@ def ask(empty):
         sa.event.listen(model.meta.engine, "before_cursor_execute", count)
         try:
             given = {"token": None, "tables": ["t"], "action": "query", **body}
-            answer = empty.flask_app.test_client().post(INTROSPECT, json=given, headers=headers)
+            answer = bare.flask_app.test_client().post(INTROSPECT, json=given, headers=headers)
         finally:
             sa.event.remove(model.meta.engine, "before_cursor_execute", count)
         return answer, len(statements)
@@ -48,9 +56,10 @@ def ask(empty):
     return asked
 
 
-def test_a_cold_decision_takes_three_statements(scene, credential, ask):
-    scene.dataset("click", "t")
-    token = scene.token(scene.founder)
+def test_a_cold_decision_takes_three_statements(scene, credential, ask, within):
+    with within():
+        scene.dataset("click", "t")
+        token = scene.token(scene.founder)
     ask(credential, token=token)
     answer, statements = ask(credential, token=token)
     assert answer.json["success"] is True
@@ -66,9 +75,10 @@ def test_what_is_wrong_is_told_as_by_ckan(scene, credential, ask):
     assert (answer.status_code, answer.json["error"]["__type"]) == (409, "Validation Error")
 
 
-def test_anyone_else_is_refused(scene, credential, ask):
-    scene.dataset("open", "t")
-    sysadmin = call_action("api_token_create", user=scene.sysadmin, name="x")["token"]
+def test_anyone_else_is_refused(scene, credential, ask, within):
+    with within():
+        scene.dataset("open", "t")
+        sysadmin = call_action("api_token_create", user=scene.sysadmin, name="x")["token"]
     for other in (None, sysadmin, "nonsense", credential[:-2]):
         assert ask(other)[0].status_code == 403
     assert ask(credential)[0].status_code == 200
@@ -76,9 +86,12 @@ def test_anyone_else_is_refused(scene, credential, ask):
         assert ask(other)[0].status_code == 403
 
 
-def test_a_revoked_credential_lives_on_for_seconds_at_most(scene, credential, ask, monkeypatch):
+def test_a_revoked_credential_lives_on_for_seconds_at_most(
+    scene, credential, ask, within, monkeypatch
+):
     assert ask(credential)[0].status_code == 200
-    call_action("api_token_revoke", token=credential)
+    with within():
+        call_action("api_token_revoke", token=credential)
     known = gateway_calls._known
     assert known.until - time.monotonic() <= gateway_calls.KNOWN_S == 5
     monkeypatch.setattr(gateway_calls, "_known", replace(known, until=time.monotonic()))

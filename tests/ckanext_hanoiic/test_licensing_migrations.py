@@ -37,7 +37,10 @@ def scene() -> Scene:
 @pytest.fixture
 def datasets(scene) -> list[str]:
     """Ids of two datasets, of which licensing knows nothing any more."""
-    return [scene.dataset("open")["id"] for _ in range(2)]
+    return [
+        scene.dataset("click")["id"],
+        scene.dataset("request", license_id="restricted-research")["id"],
+    ]
 
 
 @pytest.fixture
@@ -172,7 +175,7 @@ def test_rows_of_today_survive_a_downgrade_and_the_way_back(scene):
     asked = scene.dataset("request", "t_asked")
     held = act("hanoiic_agreement_accept", scene.founder, dataset=click["id"])
     waits = act("hanoiic_request_create", scene.founder, dataset=asked["id"], purpose="Research")
-    act("hanoiic_request_ask", scene.officer, id=waits["id"], question="Why?")
+    act("hanoiic_request_ask", scene.officer, id=waits["id"], reason="Why?")
     token = scene.token(scene.founder)
     assert scene.reason(token, "t_click") == "permit: agreement"
     close()

@@ -187,7 +187,10 @@ def test_an_agreement_without_access_leases_nothing():
     agreement = held(scene, queries_per_day=10)
     act("hanoiic_agreement_suspend", scene.officer, id=agreement, reason="r")
     asked = {"agreement": agreement, "key": "k", "want": {"queries": 1}}
-    assert refusal("hanoiic_usage_lease", scene.gateway, **asked) == "agreement_not_active"
+    with pytest.raises(tk.ValidationError) as refused:
+        act("hanoiic_usage_lease", scene.gateway, **asked)
+    told = refused.value.error_dict
+    assert (told["code"], told["state"]) == (["agreement_not_active"], ["suspended"])
     code = refusal("hanoiic_usage_settle", scene.gateway, lease="nothing", used={})
     assert code == "lease_unknown"
     for user in (scene.sysadmin, scene.founder, scene.officer):

@@ -110,7 +110,8 @@ def stack() -> Iterator[Stack]:
     if known := os.environ.get("HANOIIC_TEST_HOME"):
         home = Path(known)
         told = json.loads((home / "demo.json").read_text("utf-8"))
-        yield Stack(home, os.environ | {"HANOIIC_HOME": str(home)}, told)
+        kept = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+        yield Stack(home, {**kept, "HANOIIC_HOME": str(home)}, told)
         return
     folder = Path(tempfile.mkdtemp(prefix="hanoiic-e2e-"))
     folder.chmod(0o711)

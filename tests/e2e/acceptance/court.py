@@ -96,6 +96,16 @@ class Court:
         url = line.partition("=")[2].strip().replace("%%", "%")
         return psycopg.connect(url, autocommit=True)
 
+    def readable_tables(self) -> list[str]:
+        """Every table of the database that the portal's role may read."""
+        rows = self.database.execute(
+            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
+            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND CASE "
+            "WHEN has_schema_privilege(schemaname, 'USAGE') "
+            "THEN has_table_privilege(format('%I.%I', schemaname, tablename), 'SELECT') END"
+        )
+        return [name for (name,) in rows]
+
     @cached_property
     def valkey(self) -> redis.Redis:
         return redis.Redis.from_url(self.secret("redis_url"))

@@ -66,8 +66,10 @@ def lease(agreement: Agreement, key: str, want: Amounts) -> dict[str, Any]:
     Raises :class:`QuotaExceeded` and :class:`AgreementNotActive`.
     """
     now = clock.now()
-    if agreement.state != "active" or (agreement.valid_until and agreement.valid_until <= now):
-        raise AgreementNotActive("The agreement gives no access now", state=agreement.state)
+    ended = agreement.valid_until is not None and agreement.valid_until <= now
+    if agreement.state != "active" or ended:
+        state = "expired" if agreement.state == "active" else agreement.state
+        raise AgreementNotActive("The agreement gives no access now", state=state)
     quota, periods = terms.quota(agreement.offer), Periods.at(now)
     limits = {m: quota[name] for m, name in QUOTAS.items() if name in quota}
     row = {

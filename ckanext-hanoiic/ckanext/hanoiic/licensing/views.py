@@ -69,6 +69,8 @@ def sentences(error: tk.ValidationError) -> list[str]:
 
 def _to_dataset(dataset_id: str) -> Response:
     package = model.Package.get(dataset_id)
+    if package is None:
+        tk.abort(404, tk._("Dataset not found"))
     return tk.h.redirect_to("dataset.read", id=package.name, _anchor="access")
 
 

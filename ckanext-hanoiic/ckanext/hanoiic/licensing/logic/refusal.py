@@ -86,7 +86,7 @@ PROBLEMS = {
 
 
 # Facts that programs need beside the code.
-TOLD = ("quota", "resets_at", "reason", "problem")
+TOLD = ("quota", "resets_at", "reason", "problem", "state")
 
 
 def as_validation_error(refusal: errors.LicensingError, field: str = "message") -> Any:
