@@ -11,8 +11,6 @@ from pathlib import Path
 
 import redis
 from flask import Flask, Response, g, jsonify, request
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from werkzeug.exceptions import HTTPException
 
 from api_gateway import metrics
@@ -46,6 +44,7 @@ from api_gateway.routes import (
     tables,
 )
 from api_gateway.settings import BODY_BYTES, Settings
+from api_gateway.valkey import TIMEOUT_S, impatient
 from lake import logs
 from lake import settings as lake_settings
 
@@ -71,7 +70,6 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
-_VALKEY_S = 1.0
 # Pages about data; those about the gateway itself are not counted.
 _COUNTED = frozenset(
     {"downloads", "exports", "files", "receipts", "rows", "share", "sql", "tables"}
@@ -127,17 +125,10 @@ def make_gateway(settings: Settings) -> Gateway:
     credential = lake_settings.read_secret(settings.gateway_credential_file)
     actions = PortalActions(settings.portal_url, credential)
     url = lake_settings.read_secret(settings.redis_url_file)
-    valkey = redis.Redis.from_url(
-        url,
-        socket_timeout=_VALKEY_S,
-        socket_connect_timeout=_VALKEY_S,
-        health_check_interval=30,
-        # A connection that was lost is made anew at once; a server that is away is told so soon.
-        retry=Retry(NoBackoff(), 1),
-    )
+    valkey = impatient(url)
     decisions = Decisions(CkanPortal(actions), ValkeyEpoch(valkey))
     # Whoever waits for a message, or for an answer to one, waits longer than a lookup may take.
-    patient = redis.Redis.from_url(url, socket_connect_timeout=_VALKEY_S)
+    patient = redis.Redis.from_url(url, socket_connect_timeout=TIMEOUT_S)
     return Gateway(settings, decisions, Meter(settings, actions, valkey), Queries(patient), actions)
 
 
