@@ -112,7 +112,8 @@ def test_case_20_without_the_portal_open_tables_are_served_and_the_rest_is_503(g
     listed = {each["name"] for each in gateway.get("/v1/tables").json()["tables"]}
     assert "secret" not in listed
     portal.away = False
-    assert gateway.sql(SECRET, STARTUP).status_code == 200
+    # A portal that did not answer is asked again after a moment.
+    wait_for(lambda: gateway.sql(SECRET, STARTUP).status_code == 200, "the portal's return", 5)
 
 
 def test_edition_that_is_not_written_is_never_replaced_by_the_whole_table(gateway, portal):

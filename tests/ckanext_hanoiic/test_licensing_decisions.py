@@ -157,6 +157,7 @@ def test_the_answer_holds_the_contract():
     told = scene.ask(scene.token(scene.founder, organization=scene.startup["name"]), ["t"])
     table = told.pop("tables")["t"]
     assert told.pop("epoch") > 0
+    assert abs(told.pop("now") - datetime.now(UTC).timestamp()) < 60
     lifetime = told.pop("exp") - datetime.now(UTC).timestamp()
     assert timedelta(days=89) < timedelta(seconds=lifetime) < timedelta(days=91)
     assert all(told.pop(name) for name in ("client_id", "token_id"))
