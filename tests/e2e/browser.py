@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,4 +67,26 @@ def new_page(width: int = 1366, height: int = 900) -> Iterator[Page]:
         page.on("pageerror", lambda error: errors.append(str(error)))
         yield page
         context.close()
+    assert not errors, errors
+
+
+@contextmanager
+def new_people(width: int = 1366, height: int = 900) -> Iterator[Callable[[], Page]]:
+    """One browser for several people: each call is a page with cookies of its own; script errors
+    of any page fail the test."""
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), headless=True, args=FLAGS)
+
+        def person() -> Page:
+            context = browser.new_context(
+                viewport={"width": width, "height": height}, locale="vi-VN", accept_downloads=True
+            )
+            page = context.new_page()
+            page.set_default_timeout(20_000)
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            return page
+
+        yield person
+        browser.close()
     assert not errors, errors
