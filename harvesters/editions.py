@@ -33,14 +33,16 @@ class Outcome:
 
 
 def write_wanted(portal: Portal, lake: Lake, table: str | None = None) -> Outcome:
-    """Write every wanted edition, of one table or of all, that its newest version lacks."""
+    """Write every wanted edition, of one table or of all, that its newest version lacks, and those
+    of versions that an offer keeps."""
     of_table = {"table": table} if table else {}
-    outcomes = [
-        _settle(one, newest, portal, lake)
-        for name, wanted in _by_table(portal.call("hanoiic_edition_list", **of_table)).items()
-        if (newest := _newest(lake, name)) is not None
-        for one in wanted
-    ]
+    outcomes = []
+    for name, wanted in _by_table(portal.call("hanoiic_edition_list", **of_table)).items():
+        if (newest := _newest(lake, name)) is None:
+            continue
+        for one in wanted:
+            outcomes.append(_settle(one, newest, portal, lake))
+            _write_kept(one, newest, lake)
     codes = tuple(code for code in outcomes if code not in (None, WRITTEN))
     return Outcome(outcomes.count(WRITTEN), codes)
 
@@ -50,6 +52,25 @@ def _by_table(wanted: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]
     for one in wanted:
         tables.setdefault(one["table"], []).append(one)
     return tables
+
+
+def _write_kept(one: Mapping[str, Any], newest: int, lake: Lake) -> None:
+    """Write an edition for the older versions that its offer keeps, where the lake has them."""
+    kept = set(one.get("pinned_versions") or ()) - {newest}
+    if not kept:
+        return
+    there = {version.number for version in lake.table(one["table"]).versions()}
+    for version in sorted(kept & there):
+        if _is_there(lake, one, version):
+            continue
+        facts = logs.facts(table=one["table"], edition=one["edition"], version=version)
+        try:
+            edition.write(lake, one["table"], version, one["edition"], one["spec"], _key(one))
+        except LakeError as error:
+            # What is shown today may not fit the columns of then; today's is not touched by it.
+            log.debug("kept_edition_failed", extra={**facts, "code": error.code})
+        else:
+            log.info("kept_edition_written", extra=facts)
 
 
 def _newest(lake: Lake, table: str) -> int | None:

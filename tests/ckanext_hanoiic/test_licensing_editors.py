@@ -112,6 +112,8 @@ def test_an_officer_edits_an_offer_and_sees_it_told(scene, bare: CKANTestApp, in
         "agreement_days": 30,
         "sla_working_days": None,
         "auto_approve": {"organization_kinds": ["company"]},
+        "pinned_versions": {},
+        "questions": [],
     }
     told = soup(bare.get(address, headers=officer)).find(id="offer-dataset").text
     assert "cut to 3 letters" in told

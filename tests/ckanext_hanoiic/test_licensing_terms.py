@@ -565,12 +565,52 @@ def test_an_officer_looks_at_an_edition_before_it_is_offered(scene):
     )
 
 
-def test_versions_that_living_agreements_pin_are_told_to_the_lake(scene):
+def test_versions_that_an_offer_pins_are_kept_as_long_as_anybody_holds_them(scene):
     of = dataset(scene, "click")
-    agreement = act("hanoiic_agreement_accept", scene.founder, dataset=of["id"])
-    row = model.Session.get(Agreement, agreement["id"])
-    row.pinned_versions = {"t": [3, 1]}
-    model.Session.commit()
+    lake_version(of, 4)
+    offer(scene, of, "click", pinned_versions={"t": [3, 1, 3]})
+    # Before the first agreement begins as well: what is offered must be there.
     assert act("hanoiic_pins_list", scene.harvester) == {"t": [1, 3]}
+    agreement = act("hanoiic_agreement_accept", scene.founder, dataset=of["id"])
+    assert agreement["pinned_versions"] == {"t": [1, 3]}
+    offer(scene, of, "click", pinned_versions={"t": [4]})
+    assert act("hanoiic_pins_list", scene.harvester) == {"t": [1, 3, 4]}
     act("hanoiic_agreement_revoke", scene.officer, id=agreement["id"], reason="Hết")
+    assert act("hanoiic_pins_list", scene.harvester) == {"t": [4]}
+    act("hanoiic_offer_withdraw", scene.officer, dataset=of["id"], reason="Hết")
     assert act("hanoiic_pins_list", scene.harvester) == {}
+
+
+def test_a_masked_edition_is_wanted_for_the_pinned_versions_too(scene):
+    of = dataset(scene, "open")
+    lake_version(of, 4)
+    offer(scene, of, "open", columns=["mã"], pinned_versions={"t": [2]})
+    (wanted,) = act("hanoiic_edition_list", scene.harvester)
+    assert wanted["pinned_versions"] == [2]
+
+
+@pytest.mark.parametrize(
+    ("pins", "problem"),
+    [
+        ({"t": [5]}, "pinned_version"),
+        ({"t": [0]}, "pinned_version"),
+        ({"t": ["1"]}, "pinned_list"),
+        ({"t": 1}, "pinned_list"),
+        ({"other": [1]}, "pinned_table"),
+    ],
+)
+def test_pins_that_the_catalogue_does_not_know_are_refused(scene, pins, problem):
+    of = dataset(scene, "click")
+    lake_version(of, 4)
+    with pytest.raises(tk.ValidationError) as refused:
+        offer(scene, of, "click", pinned_versions=pins)
+    assert refused.value.error_dict["problem"] == [problem]
+    assert refused.value.error_dict["field"] == ["pinned_versions"]
+    assert refused.value.error_dict["message"][0]
+
+
+def lake_version(of: dict[str, Any], version: int) -> None:
+    """What a harvest tells the catalogue of the dataset's one table."""
+    (resource,) = model.Package.get(of["id"]).resources
+    resource.extras = {**resource.extras, "lake_version": version}
+    model.Session.commit()

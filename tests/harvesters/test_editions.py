@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow.parquet as pq
 import pytest
 
@@ -100,6 +102,21 @@ def test_what_becomes_wanted_between_runs_is_written_once(portal, harvested, lak
     assert edition.versions(lake, "t", "e1") == [1]
     (file,) = edition.files(lake, "t", 1, "e2")
     assert {len(value) for value in pq.read_table(file).column("name").to_pylist()} == {64}
+
+
+def test_versions_that_an_offer_keeps_are_written_as_well(portal, harvested, lake):
+    for text in (CSV, MORE):
+        harvested(text)
+    portal.editions.append(wanted(pinned_versions=[1, 9]))
+    asking = Portal(portal.url, TOKEN)
+    assert editions.write_wanted(asking, lake).written == 1
+    assert edition.versions(lake, "t", "e1") == [2, 1]
+    # The newest one alone is what the portal hears of, and nothing is written twice.
+    assert [one["version"] for one in portal.edition_reports] == [2]
+    (file,) = edition.files(lake, "t", 1, "e1")
+    before = Path(file).stat().st_mtime_ns
+    assert editions.write_wanted(asking, lake).written == 0
+    assert Path(file).stat().st_mtime_ns == before
 
 
 def test_an_officers_look_is_what_would_be_written(portal, harvested, lake):

@@ -99,6 +99,7 @@ def begin(
         created_at=began_at,
         valid_until=min(ends, default=None),
         state="active",
+        pinned_versions=dict(offer.pinned_versions or {}),
         changed_by=actor_id or user_id,
         **party.columns(),
     )
@@ -112,6 +113,7 @@ def begin(
         subject_id=agreement.id, table=offer.table_name, offer=offer.id,
         licence=offer.licence_id, licence_version=offer.licence_version,
         request=request.id if request else None, renews=agreement.renews, valid_until=until,
+        **({"pinned_versions": agreement.pinned_versions} if agreement.pinned_versions else {}),
         **party.columns(),
     )  # fmt: skip
     return agreement

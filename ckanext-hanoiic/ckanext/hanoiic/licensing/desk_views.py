@@ -15,7 +15,7 @@ from ckanext.hanoiic.licensing import clock, parties, working_days
 from ckanext.hanoiic.licensing.logic import dictize, subject
 from ckanext.hanoiic.licensing.logic.action.request import of_party
 from ckanext.hanoiic.licensing.model import AccessRequest, Agreement
-from ckanext.hanoiic.licensing.views import call, do, licensing, user_or_sign_in
+from ckanext.hanoiic.licensing.views import call, complaints, licensing, user_or_sign_in
 from flask import Response, make_response, request
 
 DEFAULT_DAYS, MAX_DAYS = 30, 366
@@ -35,10 +35,16 @@ def inbox() -> Any:
         return away
     if parties.offices(tk.current_user) == []:
         return tk.abort(403, tk._("This page is for those who decide for an organisation."))
+    return _inbox_page()
+
+
+def _inbox_page(refused: dict[str, Any] | None = None) -> str:
+    """``refused``: of a button that failed: the ``id`` of its row, ``form`` and ``errors``."""
     agreements = call("hanoiic_agreement_list", box="inbox")
-    return tk.render(
+    page = tk.render(
         "hanoiic_licensing/inbox.html",
         {
+            "refused": refused or {},
             "requests": sorted(
                 call("hanoiic_request_list", box="inbox", state="submitted"),
                 key=lambda one: one["due_at"],
@@ -47,6 +53,7 @@ def inbox() -> Any:
             "live": [one for one in agreements if one["state"] in ("active", "suspended")],
         },
     )
+    return str(page)
 
 
 # Button of the inbox → (action, what is said afterwards, fields of the form it takes).
@@ -91,15 +98,28 @@ def decide(kind: str, row_id: str, event: str) -> Any:
     if f"{kind}/{event}" not in DECISIONS:
         return tk.abort(404, tk._("Not found"))
     action, said, fields = DECISIONS[f"{kind}/{event}"]
-    do(said(), action, id=row_id, **{name: request.form.get(name, "") for name in fields})
+    try:
+        call(action, id=row_id, **{name: request.form.get(name, "") for name in fields})
+    except tk.ValidationError as error:
+        refused = {"id": row_id, "form": request.form, "errors": complaints(error)}
+        if words := refused["errors"].get(""):
+            tk.h.flash_error(words)
+        return _request_page(row_id, refused) if kind == "requests" else _inbox_page(refused)
+    except tk.NotAuthorized:
+        return tk.abort(403, tk._("Not authorized"))
+    except tk.ObjectNotFound:
+        return tk.abort(404, tk._("Not found"))
+    tk.h.flash_success(said())
     return tk.h.redirect_to("hanoiic_licensing.inbox")
 
 
 @licensing.get("/requests/<request_id>")
 def request_page(request_id: str) -> Any:
     """A request, for its party and for the officers, who also see the requester's record."""
-    if away := user_or_sign_in():
-        return away
+    return user_or_sign_in() or _request_page(request_id)
+
+
+def _request_page(request_id: str, refused: dict[str, Any] | None = None) -> Any:
     try:
         one = call("hanoiic_request_show", id=request_id)
     except (tk.NotAuthorized, tk.ObjectNotFound):
@@ -109,6 +129,7 @@ def request_page(request_id: str) -> Any:
     is_officer = parties.is_officer(user, subject.owner_org(row.dataset_id))
     facts = {
         "one": one,
+        "refused": refused or {},
         "is_officer": is_officer,
         "speaks": speaks,
         "record": _record(row, user) if is_officer else None,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,12 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One edition to be written of a table."""
+    """One edition to be written of a table: for its newest version, and those that are pinned."""
 
     edition: str
     table: str
     spec: Mapping[str, Any]
+    pinned: set[int] = field(default_factory=set)
 
 
 THE_TABLE = Chosen(None, WHOLE)
@@ -114,7 +115,8 @@ def wanted(table: str | None = None) -> list[Wanted]:
     for name, offer, agreements in _offered(table):
         for spec in _specs(offer, agreements):
             id_ = specs.edition_id(name, spec)
-            found[id_] = Wanted(id_, name, spec)
+            one = found.setdefault(id_, Wanted(id_, name, spec))
+            one.pinned.update(offer.pinned_versions.get(name, ()))
     return [found[id_] for id_ in sorted(found)]
 
 
@@ -188,6 +190,7 @@ def listed(table: str | None = None) -> list[dict[str, Any]]:
             "state": row.state if (row := rows.get(one.edition)) else "wanted",
             "written_version": row.written_version if row else None,
             "failed_version": row.failed_version if row else None,
+            "pinned_versions": sorted(one.pinned),
         }
         for one in every
     ]

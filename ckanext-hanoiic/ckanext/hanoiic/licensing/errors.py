@@ -76,6 +76,12 @@ class OfferInvalid(LicensingError):
     code = "offer_invalid"
 
 
+class AnswerInvalid(LicensingError):
+    """An answer to a request's question that is missing, or is not of the question's kind."""
+
+    code = "answer_invalid"
+
+
 class OfferClosed(LicensingError):
     """The offer was withdrawn, or it is not valid now: nobody can take it up."""
 

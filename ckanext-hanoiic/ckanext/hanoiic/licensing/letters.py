@@ -28,67 +28,67 @@ NOTED = "hanoiic_letters"
 NO_MAIL = ".invalid"
 
 OFFICERS, PARTY = "officers", "party"
-# Event → (to whom, page, Vietnamese, English); {dataset}, {party}, {until} and {due} are filled in.
+# Event → (to whom, Vietnamese, English); {dataset}, {party}, {until} and {due} are filled in.
 REQUEST = {
     "submit": (
-        OFFICERS, "inbox",
+        OFFICERS,
         "{party} yêu cầu quyền truy cập “{dataset}”. Hạn trả lời: {due}.",
         "{party} asks for access to “{dataset}”. Please answer by {due}.",
     ),
     "answer": (
-        OFFICERS, "inbox",
+        OFFICERS,
         "{party} đã trả lời câu hỏi của bạn về yêu cầu truy cập “{dataset}”. Hạn trả lời: {due}.",
         "{party} answered your question about “{dataset}”. Please decide by {due}.",
     ),
     "withdraw": (
-        OFFICERS, "inbox",
+        OFFICERS,
         "{party} đã rút yêu cầu truy cập “{dataset}”.",
         "{party} withdrew the request for “{dataset}”.",
     ),
     "ask": (
-        PARTY, "access",
+        PARTY,
         "Cơ quan công bố “{dataset}” cần thêm thông tin cho yêu cầu của bạn.",
         "The publisher of “{dataset}” needs more information for your request.",
     ),
     "approve": (
-        PARTY, "access",
+        PARTY,
         "Yêu cầu truy cập “{dataset}” của bạn được chấp thuận.",
         "Your request for “{dataset}” is approved.",
     ),
     "reject": (
-        PARTY, "access",
+        PARTY,
         "Yêu cầu truy cập “{dataset}” của bạn bị từ chối.",
         "Your request for “{dataset}” is refused.",
     ),
     "expire": (
-        PARTY, "access",
+        PARTY,
         "Yêu cầu truy cập “{dataset}” của bạn đã hết hạn vì không được trả lời.",
         "Your request for “{dataset}” expired without an answer.",
     ),
 }  # fmt: skip
 AGREEMENT = {
     "suspended": (
-        PARTY, "access",
+        PARTY,
         "Quyền truy cập “{dataset}” của bạn bị tạm dừng.",
         "Your access to “{dataset}” is suspended.",
     ),
     "active": (
-        PARTY, "access",
+        PARTY,
         "Quyền truy cập “{dataset}” của bạn được khôi phục.",
         "Your access to “{dataset}” is given back.",
     ),
     "revoked": (
-        PARTY, "access",
+        PARTY,
         "Quyền truy cập “{dataset}” của bạn bị thu hồi.",
         "Your access to “{dataset}” is revoked.",
     ),
     "expired": (
-        PARTY, "access",
+        PARTY,
         "Quyền truy cập “{dataset}” của bạn đã hết hạn.",
         "Your access to “{dataset}” has ended.",
     ),
     "ends soon": (
-        PARTY, "access",
+        PARTY,
         "Quyền truy cập “{dataset}” của bạn hết hạn vào {until}. Bạn có thể xin gia hạn ngay bây "
         "giờ mà không bị gián đoạn.",
         "Your access to “{dataset}” ends on {until}. Renew it now and there is no gap.",
@@ -158,7 +158,7 @@ def compose(
     row: AccessRequest | Agreement, kind: str, event: str, text: str | None
 ) -> tuple[str, str, list[model.User]]:
     """Subject, body (Vietnamese, then English) and who gets them."""
-    whom, page, vietnamese, english = (REQUEST if kind == "request" else AGREEMENT)[event]
+    whom, vietnamese, english = (REQUEST if kind == "request" else AGREEMENT)[event]
     package = model.Session.get(model.Package, row.dataset_id)
     facts = {
         "dataset": (package.title or package.name) if package else row.dataset_id,
@@ -166,10 +166,15 @@ def compose(
         "due": _day(getattr(row, "due_at", None)),
         "until": _day(getattr(row, "valid_until", None)),
     }
-    address = f"{tk.config['ckan.site_url'].rstrip('/')}/hanoiic/{page}"
+    site = tk.config["ckan.site_url"].rstrip("/")
+    page = f"hanoiic/requests/{row.id}" if kind == "request" else "hanoiic/access#agreements"
     told = [
-        "\n\n".join(filter(None, (sentence.format(**facts), text and f"{word}: {text}", address)))
-        for sentence, word in zip((vietnamese, english), REASON, strict=True)
+        "\n\n".join(
+            filter(None, (sentence.format(**facts), text and f"{word}: {text}", f"{root}/{page}"))
+        )
+        for sentence, word, root in zip(
+            (vietnamese, english), REASON, (site, f"{site}/en"), strict=True
+        )
     ]
     owner = package.owner_org if package else None
     found = _officers(owner) if whom == OFFICERS else _people(row)

@@ -159,15 +159,16 @@ def check(row: Licence) -> None:
 def _check_plain(plain: Mapping[str, Any]) -> None:
     for language in ("vi", "en"):
         words = plain.get(language) or {}
-        if not (words.get("summary") or "").strip() or not words.get("may"):
-            raise LicenceInvalid(
-                "The plain words need a summary and what one may", field=f"plain_{language}",
-                problem="empty",
-            )  # fmt: skip
+        for name in ("summary", "may"):
+            if not "".join(words.get(name) or ()).strip():
+                raise LicenceInvalid(
+                    "The plain words need a summary and what one may", field=f"{name}_{language}",
+                    problem="empty",
+                )  # fmt: skip
     for points in POINTS:
         if len(plain["vi"].get(points) or ()) != len(plain["en"].get(points) or ()):
             raise LicenceInvalid(
-                "Both languages have the same points", field=points, problem="points"
+                "Both languages have the same points", field=f"{points}_en", problem="points"
             )
 
 

@@ -172,7 +172,7 @@ def _save(
     except tk.ValidationError as error:
         return _editor(
             shown_text(form) | {"id": form["id"]}, is_new=is_new, row=row,
-            errors=views.sentences(error),
+            errors=views.complaints(error),
         )  # fmt: skip
     tk.h.flash_success(tk._("The draft is kept."))
     return tk.h.redirect_to(
@@ -185,7 +185,7 @@ def _editor(
     *,
     is_new: bool = False,
     row: dict[str, Any] | None = None,
-    errors: list[str] | None = None,
+    errors: dict[str, str] | None = None,
 ) -> Any:
     return tk.render(
         "hanoiic_licensing/licence_edit.html",
@@ -193,7 +193,7 @@ def _editor(
             "form": form,
             "is_new": is_new,
             "row": row,
-            "errors": errors or [],
+            "errors": errors or {},
             "actions": policy.ACTIONS,
             "duties": policy.DUTIES,
         },

@@ -87,7 +87,9 @@ class Offer(BaseModel):
     ``table_name`` is empty for the dataset's own offer, which counts for every table without one
     of its own; of each, one is current. ``columns`` None: all of them. ``masks``, ``row_filter``
     and ``sample`` have the shapes of an edition's spec (:mod:`specs`), ``quota`` those of
-    :mod:`terms`. A withdrawn offer stays the current one, and gives nobody access.
+    :mod:`terms`. ``pinned_versions``: table → versions that are kept for its holders.
+    ``questions``: what a request is asked (:mod:`questions`); None: the usual ones. A withdrawn
+    offer stays the current one, and gives nobody access.
     """
 
     __tablename__ = "hanoiic_offer"
@@ -124,6 +126,8 @@ class Offer(BaseModel):
     agreement_days = sa.Column(sa.Integer)
     auto_approve = sa.Column(JSONB(none_as_null=True))
     sla_working_days = sa.Column(sa.Integer)
+    pinned_versions = _json("{}")
+    questions = sa.Column(JSONB(none_as_null=True))
     created_by = sa.Column(sa.Text)
     created_at = _stamp()
     superseded_at = sa.Column(Moment)
@@ -146,7 +150,7 @@ class Party:
 class AccessRequest(Party, BaseModel):
     """A party's request for what an offer is about; one is open at a time.
 
-    ``answers``: list of {id, question: {vi, en}, answer}, as they were asked. ``renews``: the
+    ``answers``: list of {id, kind, question: {vi, en}, answer}, as they were asked. ``renews``: the
     agreement it is to continue. ``due_at``: by when an officer should have answered; while
     information is needed the clock stands, with ``days_left`` working days on it. ``expires_at``:
     when nobody waits any longer.

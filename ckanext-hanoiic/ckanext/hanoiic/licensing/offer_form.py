@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from ckanext.hanoiic.licensing import specs, terms
+from ckanext.hanoiic.licensing import questions, specs, terms
 
 FILTERS = 4
+# Empty lines of the form for questions that are not there yet.
+MORE_QUESTIONS = 3
 TEXTS = ("tier", "licence", "valid_from", "valid_until", "agreement_days", "sla_working_days")
 
 
@@ -41,10 +43,12 @@ def shown_form(offer: Mapping[str, Any] | None, columns: list[dict[str, Any]]) -
         ],
         "sample": shown.get("sample") or {},
         "auto_approve": shown.get("auto_approve"),
+        "pinned": shown.get("pinned_versions") or {},
+        "questions": shown.get("questions", [asdict(one) for one in questions.USUAL]),
     }
 
 
-def read_form(form: Any, columns: list[dict[str, Any]]) -> Given:
+def read_form(form: Any, columns: list[dict[str, Any]], tables: Iterable[str]) -> Given:
     """What was typed. Values that don't fit stay text: the action says what is wrong."""
     types = {column["name"]: column["type"] for column in columns}
     shown = [name for name in types if name in form.getlist("shown")]
@@ -71,6 +75,8 @@ def read_form(form: Any, columns: list[dict[str, Any]]) -> Given:
     quota = {name: _number(text) for name in terms.QUOTAS if (text := form.get(name, "").strip())}
     rule = {name: form.getlist(name) for name in terms.RULE} if form.get("auto_approve") else None
     texts = {name: form.get(name, "").strip() for name in TEXTS}
+    pinned = {table: kept for table in tables if (kept := _versions(form, table))}
+    asked = [one for index in _question_lines(form) if (one := _question(form, index))]
     # All columns ticked: those that come later are shown as well.
     every = shown == list(types)
     data = texts | {
@@ -80,6 +86,8 @@ def read_form(form: Any, columns: list[dict[str, Any]]) -> Given:
         "sample": sample if rows else None,
         "quota": quota,
         "auto_approve": rule,
+        "pinned_versions": pinned,
+        "questions": asked,
     }
     return Given(
         data,
@@ -91,8 +99,37 @@ def read_form(form: Any, columns: list[dict[str, Any]]) -> Given:
             "sample": sample if rows else {},
             "quota": quota,
             "auto_approve": rule,
+            "pinned": pinned,
+            "questions": asked,
         },
     )
+
+
+def _versions(form: Any, table: str) -> list[Any]:
+    """Ticked versions, or numbers typed with commas between them."""
+    typed = form.get(f"pinned-typed:{table}", "").split(",")
+    texts = [*form.getlist(f"pinned:{table}"), *(text.strip() for text in typed)]
+    return [_number(text) for text in texts if text]
+
+
+def _question_lines(form: Any) -> list[int]:
+    """The numbers of the lines for questions that the form has, in order."""
+    prefix = "question-vi-"
+    numbers = (name.removeprefix(prefix) for name in form if name.startswith(prefix))
+    return sorted(int(number) for number in numbers if number.isdecimal())
+
+
+def _question(form: Any, index: int) -> dict[str, Any] | None:
+    """One line's question; None for a line that both languages leave empty."""
+    words = {name: form.get(f"question-{name}-{index}", "").strip() for name in ("vi", "en")}
+    if not any(words.values()):
+        return None
+    return {
+        "id": form.get(f"question-id-{index}", ""),
+        **words,
+        "required": bool(form.get(f"question-required-{index}")),
+        "kind": form.get(f"question-kind-{index}", "text"),
+    }
 
 
 def _mask(kind: str, text: str, type_: str) -> dict[str, Any]:

@@ -10,8 +10,19 @@ from typing import Any
 
 from ckan import model
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import licences, offers, policy, specs, terms, views, wording
-from ckanext.hanoiic.licensing.offer_form import Given, read_form, shown_form
+from ckanext.hanoiic.licensing import (
+    lake_versions,
+    licences,
+    offers,
+    pins,
+    policy,
+    questions,
+    specs,
+    terms,
+    views,
+    wording,
+)
+from ckanext.hanoiic.licensing.offer_form import MORE_QUESTIONS, Given, read_form, shown_form
 from flask import request
 
 LOOK_WAITS_S = 10.0
@@ -46,18 +57,18 @@ def offer_edit(dataset: str) -> Any:
     package, table = model.Package.get(dataset), request.args.get("table", "")
     if table and table not in offers.tables_of(package.id):
         return tk.abort(404, tk._("Not found"))
-    columns = _columns(package, table)
+    columns, tables = _columns(package, table), pins.newest_of(package, table)
     current = {one["table"] or "": one for one in listed if not one["superseded_at"]}
     before = current.get(table) or current.get("")
     if request.method == "GET":
         return _editor(package, table, columns, shown_form(before, columns))
-    given = read_form(request.form, columns)
+    given = read_form(request.form, columns, tables)
     if request.form.get("do") == "look":
         return _look(package, table, columns, given)
     try:
         views.call("hanoiic_offer_update", dataset=package.id, table=table, **given.data)
     except tk.ValidationError as error:
-        return _editor(package, table, columns, given.form, errors=views.sentences(error))
+        return _editor(package, table, columns, given.form, errors=views.complaints(error))
     tk.h.flash_success(tk._("The offer is published. Who holds an agreement keeps its terms."))
     return tk.h.redirect_to("hanoiic_licensing.offers_page", dataset=package.name)
 
@@ -105,7 +116,7 @@ def _look(package: model.Package, table: str, columns: list[dict[str, Any]], giv
     try:
         asked = views.call("hanoiic_edition_preview_create", dataset=package.id, table=of, **shown)
     except tk.ValidationError as error:
-        return _editor(package, table, columns, given.form, errors=views.sentences(error))
+        return _editor(package, table, columns, given.form, errors=views.complaints(error))
     return _editor(package, table, columns, given.form, look=_awaited(asked["id"]))
 
 
@@ -125,7 +136,7 @@ def _editor(
     table: str,
     columns: list[dict[str, Any]],
     form: dict[str, Any],
-    errors: list[str] | None = None,
+    errors: dict[str, str] | None = None,
     look: dict[str, Any] | None = None,
 ) -> Any:
     return tk.render(
@@ -135,7 +146,7 @@ def _editor(
             "table": table,
             "columns": columns,
             "form": form,
-            "errors": errors or [],
+            "errors": errors or {},
             "look": look,
             "tiers": [(tier, wording.tier(tier)["words"]) for tier in offers.TIERS],
             "licences": [(one.id, one.title) for one in licences.Register().licenses],
@@ -148,5 +159,10 @@ def _editor(
             },
             "quotas": terms.QUOTAS,
             "purposes": policy.PURPOSES,
+            "tables": pins.newest_of(package, table),
+            "versions": lake_versions.listed(pins.newest_of(package, table)),
+            "question_lines": [*form["questions"], *[{}] * MORE_QUESTIONS][
+                : questions.MOST_QUESTIONS
+            ],
         },
     )

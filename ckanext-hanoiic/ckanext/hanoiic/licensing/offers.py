@@ -22,7 +22,7 @@ STRICTEST = "request"
 # What an offer says beside tier and licence; a change of those two carries it on.
 TERMS = (
     "columns", "masks", "row_filter", "sample", "quota", "valid_from", "valid_until",
-    "agreement_days", "auto_approve", "sla_working_days",
+    "agreement_days", "auto_approve", "sla_working_days", "pinned_versions", "questions",
 )  # fmt: skip
 
 

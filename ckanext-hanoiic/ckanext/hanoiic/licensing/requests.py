@@ -73,8 +73,8 @@ def submit(
 
     Asking again while a request is open returns it. ``renew``: the party holds an agreement that
     ends, or is of an older offer, and asks for one to follow it; it stays until then. The offer's
-    rule may approve at once. Raises :class:`WrongTier`, :class:`OfferClosed` or
-    :class:`AgreementStands`.
+    rule may approve at once. Raises :class:`WrongTier`, :class:`OfferClosed`,
+    :class:`AgreementStands` or :class:`AnswerInvalid`.
     """
     offer = offers.settle(package, user.id, table)
     newest = agreements.newest_of(offer, party, user.id)
@@ -96,7 +96,7 @@ def submit(
         user_id=user.id,
         purpose=purpose,
         purpose_code=purpose_code,
-        answers=questions.as_asked(dict(answers)),
+        answers=questions.as_asked(questions.of(offer), answers),
         renews=newest.id if newest and newest.state == "active" else None,
         state="submitted",
         created_at=now,

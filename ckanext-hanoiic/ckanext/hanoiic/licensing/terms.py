@@ -6,12 +6,12 @@ The strictest of licence and offer holds: an offer never gives more than its lic
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from ckan import model
-from ckanext.hanoiic.licensing import policy, specs
+from ckanext.hanoiic.licensing import policy, questions, specs
 from ckanext.hanoiic.licensing.errors import OfferInvalid
 from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, Offer
 from ckanext.hanoiic.licensing.parties import Party
@@ -190,4 +190,6 @@ def told(offer: Offer) -> dict[str, Any]:
         "agreement_days": agreement_days(offer),
         "sla_working_days": offer.sla_working_days,
         "auto_approve": offer.auto_approve,
+        "pinned_versions": offer.pinned_versions,
+        "questions": [asdict(one) for one in questions.of(offer)],
     }

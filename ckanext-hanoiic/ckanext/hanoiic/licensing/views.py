@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import timedelta
 from typing import Any
 
 from ckan import model
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import clock, parties, questions, wording
+from ckanext.hanoiic.licensing import clock, parties, wording
 from ckanext.hanoiic.licensing.logic.refusal import N_
 from flask import Blueprint, Response, make_response, request
 
 licensing = Blueprint("hanoiic_licensing", __name__, url_prefix="/hanoiic")
 
 ORGANIZATION_FIELD = "organization"
+# What the name of a question's field begins with; its id follows.
+ANSWER = "answer_"
 # How long the gateway keeps a receipt.
 RECEIPT_KEPT = timedelta(days=1)
 
@@ -59,19 +63,28 @@ LABELS = {
 }
 
 
+def complaints(error: tk.ValidationError) -> dict[str, str]:
+    """Field of the form → what is wrong with it; "" for what is wrong with none in particular."""
+    told = error.error_dict
+    if "code" in told:
+        return {told.get("field", [""])[0]: " ".join(told["message"])}
+    return {field: " ".join(map(str, words)) for field, words in told.items()}
+
+
 def sentences(error: tk.ValidationError) -> list[str]:
     """What is wrong, each with the label of its field."""
-    told = {key: " ".join(words) for key, words in error.error_dict.items() if key != "code"}
     return [
-        f"{tk._(LABELS[key])}: {words}" if key in LABELS else words for key, words in told.items()
+        f"{tk._(LABELS[field])}: {words}" if field in LABELS else words
+        for field, words in complaints(error).items()
     ]
 
 
-def _to_dataset(dataset_id: str) -> Response:
+def _to_dataset(dataset_id: str, table: str) -> Response:
     package = model.Package.get(dataset_id)
     if package is None:
         tk.abort(404, tk._("Dataset not found"))
-    return tk.h.redirect_to("dataset.read", id=package.name, _anchor="access")
+    anchor = f"access-{table}" if table else "access"
+    return tk.h.redirect_to("dataset.read", id=package.name, _anchor=anchor)
 
 
 @licensing.get("/access")
@@ -91,7 +104,8 @@ def _access_page(created: dict[str, Any] | None = None, **more: Any) -> Response
             "organizations": [model.Group.get(id_) for id_ in parties.memberships(user.id)],
             "gateway_url": tk.config.get("hanoiic.gateway_url", ""),
             "created": created,
-            "errors": [],
+            "share_profile": _share_profile(created) if created else None,
+            "errors": {},
             **more,
         },
     )
@@ -122,8 +136,23 @@ def token_create() -> Any:
             networks=form.get("networks", ""),
         )
     except tk.ValidationError as error:
-        return _access_page(errors=sentences(error), form=form)
+        return _access_page(errors=complaints(error), form=form)
     return _access_page(created)
+
+
+def _share_profile(created: dict[str, Any]) -> str | None:
+    """The profile file of a token that may share, as a ``data:`` address: Delta Sharing's clients
+    read endpoint and token from it. None for any other token."""
+    if "share" not in created["scopes"]:
+        return None
+    profile = {
+        "shareCredentialsVersion": 1,
+        "endpoint": f"{tk.config.get('hanoiic.gateway_url', '')}/v1/share",
+        "bearerToken": created["token"],
+        "expirationTime": created["expires_at"],
+    }
+    text = base64.b64encode(json.dumps(profile, indent=2).encode()).decode()
+    return f"data:application/json;base64,{text}"
 
 
 @licensing.post("/access/tokens/<token_id>/rotate")
@@ -132,9 +161,11 @@ def token_rotate(token_id: str) -> Any:
     if away := user_or_sign_in():
         return away
     try:
-        return _access_page(call("hanoiic_token_rotate", id=token_id))
+        overlap = request.form.get("overlap_hours", "")
+        more = {"overlap_hours": overlap} if overlap else {}
+        return _access_page(call("hanoiic_token_rotate", id=token_id, **more))
     except tk.ValidationError as error:
-        return _access_page(errors=sentences(error))
+        return _access_page(errors={"": " ".join(sentences(error))})
     except (tk.NotAuthorized, tk.ObjectNotFound):
         return tk.abort(404, tk._("Not found"))
 
@@ -159,34 +190,57 @@ def token_revoke(token_id: str) -> Any:
 def accept(dataset_id: str) -> Any:
     if away := user_or_sign_in():
         return away
+    table = request.form.get("table", "")
     do(
         tk._("You accepted the licence; the data is open to you."),
         "hanoiic_agreement_accept",
         dataset=dataset_id,
+        table=table,
         organization=request.form.get(ORGANIZATION_FIELD, ""),
     )
-    return _to_dataset(dataset_id)
+    return _to_dataset(dataset_id, table)
 
 
 @licensing.post("/access/datasets/<dataset_id>/request")
 def request_create(dataset_id: str) -> Any:
+    """Sends the request of a dataset's page; one that can't be sent is shown again as typed."""
     if away := user_or_sign_in():
         return away
-    do(
-        tk._("Your request was sent to the publishing organisation."),
-        "hanoiic_request_create",
-        dataset=dataset_id,
-        organization=request.form.get(ORGANIZATION_FIELD, ""),
-        purpose=request.form.get("purpose", ""),
-        purpose_code=request.form.get("purpose_code", ""),
-        answers={
-            one.id: request.form[f"answer_{one.id}"]
-            for one in questions.QUESTIONS
-            if f"answer_{one.id}" in request.form
-        },
-        renew=request.form.get("renew") == "true",
-    )
-    return _to_dataset(dataset_id)
+    form, table = request.form, request.form.get("table", "")
+    try:
+        call(
+            "hanoiic_request_create",
+            dataset=dataset_id,
+            table=table,
+            organization=form.get(ORGANIZATION_FIELD, ""),
+            purpose=form.get("purpose", ""),
+            purpose_code=form.get("purpose_code", ""),
+            answers={
+                name.removeprefix(ANSWER): text
+                for name, text in form.items()
+                if name.startswith(ANSWER)
+            },
+            renew=form.get("renew") == "true",
+        )
+    except tk.ValidationError as error:
+        return _request_form(dataset_id, table, form, complaints(error))
+    except tk.NotAuthorized:
+        return tk.abort(403, tk._("Not authorized"))
+    except tk.ObjectNotFound:
+        return tk.abort(404, tk._("Not found"))
+    tk.h.flash_success(tk._("Your request was sent to the publishing organisation."))
+    return _to_dataset(dataset_id, table)
+
+
+def _request_form(dataset_id: str, table: str, form: Any, errors: dict[str, str]) -> str:
+    facts = {
+        "dataset": call("package_show", id=dataset_id),
+        "table": table,
+        "access": call("hanoiic_access_show", id=dataset_id, table=table),
+        "form": form,
+        "errors": errors,
+    }
+    return str(tk.render("hanoiic_licensing/request_again.html", facts))
 
 
 @licensing.post("/access/requests/<request_id>/answer")

@@ -11,7 +11,6 @@ from ckanext.hanoiic.licensing import (
     language,
     licences,
     offers,
-    questions,
     specs,
     terms,
     tokens,
@@ -103,6 +102,48 @@ RECEIPTS = {
 }
 SCOPES = {"query": N_("Query"), "download": N_("Download"), "share": N_("Delta Sharing")}
 
+# Hours for which a rotated token stays good → how the page says it.
+OVERLAPS = {
+    0: N_("at once (after a leak)"),
+    24: N_("in a day"),
+    168: N_("in a week"),
+    336: N_("in two weeks"),
+}
+# Event of the audit → words; one that is not here is told by its name.
+AUDIT_EVENTS = {
+    "request_submitted": N_("Request sent or answered"),
+    "request_info_needed": N_("More information asked for"),
+    "request_approved": N_("Request approved"),
+    "request_rejected": N_("Request refused"),
+    "request_withdrawn": N_("Request withdrawn"),
+    "request_expired": N_("Request expired"),
+    "agreement_began": N_("Agreement began"),
+    "agreement_active": N_("Access given back"),
+    "agreement_suspended": N_("Access suspended"),
+    "agreement_revoked": N_("Access revoked"),
+    "agreement_expired": N_("Access ended"),
+    "agreement_superseded": N_("Agreement replaced"),
+    "data_answered": N_("Data given"),
+    "data_refused": N_("Data refused"),
+    "data_failed": N_("Query failed"),
+    "data_broken_off": N_("Answer broken off"),
+    "access_denied": N_("Access denied"),
+    "offer_published": N_("Offer published"),
+    "offer_withdrawn": N_("Offer withdrawn"),
+    "offer_removed": N_("Table’s own offer ended"),
+    "table_claimed": N_("Table put under a dataset"),
+    "table_released": N_("Table released"),
+    "licence_drafted": N_("Licence drafted"),
+    "licence_draft_discarded": N_("Licence draft discarded"),
+    "licence_published": N_("Licence published"),
+    "licence_superseded": N_("Licence replaced"),
+    "licence_withdrawn": N_("Licence withdrawn"),
+    "application_created": N_("Application made"),
+    "application_retired": N_("Application retired"),
+    "token_created": N_("Token made"),
+    "token_revoked": N_("Token revoked"),
+}
+
 MASKS = {
     "hash": N_("a code that means nothing elsewhere"),
     "truncate": N_("cut short"),
@@ -153,6 +194,14 @@ PURPOSES = {
     "journalism": N_("journalism"),
     "trial": N_("a trial"),
 }
+ANSWER_KINDS = {
+    "text": N_("a text"),
+    "line": N_("one line"),
+    "number": N_("a number"),
+    "date": N_("a date"),
+    "yes_no": N_("yes or no"),
+}
+YES_NO = {"yes": N_("Yes"), "no": N_("No")}
 LICENCE_STATES = {
     "draft": ("warning", N_("Draft")),
     "published": ("success", N_("In force")),
@@ -195,14 +244,30 @@ def licence(license_id: str | None, version: int | None = None) -> dict[str, Any
     }
 
 
-def access(dataset: dict[str, Any]) -> dict[str, Any] | None:
-    """How the reader of the page stands to a dataset (action ``hanoiic_access_show``).
+def accesses(dataset: dict[str, Any]) -> list[dict[str, Any]]:
+    """How the reader of the page stands to a dataset and to each table with an offer of its own.
 
-    None for a draft or a deleted dataset: nobody has or gets access to it.
+    Answers of ``hanoiic_access_show`` with ``table`` (None: the dataset's own offer) and ``tables``
+    it is about (``{name, title}``); the dataset's own comes first, and is left out where every
+    table has its own. Empty for a draft or a deleted dataset: nobody has or gets access to it.
     """
     if dataset.get("state") != "active":
-        return None
-    return tk.get_action("hanoiic_access_show")({}, {"id": dataset["id"]})
+        return []
+    titles = {
+        resource["lake_table"]: resource.get("name") or resource["lake_table"]
+        for resource in dataset.get("resources", [])
+        if resource.get("lake_table")
+    }
+    own = [table for table in offers.all_current(dataset["id"]) if table in titles]
+    general = [table for table in titles if table not in own]
+    scopes = [("", general)] if general or not titles else []
+    scopes += [(table, [table]) for table in titles if table in own]
+    show = tk.get_action("hanoiic_access_show")
+    return [
+        show({}, {"id": dataset["id"], "table": table})
+        | {"table": table, "tables": [{"name": one, "title": titles[one]} for one in about]}
+        for table, about in scopes
+    ]
 
 
 def offers_of(dataset_id: str) -> dict[str, dict[str, Any]]:
@@ -255,6 +320,8 @@ def token_choices() -> dict[str, Any]:
         "default": tokens.DEFAULT_SCOPES,
         "days": (7, 30, 90, 180, 365),
         "day": tokens.LIFETIME_DAYS,
+        "overlaps": [(hours, tk._(words)) for hours, words in OVERLAPS.items()],
+        "overlap": tokens.OVERLAP_HOURS,
     }
 
 
@@ -268,11 +335,19 @@ def purposes() -> dict[str, str]:
     return {code: tk._(words) for code, words in PURPOSES.items()}
 
 
-def asked() -> list[dict[str, Any]]:
-    """The questions of a request in the reader's language."""
-    return [
-        {"id": one.id, "words": getattr(one, language.current())} for one in questions.QUESTIONS
-    ]
+def answer(told: dict[str, Any]) -> str:
+    """An answer as its question's kind is read."""
+    if told.get("kind") == "yes_no":
+        words = YES_NO[told["answer"]]
+        return tk._(words)
+    if told.get("kind") == "date":
+        return tk.h.hanoiic_day(told["answer"])
+    return told["answer"]
+
+
+def answer_kinds() -> dict[str, str]:
+    """Kinds of answer a question can ask for, by code."""
+    return {kind: tk._(words) for kind, words in ANSWER_KINDS.items()}
 
 
 def amount(number: float) -> str:
@@ -319,6 +394,22 @@ def receipt(told: Any) -> str:
     if told.fault is None and told.result_checked:
         words += " " + tk._("The file is the answer it was signed for.")
     return words
+
+
+def audit_event(code: str) -> str:
+    """What an entry of the audit tells."""
+    return tk._(AUDIT_EVENTS[code]) if code in AUDIT_EVENTS else code
+
+
+def audit_events() -> list[tuple[str, str]]:
+    """Events that the audit can be searched for, in the order of their words."""
+    return sorted(((code, audit_event(code)) for code in AUDIT_EVENTS), key=lambda one: one[1])
+
+
+def audit_reason(entry: dict[str, Any]) -> str:
+    """In a line, why or what: a decision's reason in words, or the name or text that was given."""
+    told = entry["facts"].get("reason") or entry["facts"].get("name") or ""
+    return tk._(REASONS[told]) if told in REASONS else str(told)
 
 
 def mask_kind(kind: str) -> str:
@@ -376,8 +467,12 @@ HELPERS = {
     "hanoiic_licence_state": licence_state,
     "hanoiic_odrl": odrl,
     "hanoiic_event": event,
+    "hanoiic_audit_event": audit_event,
+    "hanoiic_audit_events": audit_events,
+    "hanoiic_audit_reason": audit_reason,
     "hanoiic_purposes": purposes,
-    "hanoiic_questions": asked,
+    "hanoiic_answer": answer,
+    "hanoiic_answer_kinds": answer_kinds,
     "hanoiic_language": language.current,
     "hanoiic_amount": amount,
     "hanoiic_bytes": byte_amount,
@@ -386,7 +481,7 @@ HELPERS = {
     "hanoiic_receipt_words": receipt,
     "hanoiic_licence_part": licence_part,
     "hanoiic_licence": licence,
-    "hanoiic_access": access,
+    "hanoiic_accesses": accesses,
     "hanoiic_offers": offers_of,
     "hanoiic_tier": tier,
     "hanoiic_state": state,

@@ -143,6 +143,7 @@ def agreement(row: Agreement) -> dict[str, Any]:
         "tier": row.offer.tier,
         "state": "expired" if expired else row.state,
         "valid_until": iso(row.valid_until),
+        "pinned_versions": row.pinned_versions,
         "reason": row.reason,
         "request_id": row.request_id,
         "renews": row.renews,

@@ -76,17 +76,32 @@ PROBLEMS = {
     ),
     "id": N_("An id has letters, digits, dots and hyphens, at least two."),
     "draft_exists": N_("There is a draft of this licence already; go on with that one."),
-    "empty": N_("{field}: must not be empty."),
+    "empty": N_("Must not be empty."),
     "url": N_("The address must begin with http:// or https://."),
-    "points": N_("{field}: Vietnamese and English must have the same number of points."),
+    "points": N_("Vietnamese and English must have the same number of points."),
     "unknown_term": N_("The portal's ODRL profile has no such term: {terms}"),
     "schema": N_("The policy does not conform to the portal's ODRL profile at: {terms}"),
     "uid": N_("The policy's uid is that of another licence or version."),
+    "pinned_table": N_("This offer is not about the table {table}."),
+    "pinned_list": N_("Versions of {table} are whole numbers in a list."),
+    "pinned_most": N_("At most {most} versions of {table} are kept."),
+    "pinned_version": N_("{table} has no version {version}; the newest is {newest}."),
+    "questions_most": N_("At most {most} questions can be asked."),
+    "questions_shape": N_("A question has an id of its own, both texts, and a kind."),
+    "question_words": N_("Question {number}: write it in Vietnamese and in English."),
+    "question_long": N_("Question {number}: at most {most} characters."),
+    "question_kind": N_("Question {number}: there is no such kind of answer."),
+    "answer_missing": N_("Please answer this question."),
+    "answer_unknown": N_("This is not asked any more; load the page again."),
+    "answer_line": N_("Answer in one line."),
+    "answer_number": N_("Answer with a number, such as 12 or 0.5."),
+    "answer_date": N_("Answer with a date."),
+    "answer_yes_no": N_("Answer yes or no."),
 }
 
 
 # Facts that programs need beside the code.
-TOLD = ("quota", "resets_at", "reason", "problem", "state")
+TOLD = ("quota", "resets_at", "reason", "problem", "field", "state")
 
 
 def as_validation_error(refusal: errors.LicensingError, field: str = "message") -> Any:

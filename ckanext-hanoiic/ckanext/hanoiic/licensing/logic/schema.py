@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from ckan.plugins import toolkit as tk
 from ckan.types import Schema
-from ckanext.hanoiic.licensing import links, offers, policy, questions, tokens, usage, usage_events
+from ckanext.hanoiic.licensing import links, offers, policy, tokens, usage, usage_events
 
 PURPOSE_LENGTH = 2000
 REASON_LENGTH = 2000
@@ -240,12 +240,8 @@ def request() -> Schema:
 
 
 def _answers(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(
-        key in questions.BY_ID and isinstance(text, str) for key, text in value.items()
-    ):
-        raise tk.Invalid(
-            tk._("Must be answers to: {choices}").format(choices=", ".join(questions.BY_ID))
-        )
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise tk.Invalid(tk._("Must be answers by the ids of their questions"))
     for text in value.values():
         _shorter_than(PURPOSE_LENGTH)(text)
     return value

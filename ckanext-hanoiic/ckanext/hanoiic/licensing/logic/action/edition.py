@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import sqlalchemy as sa
-from ckan import model
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import edition_previews, editions, states
+from ckanext.hanoiic.licensing import edition_previews, editions, pins
 from ckanext.hanoiic.licensing.logic import dictize, schema, subject
 from ckanext.hanoiic.licensing.logic.given import validated
 from ckanext.hanoiic.licensing.logic.refusal import refusing
-from ckanext.hanoiic.licensing.model import Agreement, EditionPreview
+from ckanext.hanoiic.licensing.model import EditionPreview
 
 
 @tk.side_effect_free
@@ -70,12 +68,7 @@ def hanoiic_edition_preview_update(context: Any, data_dict: dict[str, Any]) -> d
 @tk.side_effect_free
 @tk.validate_action_data(schema.nothing)
 def hanoiic_pins_list(context: Any, data_dict: dict[str, Any]) -> dict[str, list[int]]:
-    """Table → versions that living agreements pin: the lake keeps their files. The harvester's
-    user only."""
+    """Table → versions that living agreements and standing offers pin: the lake keeps their
+    files. The harvester's user only."""
     tk.check_access("hanoiic_pins_list", context, data_dict)
-    pins: dict[str, set[int]] = {}
-    query = sa.select(Agreement.pinned_versions).where(Agreement.state.in_(states.LIVE))
-    for pinned in model.Session.scalars(query):
-        for table, versions in pinned.items():
-            pins.setdefault(table, set()).update(versions)
-    return {table: sorted(versions) for table, versions in sorted(pins.items())}
+    return {table: sorted(versions) for table, versions in sorted(pins.kept().items())}

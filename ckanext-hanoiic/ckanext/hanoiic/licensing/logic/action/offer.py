@@ -8,7 +8,16 @@ import sqlalchemy as sa
 from ckan import model
 from ckan.lib import search
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import edition_previews, editions, licences, offers, specs, terms
+from ckanext.hanoiic.licensing import (
+    edition_previews,
+    editions,
+    licences,
+    offers,
+    pins,
+    questions,
+    specs,
+    terms,
+)
 from ckanext.hanoiic.licensing.errors import OfferInvalid
 from ckanext.hanoiic.licensing.logic import dictize, schema, subject
 from ckanext.hanoiic.licensing.logic.given import validated
@@ -21,7 +30,12 @@ SHOWN_JSON: dict[str, type] = {
     "row_filter": list,
     "sample": dict,
 }
-OFFER_JSON = SHOWN_JSON | {"quota": dict, "auto_approve": dict}
+OFFER_JSON = SHOWN_JSON | {
+    "quota": dict,
+    "auto_approve": dict,
+    "pinned_versions": dict,
+    "questions": list,
+}
 
 
 @tk.side_effect_free
@@ -70,6 +84,10 @@ def hanoiic_offer_update(context: Any, data_dict: dict[str, Any]) -> dict[str, A
     :param agreement_days: how long an agreement lasts (optional)
     :param auto_approve: None, or ``{"organization_kinds", "purposes"}``
     :param sla_working_days: until when officers answer a request (optional)
+    :param pinned_versions: {table: [numbers]} of versions that are kept while somebody may read
+        them by this offer
+    :param questions: list of ``{"id", "vi", "en", "required", "kind"}`` that a request is asked;
+        ``kind`` is ``text``, ``line``, ``number``, ``date`` or ``yes_no`` (None: the usual ones)
     """
     package, table = _package(context, data_dict), data_dict.get("table") or ""
     tk.check_access("hanoiic_offer_update", context, {"dataset_id": package.id})
@@ -166,6 +184,10 @@ def _terms(package: model.Package, table: str, data_dict: dict[str, Any]) -> dic
     plain = {name: data_dict.get(name) for name in offers.TERMS if name not in SHOWN_JSON}
     plain["quota"] = terms.checked_quota(plain["quota"] or {})
     plain["auto_approve"] = terms.checked_rule(plain["auto_approve"])
+    plain["pinned_versions"] = pins.checked(
+        plain["pinned_versions"], pins.newest_of(package, table)
+    )
+    plain["questions"] = questions.checked(plain["questions"])
     return specs.checked(_shown(data_dict), columns) | plain
 
 

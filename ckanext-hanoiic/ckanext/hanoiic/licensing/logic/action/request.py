@@ -25,7 +25,8 @@ def hanoiic_request_create(context: Any, data_dict: dict[str, Any]) -> dict[str,
     :param purpose: what the data is wanted for
     :param purpose_code: ``research``, ``education``, ``product``, ``public_service``,
         ``journalism`` or ``trial`` (optional)
-    :param answers: {question's id: text} (optional)
+    :param answers: {question's id: text}; what is asked is in ``offered.questions`` of
+        ``hanoiic_offer_show`` (optional where no question is required)
     :param renew: for an agreement to follow the one that is held (optional)
     :param organization: for which of the user's organisations (optional when there is one)
     """
