@@ -359,6 +359,24 @@ def test_officers_see_who_used_what():
 
 
 @portal
+def test_a_token_without_an_organisation_counts_for_who_holds_the_agreement():
+    scene = Scene()
+    dataset = scene.dataset("click", "t")["id"]
+    now, told = {"at": datetime.now(UTC).isoformat(), "organization_id": None}, []
+    for user in (scene.founder, scene.loner):
+        agreement = act("hanoiic_agreement_accept", user, dataset=dataset)["id"]
+        tables = [{"name": "t", "version": 1, "agreement": agreement}]
+        told.append(event(scene, tables=tables, **now))
+    record(scene, *told, event(scene, **now))
+    rows = act("hanoiic_usage_report", scene.officer, dataset=dataset)
+    assert {(row["organization_id"], row["organization"]) for row in rows} == {
+        (scene.startup["id"], scene.startup["title"]),
+        (None, model.User.get(scene.loner).fullname),
+        (None, None),
+    }
+
+
+@portal
 @pytest.mark.parametrize(
     "wrong",
     [

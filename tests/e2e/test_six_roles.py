@@ -160,9 +160,12 @@ def founder_asks(page: Page, place: Place) -> str:
 def stranger_sees_nothing_of_it(page: Page, place: Place, request_id: str, token: str) -> None:
     assert status(page, place) == "request_needed"
     assert PURPOSE not in page.content()
+    # An admin has an inbox: of what the own organisation publishes.
+    page.goto(place.url("inbox"))
+    expect(page.locator("#requests")).to_be_visible()
+    assert PURPOSE not in page.content()
     for path, code in {
         f"requests/{request_id}": 404,
-        "inbox": 403,
         f"offers/{place.dataset}": 403,
         f"usage/{place.dataset}": 404,
         "audit": 403,

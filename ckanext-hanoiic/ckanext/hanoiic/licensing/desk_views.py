@@ -238,7 +238,7 @@ def totals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Sums by organisation and table, the most answers first."""
     sums: dict[tuple[str | None, str], dict[str, Any]] = {}
     for row in rows:
-        key = (row["organization_id"], row["table_name"])
+        key = (row["organization_id"] or row["organization"], row["table_name"])
         one = sums.setdefault(
             key,
             {"organization": row["organization"], "table_name": row["table_name"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from ckan import model
 from ckan.plugins import toolkit as tk
 from ckanext.hanoiic.licensing import (
@@ -114,7 +115,8 @@ def hanoiic_link_create(context: Any, data_dict: dict[str, Any]) -> dict[str, An
 def hanoiic_usage_report(context: Any, data_dict: dict[str, Any]) -> list[dict[str, Any]]:
     """Who used what of a dataset: sums by day, table, organisation, agreement and door.
 
-    For its officers.
+    For its officers. Where the token spoke for no organisation, ``organization`` is who holds the
+    agreement: an organisation, or a person (without ``organization_id``).
 
     :param dataset: id or name
     :param days: how far back, 1 to 366, default 30
@@ -123,19 +125,30 @@ def hanoiic_usage_report(context: Any, data_dict: dict[str, Any]) -> list[dict[s
     package = subject.visible_dataset(context, data_dict["dataset"])
     since = clock.now() - timedelta(days=data_dict["days"])
     rows = usage_events.of_tables(tables.of(package.id), since)
-    names = {
-        id_: parties.title(parties.Party("organization", id_)) if id_ else None
-        for id_ in {row["organization_id"] for row in rows}
-    }
+    users = _users(rows)
+    names = {party: parties.title(party) for party in users if party}
     return [
         dict(row)
         | {
             "day": row["day"].isoformat(),
             "agreement_id": row["agreement_id"] or None,
-            "organization_id": row["organization_id"] or None,
-            "organization": names[row["organization_id"]],
+            "organization_id": by.id if by and by.kind == "organization" else None,
+            "organization": names.get(by),
             **{name: int(row[name]) for name in usage_events.SUMS if name != "duration_s"},
         }
+        for row, by in zip(rows, users, strict=True)
+    ]
+
+
+def _users(rows: list[Any]) -> list[parties.Party | None]:
+    """Of each sum, who used: the token's organisation, else who holds the agreement."""
+    ids = {row["agreement_id"] for row in rows if row["agreement_id"]}
+    agreements = model.Session.scalars(sa.select(Agreement).where(Agreement.id.in_(ids)))
+    held = {one.id: parties.of(one) for one in agreements}
+    return [
+        parties.Party("organization", row["organization_id"])
+        if row["organization_id"]
+        else held.get(row["agreement_id"])
         for row in rows
     ]
 
