@@ -145,9 +145,8 @@ def test_case_25_operators_browse_and_verify_the_audit(bare):
     operator = Browser(bare, scene.sysadmin)
     assert operator.get("/hanoiic/inbox").find("a", href="/hanoiic/audit")
     page = operator.get(f"/en/hanoiic/audit?dataset={dataset['name']}&event=agreement_")
-    assert [code.get_text() for code in page.select("tbody td[data-label=Event] code")] == [
-        "agreement_began"
-    ]
+    told = [(one["title"], one.get_text()) for one in page.select("td[data-label=Event] span")]
+    assert told == [("agreement_began", "Agreement began")]
     told = operator.press(page, "Verify the chain").find(id="verdict").get_text()
     assert "The chain is sound" in told
     assert "docs/production.md" not in told

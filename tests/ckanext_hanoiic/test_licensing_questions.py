@@ -94,6 +94,24 @@ def test_questions_that_nobody_could_answer_are_refused(scene, said, problem):
     assert refused.value.error_dict["field"] == ["questions"]
 
 
+@pytest.mark.parametrize(
+    ("action", "field", "data"),
+    [
+        ("hanoiic_offer_update", "agreement_days", {"tier": "open"}),
+        ("hanoiic_offer_update", "sla_working_days", {"tier": "open"}),
+        ("hanoiic_token_create", "lifetime_days", {"name": "n"}),
+        ("hanoiic_token_rotate", "overlap_hours", {"id": "x"}),
+        ("hanoiic_usage_report", "days", {}),
+        ("hanoiic_audit_list", "limit", {}),
+    ],
+)
+def test_a_word_where_a_number_belongs_is_told_at_its_field(scene, action, field, data):
+    of = dataset(scene, "open")
+    with pytest.raises(tk.ValidationError) as refused:
+        act(action, scene.sysadmin, dataset=of["id"], **{field: "abc"}, **data)
+    assert list(refused.value.error_dict) == [field]
+
+
 def test_an_officer_writes_questions_and_the_applicant_is_asked_them(bare):
     with bare.flask_app.test_request_context():
         scene = Scene()

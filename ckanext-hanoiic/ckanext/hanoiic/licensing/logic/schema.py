@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -73,6 +74,17 @@ def _scopes(value: Any) -> list[str]:
     return [scope for scope in tokens.SCOPES if scope in given]
 
 
+def _of_number(check: Any) -> Any:
+    """A check that leaves alone what is no number: CKAN asks it even so, and has complained."""
+
+    @wraps(check)
+    def checked(value: Any) -> Any:
+        return check(value) if isinstance(value, int) else value
+
+    return checked
+
+
+@_of_number
 def _lifetime(value: int) -> int:
     if not 1 <= value <= MAX_LIFETIME_DAYS:
         raise tk.Invalid(tk._("Between 1 and {count} days").format(count=MAX_LIFETIME_DAYS))
@@ -80,6 +92,7 @@ def _lifetime(value: int) -> int:
 
 
 def _between(least: int, most: int) -> Any:
+    @_of_number
     def check(value: int) -> int:
         if not least <= value <= most:
             raise tk.Invalid(tk._("Between {least} and {most}").format(least=least, most=most))
@@ -305,6 +318,7 @@ def rotate() -> Schema:
     }
 
 
+@_of_number
 def _overlap(value: int) -> int:
     if not 0 <= value <= MAX_OVERLAP_HOURS:
         raise tk.Invalid(tk._("Between 0 and {count} hours").format(count=MAX_OVERLAP_HOURS))
@@ -423,6 +437,7 @@ def _claims(value: Any) -> dict[str, Any]:
     return value
 
 
+@_of_number
 def _link_lifetime(value: int) -> int:
     if not 1 <= value <= links.LIFETIME_S:
         raise tk.Invalid(tk._("Between 1 and {count} seconds").format(count=links.LIFETIME_S))
@@ -436,6 +451,7 @@ def usage_report() -> Schema:
     }
 
 
+@_of_number
 def _days(value: int) -> int:
     if not 1 <= value <= 366:
         raise tk.Invalid(tk._("Between 1 and {count} days").format(count=366))
@@ -452,5 +468,6 @@ def audit_list() -> Schema:
     }
 
 
+@_of_number
 def _page(value: int) -> int:
     return max(1, min(500, value))
