@@ -13,7 +13,7 @@ import redis
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from api_gateway import metrics
+from api_gateway import forwarded, metrics
 from api_gateway.cancelling import Queries
 from api_gateway.decisions import CkanPortal, Decisions, ValkeyEpoch
 from api_gateway.errors import (
@@ -95,6 +95,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
     app.url_map.strict_slashes = False
+    # Told at the start, not by the first request.
+    forwarded.networks(settings.gateway_trusted_proxies)
     gateway = make_gateway(settings)
     app.extensions["hanoiic_gateway"] = gateway
     exporter = Exporter(gateway, _exports(settings))

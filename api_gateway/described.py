@@ -15,6 +15,8 @@ _SWITCH: Schema = {"enum": [True, False, 0, 1, "1", "0", "true", "false", "", No
 _FORMAT: Schema = {"type": "string", "enum": list(FORMATS)}
 _LIMIT: Schema = {"type": "integer", "minimum": 0, "maximum": LIMIT_ROWS}
 _TIMEOUT: Schema = {"type": "number", "minimum": 0.05}
+_NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}
+_INSTANT: Schema = {"type": "string", "examples": ["2026-01-01T00:00:00Z"]}
 _SQL_EXAMPLE = "SELECT 1 AS x"
 
 # Parameters of addresses, by name: schema and meaning.
@@ -40,8 +42,17 @@ PARAMETERS: dict[str, tuple[Schema, str]] = {
     "select": ({"type": "string"}, "`column,name:other::type,n:count()`"),
     "timeout_s": (_TIMEOUT, "Most seconds of engine time"),
 }
+PARAMETERS |= {
+    "endingTimestamp": (_INSTANT, "The last version at that time"),
+    "endingVersion": (_NUMBER, "The last version; without it, the newest"),
+    "maxResults": (_NUMBER, "Most items of the page"),
+    "pageToken": ({"type": "string"}, "The `nextPageToken` of the page before"),
+    "startingTimestamp": (_INSTANT, "The first version since then"),
+    "startingVersion": (_NUMBER, "The first version"),
+}
 # Parts of the path, by their name in the code.
 PATH: dict[str, Schema] = {
+    "share": {"type": "string", "minLength": 1, "examples": ["hanoi"]},
     "table": {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,62}$", "examples": ["bus_stops"]},
     "format_name": {"type": "string", "enum": list(FORMATS)},
 }
@@ -134,9 +145,23 @@ EXPORT: Schema = {
         "error": {"type": ["object", "null"]},
     },
 }
+_SHARED_BODY: Schema = {
+    "type": "object",
+    "properties": {
+        "limitHint": {"type": ["integer", "null"], "minimum": 0},
+        "version": _AS_OF,
+        "timestamp": _AS_OF,
+        "predicateHints": {"description": "Not used: hints may be left aside"},
+        "jsonPredicateHints": {"description": "Not used: hints may be left aside"},
+    },
+    "examples": [{"limitHint": 1000}],
+}
 _ANY: Schema = {"type": "object"}
 _FILES: dict[str, Schema] = {each.media_type.partition(";")[0]: {} for each in FORMATS.values()}
 _ANSWERS = {**_FILES, "application/json": ENVELOPE}
+_LINES: Schema = {"application/x-ndjson": {}}
+_PAGED = ("maxResults", "pageToken")
+_PARQUET: Schema = {FORMATS["parquet"].media_type: {}}
 _ROWS = {
     **_FILES,
     **{each.media_type: {"type": ["array", "object"]} for each in LISTS.values()},
@@ -179,6 +204,20 @@ OPERATIONS: dict[str, dict[str, Any]] = {
     "exports.shown": {"answers": {200: {"application/json": EXPORT}}},
     "exports.cancel": {"answers": {204: {}}},
     "exports.result": {"answers": {200: _FILES, 206: _FILES, 304: {}}},
+    "share.shares": {"answers": {200: {"application/json": _ANY}}},
+    "share.one_share": {"answers": {200: {"application/json": _ANY}}},
+    "share.schemas": {"parameters": _PAGED, "answers": {200: {"application/json": _ANY}}},
+    "share.tables": {"parameters": _PAGED, "answers": {200: {"application/json": _ANY}}},
+    "share.all_tables": {"parameters": _PAGED, "answers": {200: {"application/json": _ANY}}},
+    "share.version": {"parameters": ("startingTimestamp",), "answers": {200: _LINES}},
+    "share.metadata": {"answers": {200: _LINES}},
+    "share.query": {"body": _SHARED_BODY, "answers": {200: _LINES}},
+    "share.changes": {
+        "parameters": ("startingVersion", "endingVersion", "startingTimestamp", "endingTimestamp"),
+        "answers": {200: _LINES},
+    },
+    "share.file": {"answers": {200: _PARQUET, 206: _PARQUET, 304: {}}},
+    "share.changed_rows": {"answers": {200: _PARQUET, 206: _PARQUET, 304: {}}},
     "receipts.keys": {"answers": {200: {"application/json": _ANY}}},
     "receipts.receipt": {"answers": {200: {"application/jose": {}}}},
 }  # fmt: skip

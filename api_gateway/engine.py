@@ -29,6 +29,7 @@ _CONFIG: dict[str, Any] = {
 # In this order; SET GLOBAL, since cursors do not inherit a plain SET.
 _BEFORE_VIEWS = (
     "SET GLOBAL threads = {threads}",
+    "SET GLOBAL memory_limit = '{memory_mb}MiB'",
     "SET GLOBAL temp_directory = {spill}",
     "SET GLOBAL max_temp_directory_size = '{spill_mb}MiB'",
     "SET GLOBAL max_expression_depth = 250",
@@ -66,6 +67,7 @@ def lock(
     sources: Iterable[Source],
     spill: Path,
     spill_mb: int,
+    memory_mb: int,
 ) -> None:
     """Create a view for each source, then forbid everything that is not in them, for good."""
     sources = list(sources)
@@ -73,6 +75,7 @@ def lock(
         "threads": THREADS,
         "spill": literal(str(spill)),
         "spill_mb": spill_mb,
+        "memory_mb": memory_mb,
         "paths": ", ".join(literal(file) for source in sources for file in source.files),
     }
     for statement in _BEFORE_VIEWS:

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import json
 import logging
-import secrets
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -25,16 +22,23 @@ import pyarrow.flight as flight
 
 from api_gateway import flight_catalog as catalog
 from api_gateway import flight_messages as messages
+from api_gateway import metrics
 from api_gateway.app import make_gateway, settings_from_environment
-from api_gateway.asked import Asked, AsOf
-from api_gateway.errors import BadParameters, GatewayError, TableNotFound
-from api_gateway.query import Answer, Caller, Gateway, Interrupted
+from api_gateway.errors import (
+    BadParameters,
+    GatewayError,
+    StatementRefused,
+    TableNotFound,
+)
+from api_gateway.flight_queries import FlightQueries, Waiting
+from api_gateway.query import Caller, Gateway, Interrupted
 from lake import logs
 
 log = logging.getLogger(__name__)
 
-# A query that is not fetched for so long is ended.
-_WAITING_S = 30.0
+_UPDATES = ("CommandStatementUpdate", "CommandPreparedStatementUpdate")
+# Most that the values of a statement's parameters take.
+_MOST_VALUES_BYTES = 1_000_000
 _STATEMENTS = ("CommandStatementQuery", "CommandPreparedStatementQuery")
 # HTTP status → gRPC's nearest error; anything else is the server's.
 _ERRORS: dict[int, type[flight.FlightError]] = {
@@ -88,33 +92,22 @@ class _Handshake(flight.ServerAuthHandler):  # type: ignore[misc]
         return b""
 
 
-@dataclass
-class _Waiting:
-    """An answer that was begun and is not fetched yet."""
-
-    caller: str
-    answer: Answer
-    reader: pa.RecordBatchReader
-    begun_at: float
-
-
 class Door(flight.FlightServerBase):  # type: ignore[misc]
     """The gRPC server of one gateway."""
 
     def __init__(self, gateway: Gateway, location: str, **tls: Any) -> None:
         self._gateway = gateway
-        self._waiting: dict[bytes, _Waiting] = {}
-        self._lock = threading.Lock()
+        self._queries = FlightQueries(gateway)
         super().__init__(
             location, auth_handler=_Handshake(), middleware={"bearer": _Bearers()}, **tls
         )
-        threading.Thread(target=self._sweep, name="flight-sweep", daemon=True).start()
 
     def get_flight_info(self, context: Any, descriptor: Any) -> flight.FlightInfo:
         with _told():
-            name, message = _read(descriptor.command)
+            name, message = messages.unpacked(descriptor.command)
             if name in _STATEMENTS:
-                handle, schema = self._begin(_caller(context), *_statement(name, message))
+                sql, params = _statement(name, message)
+                handle, schema = self._queries.begin(context, _caller(context), sql, params)
                 ticket = messages.packed("TicketStatementQuery", statement_handle=handle)
             elif name in catalog.SCHEMAS:
                 schema, ticket = catalog.schema_of(name, message), descriptor.command
@@ -125,91 +118,100 @@ class Door(flight.FlightServerBase):  # type: ignore[misc]
 
     def get_schema(self, context: Any, descriptor: Any) -> flight.SchemaResult:
         with _told():
-            name, message = _read(descriptor.command)
+            name, message = messages.unpacked(descriptor.command)
             if name in _STATEMENTS:
                 return flight.SchemaResult(self._schema(context, *_statement(name, message)))
             return flight.SchemaResult(catalog.schema_of(name, message))
 
     def do_get(self, context: Any, ticket: Any) -> flight.FlightDataStream:
         with _told():
-            name, message = _read(ticket.ticket)
+            name, message = messages.unpacked(ticket.ticket)
             if name == "TicketStatementQuery":
-                waiting = self._take(message.statement_handle, _caller(context))
+                waiting = self._queries.take(message.statement_handle, _caller(context))
                 return flight.GeneratorStream(waiting.reader.schema, _batches(waiting, context))
             return flight.RecordBatchStream(self._told_of(name, message, _caller(context)))
 
     def do_action(self, context: Any, action: Any) -> Iterator[bytes]:
         with _told():
-            if action.type == "CreatePreparedStatement":
-                _, message = _read(action.body.to_pybytes())
-                yield self._prepared(context, message.query)
-            elif action.type != "ClosePreparedStatement":
+            if action.type not in self._actions:
                 raise NotImplementedError(action.type)
+            _, act = self._actions[action.type]
+            yield from act(self, context, action.body.to_pybytes())
 
     def do_put(self, context: Any, descriptor: Any, reader: Any, writer: Any) -> None:
         """The values of a prepared statement's parameters: its handle is made anew with them."""
         with _told():
-            name, message = _read(descriptor.command)
+            name, message = messages.unpacked(descriptor.command)
+            if name in _UPDATES:
+                raise StatementRefused("the gateway only reads: run a SELECT with execute")
             if name != "CommandPreparedStatementQuery":
                 raise NotImplementedError(name)
             sql, _ = _statement(name, message)
-            rows = reader.read_all().to_pylist()
-            if len(rows) > 1:
-                raise BadParameters("one set of parameters is bound at a time")
-            values = [_plain(value) for value in rows[0].values()] if rows else []
+            parameters = self._gateway.reader.read(sql, _caller(context).name).parameters
+            handle = _handle(sql, _bound(parameters, _one_row(reader)))
             result = messages.CLASSES["DoPutPreparedStatementResult"](
-                prepared_statement_handle=_handle(sql, values)
+                prepared_statement_handle=handle
             )
             writer.write(result.SerializeToString())
 
     def list_actions(self, context: Any) -> list[tuple[str, str]]:
-        return [
-            ("CreatePreparedStatement", "Prepares one SELECT"),
-            ("ClosePreparedStatement", "Forgets it; handles keep nothing here"),
-        ]
+        return [(name, about) for name, (about, _) in self._actions.items()]
 
-    def _begin(self, who: Caller, sql: str, params: list[Any]) -> tuple[bytes, pa.Schema]:
-        self._gateway.meter.request(who.token, who.address)
-        answer = self._gateway.query(_asked(sql, params), who)
-        try:
-            reader = pa.ipc.open_stream(io.BufferedReader(_Chunks(answer)))
-        except BaseException:
-            answer.end()
-            raise
-        handle = secrets.token_bytes(16)
-        with self._lock:
-            self._waiting[handle] = _Waiting(who.name, answer, reader, time.monotonic())
-        return handle, reader.schema
-
-    def _take(self, handle: bytes, who: Caller) -> _Waiting:
-        with self._lock:
-            waiting = self._waiting.get(handle)
-            if waiting is None or waiting.caller != who.name:
-                raise KeyError("no such query, or it was fetched already")
-            return self._waiting.pop(handle)
-
-    def _schema(self, context: Any, sql: str, params: list[Any]) -> pa.Schema:
-        handle, schema = self._begin(_caller(context), sql, params)
-        self._take(handle, _caller(context)).answer.end()
+    def _schema(self, context: Any, sql: str, params: Any) -> pa.Schema:
+        who = _caller(context)
+        handle, schema = self._queries.begin(context, who, sql, params)
+        self._queries.take(handle, who).answer.end()
         return schema
 
-    def _prepared(self, context: Any, sql: str) -> bytes:
-        self._gateway.read(sql)
-        try:
-            schema = self._schema(context, sql, []).serialize().to_pybytes()
-        except BadParameters:
-            # It has parameters: what it answers is known when they are.
-            schema = b""
-        return messages.packed(
+    def _prepare(self, context: Any, body: bytes) -> Iterator[bytes]:
+        _, message = messages.unpacked(body)
+        parameters = self._gateway.reader.read(message.query, _caller(context).name).parameters
+        schema = b""
+        if not parameters:
+            # What one with parameters answers is known when they are.
+            schema = self._schema(context, message.query, []).serialize().to_pybytes()
+        # Their types depend on where they stand: Arrow's null is "not known".
+        told = pa.schema([pa.field(name, pa.null()) for name in parameters])
+        yield messages.packed(
             "ActionCreatePreparedStatementResult",
-            prepared_statement_handle=_handle(sql, []),
+            prepared_statement_handle=_handle(message.query, []),
             dataset_schema=schema,
-            parameter_schema=b"",
+            parameter_schema=told.serialize().to_pybytes(),
         )
+
+    def _forget(self, context: Any, body: bytes) -> Iterator[bytes]:
+        return iter(())
+
+    def _cancel_query(self, context: Any, body: bytes) -> Iterator[bytes]:
+        _, message = messages.unpacked(body)
+        result = self._cancelled(context, message.info)
+        yield messages.packed("ActionCancelQueryResult", result=result)
+
+    def _cancel_flight_info(self, context: Any, body: bytes) -> Iterator[bytes]:
+        message = messages.CLASSES["CancelFlightInfoRequest"].FromString(body)
+        result = self._cancelled(context, message.info)
+        yield messages.CLASSES["CancelFlightInfoResult"](status=result).SerializeToString()
+
+    def _cancelled(self, context: Any, info: bytes) -> int:
+        endpoint = flight.FlightInfo.deserialize(info).endpoints[0]
+        name, message = messages.unpacked(endpoint.ticket.ticket)
+        who = _caller(context)
+        if name == "TicketStatementQuery" and self._queries.cancel(message.statement_handle, who):
+            return messages.CANCELLED
+        return messages.NOT_CANCELLABLE
+
+    _actions = {
+        "CreatePreparedStatement": ("Prepares one SELECT", _prepare),
+        "ClosePreparedStatement": ("Forgets it; handles keep nothing here", _forget),
+        "CancelFlightInfo": ("Ends a query", _cancel_flight_info),
+        "CancelQuery": ("Ends a query, as older drivers ask", _cancel_query),
+    }
 
     def _told_of(self, name: str, message: Any, who: Caller) -> pa.Table:
         if name == "CommandGetSqlInfo":
             return catalog.info(message.info)
+        if name == "CommandGetXdbcTypeInfo":
+            return catalog.types(message.data_type)
         schema = catalog.schema_of(name, message)
         if name == "CommandGetTables":
             return pa.Table.from_pylist(list(self._tables(message, who)), schema)
@@ -237,47 +239,17 @@ class Door(flight.FlightServerBase):  # type: ignore[misc]
                 row["table_schema"] = schema.serialize().to_pybytes()
             yield row
 
-    def _sweep(self) -> None:
-        while True:
-            time.sleep(_WAITING_S / 6)
-            with self._lock:
-                late = [
-                    handle
-                    for handle, waiting in self._waiting.items()
-                    if time.monotonic() - waiting.begun_at > _WAITING_S
-                ]
-                ended = [self._waiting.pop(handle) for handle in late]
-            for waiting in ended:
-                waiting.answer.end()
-
-
-class _Chunks(io.RawIOBase):
-    """An answer's bytes as a file that Arrow reads."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._chunks, self._left = iter(answer.chunks), b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._left:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return 0
-            self._left = chunk
-        count = min(len(buffer), len(self._left))
-        buffer[:count], self._left = self._left[:count], self._left[count:]
-        return count
-
 
 class _told:
     """Turns the gateway's errors into gRPC's, with RFC 9457's members as extra information."""
 
-    def __enter__(self) -> None: ...
+    def __enter__(self) -> None:
+        self._begun = time.monotonic()
 
     def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
+        metrics.REQUESTS.labels("flight", _status(error)).observe(time.monotonic() - self._begun)
         if isinstance(error, GatewayError):
+            metrics.PROBLEMS.labels(error.code).inc()
             problem = json.dumps(error.problem(logs.request_id()), ensure_ascii=False)
             made = _ERRORS.get(int(error.status), flight.FlightServerError)
             raise made(f"{error.code}: {error.detail}", problem.encode()) from None
@@ -289,7 +261,14 @@ class _told:
             raise flight.FlightInternalError("internal_error: the gateway failed") from None
 
 
-def _batches(waiting: _Waiting, context: Any) -> Iterator[pa.RecordBatch]:
+def _status(error: BaseException | None) -> str:
+    """What HTTP would say, for metrics."""
+    if error is None or isinstance(error, GeneratorExit):
+        return "200"
+    return str(int(error.status)) if isinstance(error, GatewayError) else "500"
+
+
+def _batches(waiting: Waiting, context: Any) -> Iterator[pa.RecordBatch]:
     try:
         for batch in waiting.reader:
             if context.is_cancelled():
@@ -301,29 +280,53 @@ def _batches(waiting: _Waiting, context: Any) -> Iterator[pa.RecordBatch]:
         waiting.answer.end()
 
 
-def _read(data: bytes) -> tuple[str, Any]:
-    return messages.unpacked(data)
-
-
 def _caller(context: Any) -> Caller:
     # `ipv4:127.0.0.1:51234` or `ipv6:[::1]:51234`
     address = context.peer().partition(":")[2].rpartition(":")[0].strip("[]")
     return Caller(context.get_middleware("bearer").token, None, address or None)
 
 
-def _asked(sql: str, params: list[Any]) -> Asked:
-    return Asked(format="arrow", as_of=AsOf(), sql=sql, params=params)
-
-
-def _handle(sql: str, params: list[Any]) -> bytes:
+def _handle(sql: str, params: list[Any] | dict[str, Any]) -> bytes:
     return json.dumps({"sql": sql, "params": params}, ensure_ascii=False).encode()
 
 
-def _statement(name: str, message: Any) -> tuple[str, list[Any]]:
+def _statement(name: str, message: Any) -> tuple[str, list[Any] | dict[str, Any]]:
     if name == "CommandStatementQuery":
         return message.query, []
     held = json.loads(message.prepared_statement_handle)
-    return str(held["sql"]), list(held["params"])
+    params = held["params"]
+    return str(held["sql"]), dict(params) if isinstance(params, dict) else list(params)
+
+
+def _one_row(reader: Any) -> dict[str, Any]:
+    """The one set of parameters that is sent. Raises BadParameters for more, or for too much."""
+    found: dict[str, Any] = {}
+    while chunk := next(reader, None):
+        batch = chunk.data
+        if batch is None or not batch.num_rows:
+            continue
+        if found or batch.num_rows > 1:
+            raise BadParameters("one set of parameters is bound at a time: execute once for each")
+        if batch.nbytes > _MOST_VALUES_BYTES:
+            raise BadParameters(f"the parameters are over {_MOST_VALUES_BYTES} bytes")
+        names = batch.schema.names
+        if len(set(names)) < len(names):
+            names = [str(place) for place in range(1, len(names) + 1)]
+        values = (column[0].as_py() for column in batch.columns)
+        found = dict(zip(names, map(_plain, values), strict=True))
+    return found
+
+
+def _bound(parameters: tuple[str, ...], row: dict[str, Any]) -> list[Any] | dict[str, Any]:
+    """The values as the engine takes them: in order for `?` and `$1`, by name for `$name`; a driver
+    that does not know the names sends the values in their order."""
+    if all(name.isdigit() for name in parameters):
+        return list(row.values())
+    if set(row) == set(parameters):
+        return row
+    if len(row) != len(parameters):
+        raise BadParameters(f"the statement has the parameters {', '.join(parameters)}")
+    return dict(zip(parameters, row.values(), strict=True))
 
 
 def _plain(value: Any) -> Any:
@@ -345,6 +348,7 @@ def main() -> None:
     door = Door(gateway, f"{scheme}://{settings.flight_host}:{settings.flight_port}", **tls)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=door.shutdown).start())
+    metrics.serve(settings.flight_metrics_port, settings.gateway_metrics_host)
     log.info("listening", extra=logs.facts(port=door.port))
     door.serve()
     gateway.close()

@@ -61,6 +61,42 @@ SCHEMAS: dict[str, pa.Schema] = {
         [pa.field("info_name", pa.uint32(), False), pa.field("value", _INFO_VALUE, False)]
     ),
 }
+SCHEMAS["CommandGetXdbcTypeInfo"] = pa.schema(
+    [
+        pa.field("type_name", pa.string(), False),
+        pa.field("data_type", pa.int32(), False),
+        pa.field("column_size", pa.int32()),
+        pa.field("literal_prefix", pa.string()),
+        pa.field("literal_suffix", pa.string()),
+        pa.field("create_params", pa.list_(pa.field("item", pa.string(), False))),
+        pa.field("nullable", pa.int32(), False),
+        pa.field("case_sensitive", pa.bool_(), False),
+        pa.field("searchable", pa.int32(), False),
+        pa.field("unsigned_attribute", pa.bool_()),
+        pa.field("fixed_prec_scale", pa.bool_(), False),
+        pa.field("auto_increment", pa.bool_()),
+        pa.field("local_type_name", pa.string()),
+        pa.field("minimum_scale", pa.int32()),
+        pa.field("maximum_scale", pa.int32()),
+        pa.field("sql_data_type", pa.int32(), False),
+        pa.field("datetime_subcode", pa.int32()),
+        pa.field("num_prec_radix", pa.int32()),
+        pa.field("interval_precision", pa.int32()),
+    ]
+)
+# The lake's types: name → number of XDBC, size, quote of literals.
+_TYPES: dict[str, tuple[int, int, str | None]] = {
+    "VARBINARY": (-3, 2**31 - 1, None),
+    "BIGINT": (-5, 19, None),
+    "DECIMAL": (3, 38, None),
+    "INTEGER": (4, 10, None),
+    "DOUBLE": (8, 15, None),
+    "VARCHAR": (12, 2**31 - 1, "'"),
+    "BOOLEAN": (16, 1, None),
+    "DATE": (91, 10, "'"),
+    "TIME": (92, 15, "'"),
+    "TIMESTAMP": (93, 26, "'"),
+}
 TABLE_TYPE = "TABLE"
 NO_NAME = ""
 # Answers that are the same for everyone.
@@ -77,6 +113,8 @@ _INFO: dict[int, str | bool] = {
     3: True,  # FLIGHT_SQL_SERVER_READ_ONLY
     4: True,  # FLIGHT_SQL_SERVER_SQL
     5: False,  # FLIGHT_SQL_SERVER_SUBSTRAIT
+    9: True,  # FLIGHT_SQL_SERVER_CANCEL
+    10: False,  # FLIGHT_SQL_SERVER_BULK_INGESTION
     504: '"',  # SQL_IDENTIFIER_QUOTE_CHAR
 }
 
@@ -87,6 +125,22 @@ def schema_of(command: str, message: Any) -> pa.Schema:
     if command == "CommandGetTables" and message.include_schema:
         return schema.append(pa.field("table_schema", pa.binary(), False))
     return schema
+
+
+def types(data_type: int) -> pa.Table:
+    """The types there are, or the one of that number."""
+    rows = [
+        {
+            "type_name": name, "data_type": number, "column_size": size,
+            "literal_prefix": quote, "literal_suffix": quote,
+            # SQL_NULLABLE, SQL_SEARCHABLE
+            "nullable": 1, "case_sensitive": name == "VARCHAR", "searchable": 3,
+            "fixed_prec_scale": False, "sql_data_type": number,
+        }
+        for name, (number, size, quote) in _TYPES.items()
+        if data_type in (0, number)
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, SCHEMAS["CommandGetXdbcTypeInfo"])
 
 
 def info(wanted: Iterable[int]) -> pa.Table:

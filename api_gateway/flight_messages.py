@@ -23,7 +23,7 @@ _REFERENCE = {"catalog": (1, _TEXT), "db_schema": (2, _TEXT), "table": (3, _TEXT
 # Message → field → (number, type); `many` in a third place: repeated.
 _MESSAGES: dict[str, dict[str, tuple[Any, ...]]] = {
     "CommandGetSqlInfo": {"info": (1, _UINT32, "many")},
-    "CommandGetXdbcTypeInfo": {},
+    "CommandGetXdbcTypeInfo": {"data_type": (1, _INT64)},
     "CommandGetCatalogs": {},
     "CommandGetDbSchemas": {"catalog": (1, _TEXT), "db_schema_filter_pattern": (2, _TEXT)},
     "CommandGetTables": {
@@ -48,7 +48,16 @@ _MESSAGES: dict[str, dict[str, tuple[Any, ...]]] = {
         "parameter_schema": (3, _BYTES),
     },
     "ActionClosePreparedStatementRequest": {"prepared_statement_handle": (1, _BYTES)},
+    "CommandStatementUpdate": {"query": (1, _TEXT), "transaction_id": (2, _BYTES)},
+    "CommandPreparedStatementUpdate": {"prepared_statement_handle": (1, _BYTES)},
+    "ActionCancelQueryRequest": {"info": (1, _BYTES)},
+    "ActionCancelQueryResult": {"result": (1, _INT64)},
+    # Of Flight itself; `info` is a FlightInfo, and travels as bytes do.
+    "CancelFlightInfoRequest": {"info": (1, _BYTES)},
+    "CancelFlightInfoResult": {"status": (1, _INT64)},
 }
+# What both results say.
+CANCELLED, NOT_CANCELLABLE = 1, 3
 
 
 def _classes() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -77,6 +78,7 @@ TYPES = frozenset(
     }
 )  # fmt: skip
 _IDENTIFIER = re.compile(r"[^\W\d]\w{0,62}")
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -93,6 +95,8 @@ class Statement:
     origins: Select | None = None
     repeatable: bool = True
     most_rows: int | None = None
+    # Names of its parameters, or their numbers, in order.
+    parameters: tuple[str, ...] = ()
 
 
 @cache
@@ -231,7 +235,7 @@ class _Judge:
         # A quoted path as a CTE's name would be opened as a file.
         if not _IDENTIFIER.fullmatch(name):
             raise StatementRefused("a WITH name must be a plain identifier")
-        return name.casefold()
+        return _folded(name)
 
     def _expression(self, node: dict[str, Any]) -> None:
         kind = node["class"]
@@ -281,7 +285,7 @@ class _Judge:
             raise self._refusal(
                 "tables have one plain name, without schema or catalogue", node, hint=name[:80]
             )
-        if name.casefold() in scope:
+        if _folded(name) in scope:
             return
         if not _TABLE.fullmatch(name.lower()):
             raise self._refusal(
@@ -294,6 +298,11 @@ class _Judge:
 
     def _position(self, node: dict[str, Any]) -> int | None:
         return _characters(self._sql, int(node.get("query_location", _NOWHERE)))
+
+
+def _folded(name: str) -> str:
+    """A name as the engine compares it: only letters of ASCII have another case."""
+    return name.translate(_LOWER)
 
 
 def _is_plain(node: dict[str, Any], name_key: str) -> bool:

@@ -19,6 +19,7 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import redis
 
+from api_gateway import forwarded
 from api_gateway.decisions import Decision, TableDecision, fingerprint
 from api_gateway.errors import AnswerTooLarge, GatewayError, QuotaExceeded
 from api_gateway.events import Events
@@ -58,7 +59,12 @@ class Visit:
     def who(self) -> str:
         """Whose slots are taken: the organisation's, else the user's, token's or address's."""
         told = self.decision.organization_id or self.decision.sub
-        return told or fingerprint(self.token) or f"address:{self.address}"
+        return told or fingerprint(self.token) or f"address:{forwarded.group(self.address)}"
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Of the limits of all its tables the lowest of each."""
+        return strictest(each.decision for each in self.shelved)
 
     @property
     def charged_once_as(self) -> str | None:
@@ -86,14 +92,14 @@ class Meter:
         """Count a request by its token, or its address without one. Raises RateLimited."""
         if token is None:
             most = self._settings.gateway_anonymous_requests_per_minute
-            return self._rates.count(f"address:{address}", most)
+            return self._rates.count(f"address:{forwarded.group(address)}", most)
         return self._rates.count(fingerprint(token), self._settings.gateway_requests_per_minute)
 
     def begin(self, visit: Visit) -> Metered:
         """Admit an answer. Raises RateLimited, TooManyQueries, QuotaExceeded,
         DecisionUnavailable."""
         decisions = [each.decision for each in visit.shelved]
-        limits = strictest(decisions)
+        limits = visit.limits
         metered = {each.agreement for each in decisions if each.metered and each.agreement}
         with ExitStack() as undo:
             try:

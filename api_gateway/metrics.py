@@ -64,6 +64,12 @@ CACHE = Counter(
     "Lookups of what is remembered (statement, decision, answer, process), by result.",
     ["cache", "result"],
 )
+PAST_LIMIT = Histogram(
+    "hanoiic_gateway_past_limit_seconds",
+    "Time that a process of a query lived past the query's limit.",
+    ["pool"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5),
+)
 BYTES = Counter("hanoiic_gateway_answer_bytes_total", "Bytes of answers sent.", ["door"])
 PROBLEMS = Counter("hanoiic_gateway_problems_total", "Requests refused or failed.", ["code"])
 

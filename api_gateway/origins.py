@@ -1,16 +1,20 @@
 """Which columns of an answer are columns of a lake table, so that their units and titles go along.
 
 `read` keeps of a statement's tree only what that needs; `resolve` then looks the columns up.
-A column that is computed has no origin: a wrong unit is worse than none.
+A column that is computed has no origin: a wrong unit is worse than none. A statement whose SELECTs
+hold each other too often has none either: written out, it could fill the memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from lake import Column
+
+_MOST_PARTS = 2000
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,12 @@ class Select:
     items: tuple[Star | Named, ...]
     sources: tuple[tuple[str, str | Select | None], ...]
 
+    @cached_property
+    def parts(self) -> int:
+        """Its columns and sources, and those of the SELECTs in it, as often as they are there."""
+        inner = (each.parts for _, each in self.sources if isinstance(each, Select))
+        return len(self.items) + len(self.sources) + sum(inner)
+
 
 ColumnsOf = Callable[[str], Mapping[str, Column]]
 
@@ -44,6 +54,34 @@ ColumnsOf = Callable[[str], Mapping[str, Column]]
 def read(tree: Mapping[str, Any]) -> Select | None:
     """The outermost SELECT of an accepted statement's tree, or None if it is something else."""
     return _select(tree["statements"][0]["node"], {})
+
+
+def packed(select: Select | None) -> Any:
+    """A Select as JSON carries it; `unpacked` makes it anew."""
+    if select is None:
+        return None
+    items = [
+        [each.source, sorted(each.without)]
+        if isinstance(each, Star)
+        else [each.name, each.source, each.column]
+        for each in select.items
+    ]
+    sources = [[alias, of if isinstance(of, str) else packed(of)] for alias, of in select.sources]
+    return {"items": items, "sources": sources}
+
+
+def unpacked(said: Any) -> Select | None:
+    """The Select that was `packed`."""
+    if said is None:
+        return None
+    items = tuple(
+        Star(each[0], frozenset(each[1])) if len(each) == 2 else Named(*each)
+        for each in said["items"]
+    )
+    sources = (
+        (alias, of if isinstance(of, str) else unpacked(of)) for alias, of in said["sources"]
+    )
+    return Select(items, tuple(sources))
 
 
 def resolve(select: Select | None, columns_of: ColumnsOf) -> dict[str, Column]:
@@ -102,7 +140,8 @@ def _select(node: Mapping[str, Any], ctes: Mapping[str, Select | None]) -> Selec
     sources: list[tuple[str, str | Select | None]] = []
     _read_from(node.get("from_table") or {}, ctes, sources)
     items = tuple(_item(each) for each in node.get("select_list") or ())
-    return Select(items, tuple(sources))
+    made = Select(items, tuple(sources))
+    return made if made.parts <= _MOST_PARTS else None
 
 
 def _read_from(

@@ -5,9 +5,10 @@ meet in it in turn and leave nothing behind: an instance holds the files and no 
 change. Each query has a cursor of its own in a transaction that may not write (`worker.py`), the
 settings are locked, and a process that failed in any way is not used again.
 
-A query that took long has made its process give way to others, which the process cannot take back.
-Such processes serve queries that are known to take long, which hold half of the places at most and
-may wait longer for one; all other queries find a place, and a process that never gave way.
+A query that took long made its process give way to others. Queries that are known to take long hold
+half of the places at most and may wait longer for one; all other queries find a place. Where a
+process cannot have its turn back it serves such queries only, and the others one that never gave
+way.
 
 Free places go round by party (an organisation, or the address of somebody unknown): the next one is
 for the party that has the fewest, and none may have all.
@@ -16,6 +17,7 @@ for the party that has the fewest, and none may have all.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import Counter, deque
@@ -35,6 +37,8 @@ log = logging.getLogger(__name__)
 # What a process holds, and whether it gave way.
 _Kind = tuple[Hashable, bool]
 _MOST_SLOW = 1024
+_DEATH_S = 1.0
+_TOO_LONG = frozenset({"overtime", "query_timeout"})
 
 
 @dataclass(frozen=True)
@@ -135,17 +139,28 @@ class Pool:
         self._refill()
 
     @contextmanager
-    def process(self, key: Hashable, sources: Iterable[Source], party: str = "") -> Iterator[Lease]:
-        """A process that holds `sources`. It returns to the pool only if the lease was finished,
-        otherwise it is killed. Raises Busy, WorkerDied."""
-        lease = self.lease(key, sources, party)
+    def process(
+        self,
+        key: Hashable,
+        sources: Iterable[Source],
+        party: str = "",
+        memory_mb: int | None = None,
+    ) -> Iterator[Lease]:
+        """A process that holds `sources` and has `memory_mb`, or the usual. It returns to the pool
+        only if the lease was finished, otherwise it is killed. Raises Busy, WorkerDied."""
+        lease = self.lease(key, sources, party, None, memory_mb)
         try:
             yield lease
         finally:
             lease.end()
 
     def lease(
-        self, key: Hashable, sources: Iterable[Source], party: str = "", work: Hashable = None
+        self,
+        key: Hashable,
+        sources: Iterable[Source],
+        party: str = "",
+        work: Hashable = None,
+        memory_mb: int | None = None,
     ) -> Lease:
         """As `process`, for answers that outlive the call: the caller must `end` the lease. `work`
         is known again by the next lease."""
@@ -153,13 +168,13 @@ class Pool:
         self._take_place(party, slow=slow)
         process = None
         try:
-            process = self._warm((key, slow))
+            process = self._warm((key, slow and not self._nursery.takes_turns))
             metrics.looked_up("process", hit=process is not None)
             if process:
                 return Lease(self, key, party, work, process, slow=slow)
             process = self._fresh()
             metrics.STARTED.labels(self._name).inc()
-            process.open(sources)
+            process.open(sources, memory_mb)
         except BaseException:
             if process:
                 self._discard(process, "lost")
@@ -223,8 +238,8 @@ class Pool:
         if extra:
             extra.kill()
 
-    def _discard(self, process: Process, cause: str) -> None:
-        process.kill()
+    def _discard(self, process: Process, cause: str, patience_s: float = 0.0) -> None:
+        process.kill(patience_s)
         metrics.ENDED.labels(self._name, cause).inc()
 
     def _note(self, work: Hashable, *, slow: bool) -> None:
@@ -237,14 +252,20 @@ class Pool:
     def _return(self, lease: Lease) -> None:
         process = lease.process
         if not lease.finished:
-            self._discard(process, lease.cause)
+            # Its place is free when it is gone, and with it what it held.
+            self._discard(process, lease.cause, _DEATH_S)
+            if lease.cause in _TOO_LONG:
+                with self._lock:
+                    self._note((lease.key, lease.work), slow=True)
+            if (late_s := time.monotonic() - lease.due_at) > 0:
+                metrics.PAST_LIMIT.labels(self._name).observe(late_s)
         elif self._life.is_over(process):
             self._discard(process, "age")
         else:
-            took_long = time.monotonic() - lease.begun_at >= SLOW_S
-            process.slow = process.slow or (took_long and process.gave_way())
+            took_long = time.monotonic() - lease.begun_at >= SLOW_S and process.gave_way()
+            process.slow = process.slow or (took_long and not self._nursery.takes_turns)
             with self._lock:
-                self._note((lease.key, lease.work), slow=took_long and process.slow)
+                self._note((lease.key, lease.work), slow=took_long)
                 self._idle.append(((lease.key, process.slow), process))
         self._free_place(lease.party, slow=lease.slow)
 
@@ -268,6 +289,8 @@ class Lease:
         self.finished = self._ended = False
         self.cause = "left"
         self.begun_at = time.monotonic()
+        # When its query is to be over, as long as nothing of the answer is there.
+        self.due_at = math.inf
         process.served += 1
 
     def finish(self) -> None:

@@ -49,14 +49,17 @@ class Process:
         self._pidfd = pidfd
         self._client: socket.socket | None = None
         self.born_at = time.monotonic()
+        self.memory_mb: int | None = None
         # Queries it was leased for.
         self.served = 0
-        # Whether it is known to have given way.
+        # Whether it gave way for good.
         self.slow = False
 
-    def open(self, sources: Iterable[Source]) -> None:
-        """Give it its tables; for good."""
-        self.ask({"kind": "open", "sources": [vars(source) for source in sources]})
+    def open(self, sources: Iterable[Source], memory_mb: int | None = None) -> None:
+        """Give it its tables, and less memory than it could have; for good."""
+        self.memory_mb = memory_mb
+        told = [vars(source) for source in sources]
+        self.ask({"kind": "open", "sources": told, "memory_mb": memory_mb})
 
     def ask(self, job: dict[str, Any], client: socket.socket | None = None) -> None:
         """Send a job. `client` is watched while frames are awaited."""
@@ -81,7 +84,7 @@ class Process:
         return not _readable(self._pidfd, None, 0)
 
     def gave_way(self) -> bool:
-        """Whether it waits behind others for the CPU, which it cannot take back."""
+        """Whether it waits behind others for the CPU."""
         return os.getpriority(os.PRIO_PROCESS, self._pid) > os.getpriority(os.PRIO_PROCESS, 0)
 
     def end_soon(self) -> None:
@@ -91,14 +94,16 @@ class Process:
         except ProcessLookupError:
             log.debug("process_already_gone")
 
-    def kill(self) -> None:
-        """End it at once; safe to repeat."""
+    def kill(self, patience_s: float = 0.0) -> None:
+        """End it at once, and wait for so long that its memory is free; safe to repeat."""
         if self._pidfd < 0:
             return
         try:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         except ProcessLookupError:
             log.debug("process_already_gone")
+        else:
+            _readable(self._pidfd, None, patience_s)
         finally:
             os.close(self._pidfd)
             self._pidfd = -1
@@ -145,6 +150,8 @@ class Nursery:
         self._control: socket.socket | None = None
         self._zygote: subprocess.Popen[bytes] | None = None
         self.locks = Locks(False, False, False)
+        # Whether a process that gave way may have its turn back.
+        self.takes_turns = False
         with self._turn:
             self._start()
 
@@ -204,9 +211,11 @@ class Nursery:
         said = mine.recv(4096)
         if not said:
             raise WorkerDied("the parent of the query processes did not start")
-        self.locks = Locks(**json.loads(said))
+        told = json.loads(said)
+        self.takes_turns = told.pop("takes_turns")
+        self.locks = Locks(**told)
         self._control = mine
-        log.info("sandbox", extra=logs.facts(**vars(self.locks)))
+        log.info("sandbox", extra=logs.facts(**vars(self.locks), takes_turns=self.takes_turns))
 
     def _stop(self) -> None:
         if self._control:

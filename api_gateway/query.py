@@ -13,17 +13,17 @@ import json
 import logging
 import math
 import socket
-import unicodedata
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any
 
 from werkzeug.datastructures import ETags
 
-from api_gateway import bounded, frames, gate, metrics, origins, repeatable, tags
+from api_gateway import frames, metrics, tags
 from api_gateway.asked import Asked, Count
 from api_gateway.cancelling import Queries, Turn
+from api_gateway.changes import Changes
 from api_gateway.decisions import Decisions, fingerprint
 from api_gateway.engine import quoted
 from api_gateway.errors import (
@@ -31,7 +31,6 @@ from api_gateway.errors import (
     GatewayError,
     QueryCancelled,
     QueryTimeout,
-    TooComplex,
     WorkerDied,
 )
 from api_gateway.filter_sql import compile_rows
@@ -44,21 +43,18 @@ from api_gateway.origins import Select, Star
 from api_gateway.pool import Pool
 from api_gateway.portal import PortalActions
 from api_gateway.processes import ClientGone, Nursery
+from api_gateway.reader import Reader
 from api_gateway.running import Flow, Running
-from api_gateway.settings import GATE_TIMEOUT_S, LIMIT_ROWS, QUEUE_S, Settings
+from api_gateway.settings import GRACE_S, LIMIT_ROWS, QUEUE_S, Settings
 from api_gateway.shelf import Shelf, Shelved
 from api_gateway.verdicts import require_locks, require_network, require_permits
-from lake import logs
 
 log = logging.getLogger(__name__)
 
-# Past its engine time a query is interrupted; past this much more, its process is killed.
-_GRACE_S = 0.75
-_GATE_PROCESSES = 2
-# A reading depends on nothing but the SQL: the same text, up to this long, is read once.
-_REMEMBERED_SQL = 4096
 # Counting fewer rows than this is not worth an estimate.
 _COUNTED_ROWS = 1_000_000
+# With less the engine cannot even read a table.
+_LEAST_MEMORY_MB = 64
 
 
 @dataclass(frozen=True)
@@ -124,15 +120,13 @@ class Gateway:
         self._jobs = Jobs(self.shelf)
         self.nursery = Nursery(settings)
         self.pool = Pool(self.nursery, settings.worker_count, QUEUE_S, spare=True)
-        self._remembered = lru_cache(maxsize=1024)(self._read)
-        self._gates = Pool(
-            self.nursery, _GATE_PROCESSES, QUEUE_S, spare=False, share=_GATE_PROCESSES, name="gate"
-        )
+        self.reader = Reader(self.nursery)
+        self.changes = Changes(self.pool, settings)
 
-    def query(self, asked: Asked, caller: Caller) -> Answer:
+    def query(self, asked: Asked, caller: Caller, door: str = "sql") -> Answer:
         """Answer a caller's SQL. Raises any GatewayError."""
-        statement = self.read(asked.sql)
-        visit = self.visit("sql", "query", statement, asked, caller)
+        statement = self.reader.read(asked.sql, caller.name)
+        visit = self.visit(door, "query", statement, asked, caller)
         return self._answer(statement, asked, caller, visit)
 
     def rows(self, table: str, wanted: Rows, asked: Asked, caller: Caller, count: str) -> Answer:
@@ -159,7 +153,7 @@ class Gateway:
 
     def plan(self, asked: Asked, caller: Caller) -> dict[str, Any]:
         """What a caller's SQL would do: columns, plan and estimate. Raises any GatewayError."""
-        statement = self.read(asked.sql)
+        statement = self.reader.read(asked.sql, caller.name)
         visit = self.visit("sql", "query", statement, asked, caller)
         timeout_s = min(asked.timeout_s or math.inf, self.settings.gateway_timeout_s)
         job = self._jobs.job("plan", statement, asked, visit.shelved, timeout_s)
@@ -172,24 +166,13 @@ class Gateway:
 
     def export(self, asked: Asked, caller: Caller) -> Answer:
         """As `query`, with the time of an export. Raises any GatewayError."""
-        statement = self.read(asked.sql)
+        statement = self.reader.read(asked.sql, caller.name)
         visit = self.visit("export", "query", statement, asked, caller)
         return self._answer(statement, asked, caller, visit, self.settings.export_timeout_s)
 
     def send(self, visit: Visit, asked: Asked, caller: Caller) -> Answer:
         """Answer with the whole table of a visit. Raises any GatewayError."""
         return self._answer(whole(visit.tables[0]), asked, caller, visit)
-
-    def read(self, sql: str) -> Statement:
-        """A caller's SQL, in Unicode's NFC as the lake's names and texts are, as the gate accepts
-        it. Raises what `gate.accept` raises."""
-        sql = unicodedata.normalize("NFC", sql)
-        if len(sql) > _REMEMBERED_SQL:
-            return self._read(sql)
-        before = self._remembered.cache_info().hits
-        statement = self._remembered(sql)
-        metrics.looked_up("statement", hit=self._remembered.cache_info().hits > before)
-        return statement
 
     def visit(
         self, door: str, action: str, statement: Statement, asked: Asked, caller: Caller
@@ -215,38 +198,11 @@ class Gateway:
         )
         return replace(visit, shelved=tuple(shelved))
 
-    def can_query(self) -> bool:
-        """Whether a query process answers: the one that reads SQL, asked for the plainest."""
-        try:
-            return bool(self._read("SELECT 1").sql)
-        except GatewayError:
-            log.exception("not_ready")
-            return False
-
     def close(self) -> None:
         """End every query process, settle what is owed."""
         self.running.close()
         self.nursery.close()
         self.meter.close()
-
-    def _read(self, sql: str) -> Statement:
-        gate.measure(sql)
-        with self._gates.process("gate", ()) as lease:
-            lease.process.ask({"kind": "parse", "sql": sql, "request_id": logs.request_id()})
-            try:
-                _, payload = lease.process.receive(GATE_TIMEOUT_S)
-            except TimeoutError:
-                raise TooComplex("the query takes too long to parse") from None
-            lease.finish()
-        trees = json.loads(payload)
-        accepted = gate.accept(sql, trees["parsed"], trees["printed"], trees["again"])
-        tree = json.loads(trees["again"])
-        return replace(
-            accepted,
-            origins=origins.read(tree),
-            repeatable=repeatable.is_repeatable(tree),
-            most_rows=bounded.most_rows(tree),
-        )
 
     def _answer(
         self,
@@ -321,11 +277,12 @@ class Gateway:
 
     def _begun(self, job: dict[str, Any], caller: Caller, visit: Visit) -> Turn:
         sources = [each.source for each in visit.shelved]
-        # Among whom the places go round.
-        party = visit.decision.organization_id or visit.decision.organization or caller.name
+        memory_mb = self._memory_mb(visit)
         query = self.queries.begin(caller.query_id, caller.name)
         try:
-            lease = self.pool.lease(frozenset(sources), sources, party, hash(job["sql"]))
+            key = frozenset(sources), memory_mb
+            # Places go round among those whose queries are counted.
+            lease = self.pool.lease(key, sources, visit.who, hash(job["sql"]), memory_mb)
         except BaseException:
             query.end()
             raise
@@ -338,18 +295,30 @@ class Gateway:
             raise
         return turn
 
+    def _memory_mb(self, visit: Visit) -> int | None:
+        """What the agreements give a query, if that is less than what the gateway does."""
+        told = visit.limits.get("memory_mb", math.inf)
+        if told >= self.settings.gateway_memory_mb:
+            return None
+        return max(_LEAST_MEMORY_MB, int(told))
+
     def _first(
         self, turn: Turn, asked: Asked, timeout_s: float
     ) -> tuple[dict[str, Any], bytes | None]:
         """What an answer says before its rows; and all its bytes, if it is a short one."""
+        turn.lease.due_at = due_at = time.monotonic() + timeout_s
         try:
-            kind, payload = turn.lease.process.receive(timeout_s + _GRACE_S)
+            kind, payload = turn.lease.process.receive(timeout_s + GRACE_S)
         except TimeoutError:
             turn.lease.fail("overtime")
             raise QueryTimeout(timeout_s=timeout_s) from None
         except WorkerDied:
             if turn.query.cancelled:
                 raise QueryCancelled from None
+            if time.monotonic() > due_at:
+                # The kernel was first.
+                turn.lease.fail("overtime")
+                raise QueryTimeout(timeout_s=timeout_s) from None
             raise
         if kind == frames.WHOLE:
             turn.lease.finish()
@@ -358,9 +327,11 @@ class Gateway:
         if kind == frames.END:
             turn.lease.finish()
         if kind in (frames.HEADER, frames.END):
+            turn.lease.due_at = math.inf
             return content, None
         turn.lease.fail(content["code"])
-        raise reported(content, asked, timeout_s, self.settings.gateway_memory_mb)
+        memory_mb = turn.lease.process.memory_mb or self.settings.gateway_memory_mb
+        raise reported(content, asked, timeout_s, memory_mb)
 
     def _relay(self, turn: Turn, timeout_s: float, metered: Metered, flow: Flow) -> Iterator[bytes]:
         """The answer's bytes. What goes wrong now can only break the connection off: the caller
@@ -368,7 +339,7 @@ class Gateway:
         sent = metrics.bytes_of(metered.door)
         try:
             while not flow.stopped:
-                kind, payload = turn.lease.process.receive(timeout_s + _GRACE_S)
+                kind, payload = turn.lease.process.receive(timeout_s + GRACE_S)
                 if kind == frames.END:
                     turn.lease.finish()
                     metered.finish()
@@ -386,6 +357,7 @@ class Gateway:
             metered.break_off(str(error))
             raise
         except (TimeoutError, GatewayError) as error:
+            turn.lease.fail("overtime" if isinstance(error, TimeoutError) else "lost")
             code = "query_timeout"
             if isinstance(error, GatewayError):
                 code = str(error.facts.get("reason") or error.code)

@@ -35,6 +35,8 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _CLONE_THREAD = 0x00010000
 _SLACK_MB = 384
 _LEAST_URGENT = 19
+# RLIMIT_NICE counts down from 20: a process may go back to nice 0.
+_NORMAL_LIMIT = 20
 # Read at any time: time zones, and what DuckDB asks about its memory and threads.
 _SYSTEM_FILES = ("/usr/share/zoneinfo", "/proc/self/cgroup", "/proc/self/task", "/sys/fs/cgroup")
 # Refused with EPERM. Data already open (the socket to the gateway, logs) stays usable.
@@ -109,11 +111,36 @@ def limit_resources(memory_mb: int, spill_mb: int) -> None:
         resource.setrlimit(kind, (most, most))
 
 
+def allow_turns() -> bool:
+    """Let this process, and those it forks, `take_turn` after they gave way. Whether they may."""
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NICE, (_NORMAL_LIMIT, _NORMAL_LIMIT))
+    return may_take_turn()
+
+
+def may_take_turn() -> bool:
+    """Whether what `give_way` does can be undone."""
+    return resource.getrlimit(resource.RLIMIT_NICE)[0] >= _NORMAL_LIMIT
+
+
 def give_way() -> None:
-    """Have all threads of this process wait for others that want the CPU; for good."""
+    """Have all threads of this process wait for others that want the CPU."""
+    _prioritise(_LEAST_URGENT)
+
+
+def take_turn() -> bool:
+    """Be like any other process again. Whether that was allowed."""
+    try:
+        _prioritise(0)
+    except PermissionError:
+        return False
+    return True
+
+
+def _prioritise(nice: int) -> None:
     for thread in Path("/proc/self/task").iterdir():
         with contextlib.suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, int(thread.name), _LEAST_URGENT)
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
 
 
 def restrict_files(readable: Iterable[str | Path], writable: Path) -> bool:

@@ -23,6 +23,11 @@ class Settings:
     gateway_url: str = setting(
         "", doc="Public address of the gateway; empty: as each request was addressed."
     )
+    gateway_trusted_proxies: tuple[str, ...] = setting(
+        (),
+        doc="Addresses or networks of the proxies in front of the gateway, whose `X-Forwarded-For` "
+        "tells a caller's address; empty: the address of the connection.",
+    )
     gateway_workers: int = setting(
         0, doc="Most query processes at a time; 0: two a CPU, at least 4."
     )
@@ -32,11 +37,13 @@ class Settings:
     )
     gateway_cache_dir: Path = setting(
         Path(tempfile.gettempdir()) / "hanoiic-cache",
-        doc="Folder for copies of the lake's files when the lake is on S3.",
+        doc="Folder for copies of the lake's files when the lake is on S3, and for what Delta "
+        "Sharing tells of changed rows.",
     )
     gateway_cache_mb: int = setting(
         10_240,
-        doc="Most that these copies take, in MiB; at least what is read within half an hour.",
+        doc="Most that the copies take, in MiB: at least what is read in half an hour; and most "
+        "that the changed rows take.",
     )
     gateway_timeout_s: float = setting(30.0, doc="Most engine time of one query, in seconds.")
     gateway_memory_mb: int = setting(1024, doc="Memory of one query process, in MiB.")
@@ -76,6 +83,9 @@ class Settings:
     )
     flight_host: str = setting("127.0.0.1", doc="Address that Flight SQL listens on.")
     flight_port: int = setting(8815, doc="Port of Flight SQL.")
+    flight_metrics_port: int = setting(
+        0, doc="Port of Flight SQL's own `/metrics`, on the gateway's metrics host; 0: not served."
+    )
     flight_tls_certificate_file: Path | None = setting(
         None, doc="Certificate of Flight SQL (PEM); without it gRPC is not encrypted."
     )
@@ -111,8 +121,14 @@ LIMIT_ROWS = 100_000
 STALL_S = 60.0
 # Longest wait for a free query process, before 503 `busy`.
 QUEUE_S = 5.0
-GATE_TIMEOUT_S = 2.0
-# A query with so much engine time gives way to others; its process then serves such queries only.
+GATE_TIMEOUT_S = 1.5
+# Past its engine time a query is interrupted; past this much more, the gateway kills its process,
+# and a moment later the kernel does.
+GRACE_S, KILL_S = 0.5, 0.6
+# A query that used the CPU for so long gives way to others until its end.
+QUICK_S = 0.02
+# A query of so long is known to take long. Where a process cannot have its turn back, the query
+# gives way only then, and the process serves such queries only.
 SLOW_S = 0.2
 # Longest wait of a query that is known to take long.
 SLOW_QUEUE_S = 30.0

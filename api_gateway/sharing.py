@@ -83,16 +83,43 @@ def snapshot(
         yield {"file": _file(shelved, file, address)}
 
 
-def changes(steps: Iterable[tuple[Shelved | None, Shelved]], address: Address) -> Iterator[Any]:
-    """Lines `remove` and `add`: a version replaces the one before it whole, as in the Delta log.
+@dataclass(frozen=True)
+class Step:
+    """From one version to the next: the version before, if there is one, and the file of the rows
+    that changed, if they are known."""
 
-    `steps` are (the version before, if there is one; the version).
-    """
-    for before, after in steps:
+    before: Shelved | None
+    after: Shelved
+    changed: SharedFile | None = None
+
+    @property
+    def files(self) -> list[SharedFile]:
+        """What a caller reads of it."""
+        if self.changed:
+            return [self.changed] if self.changed.row_count else []
+        return [file for each in (self.before, self.after) if each for file in files(each)]
+
+
+def changed_file(path: Path) -> SharedFile:
+    """A file of changes; it has no place among the files of a version."""
+    return SharedFile(0, str(path), *_measures(str(path)))
+
+
+def changes(
+    steps: Iterable[Step], address: Address, changed_address: Callable[[Step], tuple[str, int]]
+) -> Iterator[Any]:
+    """Lines `cdf` where the changed rows are known; else `remove` and `add`, as a version replaces
+    the one before it whole."""
+    for step in steps:
+        after = step.after
         moment = {"version": after.version.number, "timestamp": _milliseconds(after)}
-        if before:
-            for file in files(before):
-                yield {"remove": _file(before, file, address) | moment}
+        if step.changed:
+            for file in step.files:
+                yield {"cdf": _told(file, *changed_address(step)) | moment}
+            continue
+        if step.before:
+            for file in files(step.before):
+                yield {"remove": _file(step.before, file, address) | moment}
         for file in files(after):
             yield {"add": _file(after, file, address) | moment}
 
@@ -102,15 +129,19 @@ def written(lines: Iterable[dict[str, Any]]) -> bytes:
 
 
 def _file(shelved: Shelved, file: SharedFile, address: Address) -> dict[str, Any]:
-    url, expires_at_ms = address(shelved, file)
+    return _told(file, *address(shelved, file)) | {
+        "stats": json.dumps({"numRecords": file.row_count}),
+        "version": shelved.version.number,
+        "timestamp": _milliseconds(shelved),
+    }
+
+
+def _told(file: SharedFile, url: str, expires_at_ms: int) -> dict[str, Any]:
     return {
         "url": url,
         "id": hashlib.sha256(file.path.encode()).hexdigest()[:32],
         "partitionValues": {},
         "size": file.byte_count,
-        "stats": json.dumps({"numRecords": file.row_count}),
-        "version": shelved.version.number,
-        "timestamp": _milliseconds(shelved),
         "expirationTimestamp": expires_at_ms,
     }
 

@@ -11,28 +11,26 @@ import json
 import logging
 import math
 import os
+import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from api_gateway import answers, engine, failures, frames, plan, sandbox
+from api_gateway import answers, engine, failures, frames, plan, reading, sandbox
 from api_gateway.engine import Source
-from api_gateway.gate import TREE_BYTES
 from api_gateway.sandbox import Locks
-from api_gateway.settings import SLOW_S, STALL_S
+from api_gateway.settings import KILL_S, QUICK_S, SLOW_S, STALL_S
 from lake import logs
 
 log = logging.getLogger(__name__)
-
-_SERIALIZE = "SELECT json_serialize_sql(?::VARCHAR, skip_null := true, skip_empty := true)"
-_DESERIALIZE = "SELECT json_deserialize_sql(?::JSON)"
 
 
 @dataclass(frozen=True)
@@ -52,40 +50,45 @@ class Room:
 
 class Stopwatch:
     """Counts engine time, not the time a slow reader takes. A query that takes long gives way to
-    others, and one that used its time up is interrupted."""
+    others; one that used its time up is interrupted, and ended by the kernel if it goes on."""
 
-    def __init__(self, give_way: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._give_way = give_way
         self._interrupt: Callable[[], None] = lambda: None
         self._deadline = self._slow_at = self._wakes_at = math.inf
-        self._left_s = self._quick_left_s = 0.0
+        self._left_s = self._cpu_at_start = 0.0
+        self._quick_s = QUICK_S if sandbox.may_take_turn() else SLOW_S
+        self._gave_way = False
         self.fired = False
         threading.Thread(target=self._watch, daemon=True).start()
 
     def start(self, seconds: float, interrupt: Callable[[], None]) -> None:
-        """Give a new job `seconds`."""
-        self._left_s, self._quick_left_s = seconds, SLOW_S
+        """Give a new job `seconds`, and its turn like any other."""
+        self._left_s, self._cpu_at_start = seconds, time.process_time()
         self._interrupt, self.fired = interrupt, False
+        if self._gave_way:
+            self._gave_way = not sandbox.take_turn()
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Inside, time counts."""
         begun = time.monotonic()
-        self._arm(begun + self._left_s, begun + self._quick_left_s)
+        # Nothing the engine does can hold this off: not all of it looks up when interrupted.
+        signal.setitimer(signal.ITIMER_REAL, max(0.0, self._left_s) + KILL_S)
+        self._arm(begun + self._left_s, begun + self._quick_s)
         try:
             yield
         finally:
             self._arm(math.inf, math.inf)
-            taken = time.monotonic() - begun
-            self._left_s -= taken
-            self._quick_left_s -= taken
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            self._left_s -= time.monotonic() - begun
 
     def _arm(self, deadline: float, slow_at: float) -> None:
         with self._changed:
-            self._deadline, self._slow_at = deadline, slow_at
+            self._deadline = deadline
+            self._slow_at = math.inf if self._gave_way else slow_at
             # Most queries end before the watch would look again: it sleeps on.
-            if min(deadline, slow_at) < self._wakes_at:
+            if min(self._deadline, self._slow_at) < self._wakes_at:
                 self._changed.notify()
 
     def _watch(self) -> None:
@@ -96,8 +99,13 @@ class Stopwatch:
                     self.fired, self._deadline = True, math.inf
                     self._interrupt()
                 elif self._slow_at <= now:
-                    self._slow_at = math.inf
-                    self._give_way()
+                    # Who only waited for the CPU keeps its turn.
+                    used_s = time.process_time() - self._cpu_at_start
+                    if used_s < self._quick_s:
+                        self._slow_at = now + self._quick_s - used_s
+                    else:
+                        self._slow_at, self._gave_way = math.inf, True
+                        sandbox.give_way()
                 else:
                     self._wakes_at = min(self._deadline, self._slow_at)
                     left = self._wakes_at - now
@@ -153,8 +161,12 @@ class Worker:
         ]
         self._sources = sources
         self._restrict_files([Path(file) for source in sources for file in source.files])
-        engine.lock(self._connection, sources, self._room.spill, self._room.spill_mb)
-        self._stopwatch = Stopwatch(sandbox.give_way)
+        if job["memory_mb"]:
+            self._room = replace(self._room, memory_mb=job["memory_mb"])
+            sandbox.limit_resources(self._room.memory_mb, self._room.spill_mb)
+        room = self._room
+        engine.lock(self._connection, sources, room.spill, room.spill_mb, room.memory_mb)
+        self._stopwatch = Stopwatch()
         self._cursor = self._reading_cursor()
         self._beside: duckdb.DuckDBPyConnection | None = None
 
@@ -174,22 +186,12 @@ class Worker:
         return cursor
 
     def _parse(self, job: dict[str, Any]) -> None:
-        """Answer END with the tree, the SQL printed from it, and the tree of that."""
+        """Answer END with the verdict on the SQL."""
         cursor = self._connection.cursor()
-        try:
-            parsed = self._text(cursor, _SERIALIZE, job["sql"])
-            printed = again = ""
-            if len(parsed) <= TREE_BYTES and not json.loads(parsed)["error"]:
-                printed = self._text(cursor, _DESERIALIZE, parsed)
-                again = self._text(cursor, _SERIALIZE, printed)
-        except (duckdb.Error, RecursionError):
-            # Several statements, or a tree the engine itself cannot read back.
-            printed = again = ""
-        frames.send_json(
-            self._sock,
-            frames.END,
-            {"parsed": parsed[: TREE_BYTES + 1], "printed": printed, "again": again},
-        )
+        self._stopwatch.start(job["timeout_s"], cursor.interrupt)
+        with self._stopwatch.running():
+            verdict = reading.told(job["sql"], partial(self._text, cursor), (duckdb.Error,))
+        frames.send_json(self._sock, frames.END, verdict)
 
     @staticmethod
     def _text(cursor: duckdb.DuckDBPyConnection, statement: str, argument: str) -> str:

@@ -41,7 +41,8 @@ class Zygote:
 
     def run(self) -> None:
         """Serve until the gateway hangs up."""
-        self._control.send(json.dumps(vars(self._locks)).encode())
+        told = vars(self._locks) | {"takes_turns": sandbox.allow_turns()}
+        self._control.send(json.dumps(told).encode())
         woken, waker = os.pipe()
         for end in (woken, waker):
             os.set_blocking(end, False)

@@ -79,6 +79,7 @@ class Scene:
     rows: int
     folder: Path
     peers: Path | None
+    portal: FakePortal
 
     def client(self, token: str | None = None) -> Client:
         return Client(self.gateway.url, token)
@@ -459,7 +460,7 @@ def scene(rows: int, peers_bin: Path | None, data: Path | None) -> Iterator[Scen
             **{name: folder / name for name in files},
         }
         with gateways.running(folder, settings) as gateway:
-            yield Scene(gateway, raw, file, rows, folder, peers_bin)
+            yield Scene(gateway, raw, file, rows, folder, peers_bin, portal)
 
 
 def _processor() -> str:

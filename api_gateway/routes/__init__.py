@@ -8,6 +8,7 @@ from typing import cast
 
 from flask import current_app, g, request
 
+from api_gateway import forwarded
 from api_gateway.errors import TokenInvalid
 from api_gateway.query import Caller, Gateway
 from api_gateway.settings import STALL_S
@@ -49,8 +50,13 @@ def bearer(token: str | None) -> Caller:
         connection.settimeout(STALL_S)
     else:
         connection = None
+    address = forwarded.address(
+        request.remote_addr,
+        request.headers.getlist("X-Forwarded-For"),
+        gateway().settings.gateway_trusted_proxies,
+    )
     return Caller(
-        token, connection, request.remote_addr, public_url(),
+        token, connection, address, public_url(),
         request.headers.get("Idempotency-Key"), request.if_none_match, query_id(),
     )  # fmt: skip
 

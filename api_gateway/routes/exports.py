@@ -37,7 +37,7 @@ def add() -> tuple[Response, int]:
     wanted = asked.from_body(body, request.accept_mimetypes)
     if wanted.dry_run:
         raise BadRequest("a dry run needs no export: POST /v1/sql", parameter="dry_run")
-    visit = parts.visit("export", "query", parts.read(wanted.sql), wanted, who)
+    visit = parts.visit("export", "query", parts.reader.read(wanted.sql, who.name), wanted, who)
     # What was asked is what will be read, however late.
     versions = {each.table: each.version.number for each in visit.shelved}
     export = _exporter().exports.add(

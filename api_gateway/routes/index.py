@@ -76,7 +76,7 @@ def ready() -> tuple[dict[str, Any], int]:
         warnings.append(f"without {' and '.join(missing)}: serves {_sandbox()['serves']}")
     if parts.decisions.epoch() is None:
         warnings.append("decisions cannot be confirmed: serves open tables only")
-    works = parts.can_query()
+    works = parts.reader.works()
     return {
         "status": "ready" if works else "not ready",
         "warnings": warnings if works else [*warnings, "no query process can be started"],

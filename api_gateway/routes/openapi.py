@@ -19,10 +19,9 @@ pages = Blueprint("openapi", __name__)
 
 _IN_PATH = re.compile(r"<(?:\w+:)?(\w+)>")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-# Delta Sharing is described by its own protocol, with errors of its own.
-_ELSEWHERE = frozenset({"openapi", "share"})
+_ELSEWHERE = frozenset({"openapi"})
 # In this order on the page; groups that are not named follow.
-_GROUPS = ("sql", "tables", "rows", "downloads", "files", "exports", "receipts", "index")
+_GROUPS = ("sql", "tables", "rows", "downloads", "files", "exports", "share", "receipts", "index")
 _ASSETS = frozenset(
     {"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png", "favicon-16x16.png"}
 )

@@ -2,51 +2,39 @@
 
 https://github.com/delta-io/delta-sharing/blob/main/PROTOCOL.md. One share; its schemas are the
 departments, its tables those that the caller may read. A quota is charged at `query` and `changes`;
-the files behind them are opened by links of a few minutes.
+the files behind them are opened by links (`share_files.py`).
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Response, request
 
-from api_gateway import asked, links, sharing
-from api_gateway.asked import Asked, AsOf
+from api_gateway import sharing
+from api_gateway.asked import AsOf
 from api_gateway.decisions import TableDecision
 from api_gateway.errors import (
-    PROBLEM_TYPE,
     BadRequest,
     GatewayError,
-    LinkInvalid,
     NotFound,
-    RangeMissing,
     TableNotFound,
-    TokenInvalid,
     VersionNotFound,
 )
-from api_gateway.formats import FORMATS
-from api_gateway.links import LIFETIME_S, Link
 from api_gateway.meter import Visit
 from api_gateway.query import whole
-from api_gateway.routes import bearer, caller, gateway, public_url
-from api_gateway.routes.stored import stored
-from api_gateway.sharing import SharedFile
+from api_gateway.routes import caller, gateway
+from api_gateway.routes.share_files import address, asked_at, at_version, changed_address, pages
+from api_gateway.sharing import SharedFile, Step
 from api_gateway.shelf import Shelved
-from lake import Version, logs
-
-pages = Blueprint("share", __name__, url_prefix="/v1/share")
+from lake import Version
 
 SHARE = "hanoi"
-# Stands for a link token where anyone may read the table.
-OPEN = "open"
 _MOST_CHANGES = 100
 _TABLE = "/shares/<share>/schemas/<schema>/tables/<table>"
 
@@ -116,10 +104,14 @@ def query(share: str, schema: str, table: str) -> Response:
         )
     visit = _visit(share, schema, table, body.get("version", body.get("timestamp")))
     (shelved,) = visit.shelved
-    of = sharing.enough(sharing.files(shelved), _limit(body.get("limitHint")))
-    head = sharing.head(shelved, gateway().shelf.delta_schema(shelved))
-    lines = [*head, *sharing.snapshot(shelved, of, _address(visit))]
-    return _charged(visit, of, lines, shelved.version.number)
+    most = _limit(body.get("limitHint"))
+
+    def told() -> tuple[list[SharedFile], list[dict[str, Any]]]:
+        of = sharing.enough(sharing.files(shelved), most)
+        head = sharing.head(shelved, gateway().shelf.delta_schema(shelved))
+        return of, [*head, *sharing.snapshot(shelved, of, address(visit))]
+
+    return _charged(visit, told, shelved.version.number)
 
 
 @pages.get(f"{_TABLE}/changes")
@@ -133,64 +125,20 @@ def changes(share: str, schema: str, table: str) -> Response:
         raise VersionNotFound(f"no version {first}, or it is no longer kept", table=table)
     if len(wanted) > _MOST_CHANGES:
         raise BadRequest(f"at most {_MOST_CHANGES} versions at once", parameter="endingVersion")
-    shelved = {number: _at(visit, number) for number in wanted}
+    shelved = {number: at_version(visit, number) for number in wanted}
     before = max((number for number in numbers if number < first), default=None)
     if before is None and first > 1:
         # What it replaced is gone, and with it what changed.
         raise VersionNotFound(f"the version before {first} is no longer kept", table=table)
-    earlier = [None if before is None else _at(visit, before), *shelved.values()]
-    steps = list(zip(earlier, shelved.values(), strict=False))
-    of = [file for pair in steps for each in pair if each for file in sharing.files(each)]
-    head = sharing.head(shelved[last], gateway().shelf.delta_schema(shelved[last]))
-    lines = [*head, *sharing.changes(steps, _address(visit))]
-    return _charged(visit, of, lines, wanted[-1])
+    earlier = [None if before is None else at_version(visit, before), *shelved.values()]
 
+    def told() -> tuple[list[SharedFile], list[dict[str, Any]]]:
+        steps = _steps(visit, zip(earlier, shelved.values(), strict=False))
+        head = sharing.head(shelved[last], gateway().shelf.delta_schema(shelved[last]))
+        lines = [*head, *sharing.changes(steps, address(visit), changed_address(visit))]
+        return [file for step in steps for file in step.files], lines
 
-@pages.get("/files/<link>/<table>/<int:number>/<int:part>.parquet")
-def file(link: str, table: str, number: int, part: int) -> Response:
-    """One Parquet file, by a link of `query` or `changes`: the link says who reads."""
-    token = None if link == OPEN else link
-    who = bearer(token)
-    try:
-        visit = gateway().visit("share", "share", whole(table), _wanted(number), who)
-    except TokenInvalid as error:
-        raise LinkInvalid(**error.facts) from None
-    if token and (visit.decision.claims or {}).get("version") != number:
-        raise LinkInvalid("the link is made for another version")
-    (shelved,) = visit.shelved
-    if part >= len(shelved.source.files):
-        raise RangeMissing("the version has fewer files")
-    response, opened = stored(
-        Path(shelved.source.files[part]),
-        media_type=FORMATS["parquet"].media_type,
-        name=f"{table}_v{number}_{part}.parquet",
-        tag="-".join(
-            [
-                table,
-                str(number),
-                shelved.decision.edition or "whole",
-                str(part),
-                shelved.version.content_hash[-16:],
-            ]
-        ),
-        modified=shelved.version.published_at,
-    )
-    if request.method == "GET" and response.status_code < HTTPStatus.MULTIPLE_CHOICES:
-        flow = gateway().running.begin(visit, who.connection)
-        opened.ended = lambda: gateway().running.end(flow)
-    return response
-
-
-@pages.errorhandler(GatewayError)
-def refused(error: GatewayError) -> Response:
-    """The protocol's members beside those of RFC 9457."""
-    body = error.problem(logs.request_id())
-    response = jsonify({"errorCode": error.code.upper(), "message": error.detail, **body})
-    response.status_code = int(error.status)
-    response.content_type = PROBLEM_TYPE
-    response.headers.extend(error.headers)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return _charged(visit, told, wanted[-1])
 
 
 def _share() -> dict[str, str]:
@@ -236,54 +184,44 @@ def _page(items: list[dict[str, str]]) -> dict[str, Any]:
 def _visit(share: str, schema: str, table: str, as_of: Any = None) -> Visit:
     _check_share(share)
     name = table.lower()
-    visit = gateway().visit("share", "share", whole(name), _wanted(as_of), caller())
+    visit = gateway().visit("share", "share", whole(name), asked_at(as_of), caller())
     if _schema(visit.decision.of(name)) != schema.lower():
         raise TableNotFound(f"no table {name} in {schema[:60]}", table=name)
     return visit
 
 
-def _wanted(as_of: Any) -> Asked:
-    return Asked(format="parquet", as_of=asked.as_of(as_of))
-
-
-def _at(visit: Visit, number: int) -> Shelved:
-    name = visit.tables[0]
-    return gateway().shelf.take(name, visit.decision.of(name), number)
-
-
-def _address(visit: Visit) -> Callable[[Shelved, SharedFile], tuple[str, int]]:
-    """Addresses of files: one link for each version, made when it is first needed."""
-    made: dict[int, Link] = {}
-
-    def address(shelved: Shelved, of: SharedFile) -> tuple[str, int]:
-        number = shelved.version.number
-        if number not in made:
-            made[number] = _link(visit, number)
-        link = made[number]
-        url = f"{public_url()}/v1/share/files/{link.token}/{shelved.table}/{number}/{of.number}"
-        return f"{url}.parquet", link.expires_at * 1000
-
-    return address
-
-
-def _link(visit: Visit, number: int) -> Link:
-    if visit.token is None:
-        return Link(OPEN, int(time.time()) + LIFETIME_S)
-    return links.make(gateway().portal, visit.token, visit.tables[0], "share", {"version": number})
-
-
 def _charged(
-    visit: Visit, of: list[SharedFile], lines: list[dict[str, Any]], number: int
+    visit: Visit,
+    told: Callable[[], tuple[list[SharedFile], list[dict[str, Any]]]],
+    number: int,
 ) -> Response:
+    """The answer with the lines that `told` gives, charged with the files it gives with them."""
     metered = gateway().meter.begin(visit)
     try:
+        of, lines = told()
         metered.rows(sum(each.row_count for each in of))
         metered.counted(sum(each.byte_count for each in of))
     except GatewayError as error:
         metered.fail(error)
         raise
+    except BaseException as error:
+        metered.break_off(type(error).__name__)
+        raise
     metered.finish()
     return _lines(lines, number)
+
+
+def _steps(visit: Visit, pairs: Iterable[tuple[Shelved | None, Shelved]]) -> list[Step]:
+    """From version to version, with the changed rows as far as the time of a query tells them."""
+    deadline = time.monotonic() + gateway().settings.gateway_timeout_s
+    steps = []
+    for before, after in pairs:
+        path = None
+        if before:
+            left_s = deadline - time.monotonic()
+            path = gateway().changes.file(before, after, visit.who, left_s)
+        steps.append(Step(before, after, sharing.changed_file(path) if path else None))
+    return steps
 
 
 def _lines(lines: list[dict[str, Any]], number: int) -> Response:

@@ -68,14 +68,16 @@ def run(told: dict[str, Any], sql: str, parameters: dict[str, str]) -> str:
     lock, connection = told["lock"], None
     if lock == "engine":
         connection = engine.connect(MEMORY_MB)
-        engine.lock(connection, sources(told["granted"]), Path(told["spill"]), SPILL_MB)
+        engine.lock(connection, sources(told["granted"]), Path(told["spill"]), SPILL_MB, MEMORY_MB)
     if lock == "system":
         sandbox.limit_resources(MEMORY_MB, SPILL_MB)
         files = [Path(file) for listed in told["granted"].values() for file in listed]
         assert sandbox.restrict_files(files, Path(told["spill"]))
         assert sandbox.restrict_calls()
     connection = connection or unlocked(told)
-    rows = connection.execute(sql, parameters or None).fetchmany(1000)
+    # An empty statement has no result.
+    executed = connection.execute(sql, parameters or None)
+    rows = executed.fetchmany(1000) if executed else []
     return json.dumps(rows, default=str, ensure_ascii=False)
 
 

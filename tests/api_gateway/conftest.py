@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from decimal import Decimal as D
@@ -20,6 +22,7 @@ from tests.api_gateway import gateway as gateways
 from tests.api_gateway.gateway import Gateway
 from tests.api_gateway.portal import CREDENTIAL, STARTUP, FakePortal, deny, permit
 from tests.api_gateway.quota_office import QuotaOffice
+from tests.servers import free_port, wait_for
 
 STOPS = pa.table(
     {
@@ -126,6 +129,28 @@ def settings(folder: Path, lake: Lake, valkey: str, portal_server: HTTPServer) -
 def running_gateway(folder: Path, settings: dict) -> Iterator[Gateway]:
     with gateways.running(folder, settings) as gateway:
         yield gateway
+
+
+@pytest.fixture(scope="session")
+def flight_server(folder: Path, settings: dict) -> Iterator[str]:
+    port = free_port()
+    log = folder / "flight.log"
+    told = settings | {"FLIGHT_PORT": port, "GATEWAY_WORKERS": 2}
+    environ = {"PATH": os.environ["PATH"]}
+    environ |= {f"HANOIIC_{name}": str(value) for name, value in told.items()}
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "api_gateway.flight"], stdout=output, stderr=output, env=environ
+        )
+
+    def listens() -> bool:
+        assert child.poll() is None, log.read_text()
+        return "listening" in log.read_text()
+
+    wait_for(listens, "the Flight SQL server", 60)
+    yield f"grpc://127.0.0.1:{port}"
+    child.terminate()
+    assert child.wait(20) == 0
 
 
 @pytest.fixture

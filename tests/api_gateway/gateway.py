@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import requests
@@ -56,14 +56,25 @@ class Gateway:
     @property
     def web(self) -> int:
         """The web process: the master's child."""
-        return int(Path(f"/proc/{self.master}/task/{self.master}/children").read_text().split()[0])
+        return self.webs[0]
+
+    @property
+    def webs(self) -> list[int]:
+        """The web processes, if there are several."""
+        children = Path(f"/proc/{self.master}/task/{self.master}/children").read_text()
+        return [int(child) for child in children.split()]
 
 
 @contextlib.contextmanager
 def running(
-    folder: Path, settings: dict[str, object], environment: dict[str, str] | None = None
+    folder: Path,
+    settings: dict[str, object],
+    environment: dict[str, str] | None = None,
+    prefix: Sequence[str] = (),
+    workers: int = 1,
 ) -> Iterator[Gateway]:
-    """A gateway with these settings (names without prefix), gone afterwards."""
+    """A gateway with these settings (names without prefix), gone afterwards. `prefix`: a command
+    that starts it."""
     port = free_port()
     log = folder / f"gateway-{port}.log"
     environ = {
@@ -72,7 +83,8 @@ def running(
         **(environment or {}),
     }
     command = [
-        sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", str(THREADS),
+        *prefix, sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", str(THREADS),
+        "--workers", str(workers),
         "-b", f"127.0.0.1:{port}", "--no-control-socket", "--keep-alive", "75",
         "api_gateway.app:create_app()",
     ]  # fmt: skip

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet
+import requests
 
 # What a client makes of a JSON value or a CSV cell that is not null, by the column it knows.
 FROM_TEXT: dict[str, Callable[[Any], Any]] = {
@@ -85,3 +86,10 @@ def _parquet(content: bytes) -> list[dict[str, Any]]:
 
 
 READERS = {"json": _json, "ndjson": _ndjson, "csv": _csv, "arrow": _arrow, "parquet": _parquet}
+
+
+def metrics_of(gateway) -> dict[str, float]:
+    """Every sample by its name and labels."""
+    text = requests.get(gateway.metrics_url, timeout=10).text
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}

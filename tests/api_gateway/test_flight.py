@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import time
 
 import adbc_driver_flightsql.dbapi as flightsql
 import pyarrow as pa
@@ -13,31 +11,14 @@ import pytest
 from adbc_driver_flightsql import DatabaseOptions
 from adbc_driver_manager import Error
 
-from api_gateway.flight_messages import packed
+from api_gateway.flight_messages import CLASSES, packed, unpacked
 from tests.api_gateway.portal import STARTUP, deny
-from tests.servers import free_port, wait_for
+from tests.servers import wait_for
 
 
-@pytest.fixture(scope="module")
-def server(folder, settings):
-    port = free_port()
-    log = folder / "flight.log"
-    told = settings | {"FLIGHT_PORT": port, "GATEWAY_WORKERS": 2}
-    environ = {"PATH": os.environ["PATH"]}
-    environ |= {f"HANOIIC_{name}": str(value) for name, value in told.items()}
-    with log.open("wb") as output:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "api_gateway.flight"], stdout=output, stderr=output, env=environ
-        )
-
-    def listens() -> bool:
-        assert child.poll() is None, log.read_text()
-        return "listening" in log.read_text()
-
-    wait_for(listens, "the Flight SQL server", 60)
-    yield f"grpc://127.0.0.1:{port}"
-    child.terminate()
-    assert child.wait(20) == 0
+@pytest.fixture
+def server(flight_server: str) -> str:
+    return flight_server
 
 
 @pytest.fixture
@@ -141,3 +122,115 @@ def test_what_is_no_message_is_refused(server, portal):
         with pytest.raises(pa.ArrowException, match="internal_error") as failed:
             client.get_flight_info(flight.FlightDescriptor.for_command(forged))
         assert "Traceback" not in str(failed.value)
+
+
+def info_of(client: flight.FlightClient, sql: str, options=None) -> flight.FlightInfo:
+    command = packed("CommandStatementQuery", query=sql)
+    return client.get_flight_info(flight.FlightDescriptor.for_command(command), options)
+
+
+def as_startup() -> flight.FlightCallOptions:
+    return flight.FlightCallOptions(headers=[(b"authorization", f"Bearer {STARTUP}".encode())])
+
+
+def test_its_visits_are_told_as_flight(connection, portal):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM secret")
+        cursor.fetchall()
+
+    def doors() -> set[str]:
+        events = portal.office.events
+        return {each["door"] for each in events if each["tables"][0]["name"] == "secret"}
+
+    wait_for(lambda: doors() == {"flight"}, "the event", 10)
+
+
+def test_a_prepared_statement_tells_its_parameters(connection):
+    with connection.cursor() as cursor:
+        told = cursor.adbc_prepare("SELECT tên FROM bus_stops WHERE mã = ? AND tên <> ?")
+        assert told.names == ["1", "2"]
+        assert cursor.adbc_prepare("SELECT $more, $less").names == ["more", "less"]
+        assert cursor.adbc_prepare("SELECT 1").names == []
+
+
+def test_parameters_are_bound_by_place_and_by_name(connection):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ?::INTEGER - ?::INTEGER", parameters=(5, 3))
+        assert cursor.fetchone() == (2,)
+        named = pa.record_batch({"less": [3], "more": [5]})
+        cursor.execute("SELECT $more::INTEGER - $less::INTEGER", parameters=named)
+        assert cursor.fetchone() == (2,)
+        with pytest.raises(Error, match="bad_parameters"):
+            cursor.execute("SELECT $more::INTEGER - $less::INTEGER", parameters=(5,))
+
+
+def test_several_sets_of_parameters_are_refused_with_what_to_do(connection):
+    with connection.cursor() as cursor:
+        with pytest.raises(Error, match=r"bad_parameters.*one set of parameters"):
+            cursor.execute("SELECT ?", parameters=pa.record_batch({"1": [1, 2]}))
+        with pytest.raises(Error, match=r"statement_not_allowed.*only reads"):
+            cursor.executemany("SELECT ?", [(1,), (2,)])
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
+
+
+def test_catalogues_types_and_keys_are_told(server, portal):
+    def rows(command: str, **fields) -> list[dict]:
+        told = packed(command, **fields)
+        info = client.get_flight_info(flight.FlightDescriptor.for_command(told), as_startup())
+        table = client.do_get(info.endpoints[0].ticket, as_startup()).read_all()
+        assert table.schema.equals(info.schema)
+        return table.to_pylist()
+
+    with flight.connect(server) as client:
+        assert rows("CommandGetCatalogs") == [{"catalog_name": ""}]
+        assert rows("CommandGetDbSchemas") == [{"catalog_name": "", "db_schema_name": ""}]
+        assert rows("CommandGetTableTypes") == [{"table_type": "TABLE"}]
+        assert rows("CommandGetPrimaryKeys", table="bus_stops") == []
+        assert rows("CommandGetTables", table_name_filter_pattern="bus%")[0]["table_name"] == (
+            "bus_stops"
+        )
+        assert rows("CommandGetTables", table_types=["VIEW"]) == []
+        assert {row["info_name"] for row in rows("CommandGetSqlInfo", info=[3, 9])} == {3, 9}
+        assert [row["type_name"] for row in rows("CommandGetXdbcTypeInfo", data_type=12)] == [
+            "VARCHAR"
+        ]
+
+
+def test_a_query_is_cancelled_before_and_while_it_is_fetched_and_only_by_its_caller(server, portal):
+    sql = "SELECT i FROM range(1000000000) t(i)"
+    with flight.connect(server) as client:
+        assert {each.type for each in client.list_actions()} >= {"CancelFlightInfo", "CancelQuery"}
+
+        def cancelled(info: flight.FlightInfo, options=None) -> int:
+            body = CLASSES["CancelFlightInfoRequest"](info=info.serialize()).SerializeToString()
+            (said,) = client.do_action(flight.Action("CancelFlightInfo", body), options)
+            return CLASSES["CancelFlightInfoResult"].FromString(said.body.to_pybytes()).status
+
+        info = info_of(client, sql)
+        assert cancelled(info, as_startup()) == 3
+        assert cancelled(info) == 1
+        with pytest.raises(flight.FlightServerError, match="no such query"):
+            client.do_get(info.endpoints[0].ticket).read_all()
+
+        info = info_of(client, sql)
+        reader = client.do_get(info.endpoints[0].ticket)
+        reader.read_chunk()
+        body = packed("ActionCancelQueryRequest", info=info.serialize())
+        (said,) = client.do_action(flight.Action("CancelQuery", body))
+        assert unpacked(said.body.to_pybytes())[1].result == 1
+        with pytest.raises(pa.ArrowException, match="broken off"):
+            reader.read_all()
+
+
+def test_a_caller_that_hangs_up_before_the_first_row_cancels_its_query(server, portal):
+    """Two places, of which one caller has one: the second query waits for the first's end."""
+    bomb = "SELECT count(*) FROM range(100000000000) t(i) WHERE i % 7 = 3"
+    impatient = flight.FlightCallOptions(timeout=1.0)
+    with flight.connect(server) as client:
+        with pytest.raises(flight.FlightTimedOutError):
+            info_of(client, bomb, impatient)
+        begun = time.monotonic()
+        info = info_of(client, "SELECT 1")
+        client.do_get(info.endpoints[0].ticket).read_all()
+    assert time.monotonic() - begun < 4

@@ -13,9 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from tests.api_gateway import gateway as gateways
 from tests.api_gateway.hostile import Attack, Scene, attacks
 from tests.api_gateway.portal import STARTUP
-from tests.servers import wait_for
+from tests.api_gateway.reading import metrics_of
+from tests.servers import free_port, wait_for
 
 pytestmark = pytest.mark.alone
 
@@ -79,9 +81,18 @@ def test_attacks_are_refused_show_nothing_and_write_nothing(gateway, scene, kind
     assert gateway.sql("SELECT count(*) AS n FROM bus_stops").json()["rows"] == [{"n": 3}]
 
 
+@pytest.fixture(scope="module")
+def bombed(folder, settings):
+    """A gateway that tells how long its processes lived."""
+    own = settings | {"GATEWAY_METRICS_PORT": free_port(), "GATEWAY_SPILL_DIR": folder / "bombed"}
+    with gateways.running(folder, own) as gateway:
+        gateway.metrics_url = f"http://127.0.0.1:{own['GATEWAY_METRICS_PORT']}/metrics"
+        yield gateway
+
+
 @pytest.mark.parametrize("kind", BOMBS)
-def test_no_bomb_outlives_its_limit(gateway, scene, kind):
-    before = scene.written()
+def test_no_bomb_outlives_its_limit(bombed, portal, scene, kind):
+    before, gateway = scene.written(), bombed
 
     def ask(attack: Attack) -> str | None:
         begun = time.monotonic()
@@ -96,10 +107,22 @@ def test_no_bomb_outlives_its_limit(gateway, scene, kind):
     assert not failures_of(mine[::EVERY], ask, at_once=2)
     wait_for(lambda: gateway.get("/v1/health").json()["workers"]["busy"] == 0, "idle", 5)
     assert scene.written() == before
+    for pool in ("query", "gate"):
+        past_limit_s = _past_limit(gateway, pool)
+        print(f"{kind}: past the limit in {pool} processes: {past_limit_s}")
+        assert past_limit_s.get("1.0", 0) == past_limit_s.get("+Inf", 0), past_limit_s
 
 
-# A parser bomb is read before its engine time begins.
+# Of the caller: it waits for the gate, for a free process, and for the answer.
 SLACK_S = 3.0
+
+
+def _past_limit(gateway, pool: str) -> dict[str, float]:
+    """How many processes lived at most so many seconds past their query's limit."""
+    name = f'hanoiic_gateway_past_limit_seconds_bucket{{le="{{}}",pool="{pool}"}}'
+    found = metrics_of(gateway)
+    bounds = ("0.05", "0.1", "0.25", "0.5", "0.75", "1.0", "2.5", "5.0", "+Inf")
+    return {le: found[name.format(le)] for le in bounds if name.format(le) in found}
 
 
 def _drained(answer: requests.Response, begun: float) -> str | None:

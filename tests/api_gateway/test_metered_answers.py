@@ -107,6 +107,14 @@ def test_limits_of_the_terms_hold(pair, agreed):
     slow = pair[0].sql("SELECT count(*) FROM bus_stops, range(100000000000) WHERE range % 7 = 3",
                        STARTUP)  # fmt: skip
     assert (slow.status_code, slow.json()["timeout_s"]) == (504, 0.3)
+    large = "SELECT len(list(range)) AS n FROM bus_stops, range(2000000)"
+    agreed(permit("click") | {"agreement": "m2"}, "bus_stops")
+    assert pair[0].sql(large, STARTUP).json()["rows"] == [{"n": 6_000_000}]
+    agreed(permit("click") | {"agreement": "m2", "limits": {"memory_mb": 64}}, "bus_stops")
+    refused = pair[0].sql(large, STARTUP)
+    assert (refused.status_code, refused.json()["code"]) == (507, "query_memory_exceeded")
+    assert refused.json()["memory_mb"] == 64
+    assert pair[0].sql("FROM bus_stops", STARTUP).status_code == 200
     agreed(permit("click") | {"agreement": "n", "limits": {"requests_per_minute": 2}}, "bus_stops")
     said = [pair[n % 2].sql("FROM bus_stops", STARTUP).status_code for n in range(3)]
     assert said == [200, 200, 429]

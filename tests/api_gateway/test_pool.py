@@ -21,7 +21,7 @@ class Quiet:
         self.born_at, self.served, self.dead = time.monotonic(), 0, False
         self.slow = self.behind = False
 
-    def open(self, sources) -> None:
+    def open(self, sources, memory_mb=None) -> None:
         self.sources = list(sources)
 
     def gave_way(self) -> bool:
@@ -30,12 +30,14 @@ class Quiet:
     def alive(self) -> bool:
         return not self.dead
 
-    def kill(self) -> None:
+    def kill(self, patience_s: float = 0.0) -> None:
         self.dead = True
 
 
 class Cradle:
-    """What makes them."""
+    """What makes them; those that gave way stay behind."""
+
+    takes_turns = False
 
     def __init__(self) -> None:
         self.made: list[Quiet] = []

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import requests
 
+from lake import Provenance
 from tests.api_gateway.portal import STARTUP, deny, permit
+from tests.servers import wait_for
 
 CLIENT = ("delta-sharing==1.4.2", "delta-kernel-rust-sharing-wrapper==0.3.3", "pandas==2.3.3")
 BUS_STOPS = "/v1/share/shares/hanoi/schemas/transport/tables/bus_stops"
@@ -80,12 +85,82 @@ def test_the_unmodified_client_lists_loads_limits_and_reads_versions(
     assert told["limited"] == 2
     assert [row["mã"] for row in told["version_1"]] == [1, 2]
     changes = [(row["_commit_version"], row["_change_type"], row["mã"]) for row in told["changes"]]
-    assert changes == [
-        (1, "insert", 1), (1, "insert", 2),
-        (2, "delete", 1), (2, "delete", 2),
-        (2, "insert", 1), (2, "insert", 2), (2, "insert", 3),
-    ]  # fmt: skip
+    assert changes == [(1, "insert", 1), (1, "insert", 2), (2, "insert", 3)]
     assert (told["typed"], told["empty"]) == (4, 0)
+
+
+@pytest.fixture(scope="module")
+def shifting(lake) -> str:
+    """A table whose rows come, go and repeat; the fourth version has another column."""
+
+    def version(*rows: tuple[int, str], **more) -> None:
+        columns = {"mã": [row[0] for row in rows], "tên": [row[1] for row in rows], **more}
+        table = pa.table(columns)
+        lake.table("shifting").publish(table.to_batches(), Provenance(), schema=table.schema)
+
+    version((1, "Đống Đa"), (1, "Đống Đa"), (2, "Hồ Gươm"), (3, "Mỹ Đình"))
+    version((1, "Đống Đa"), (3, "Mỹ Đình"), (2, "Hồ Tây"))
+    version((2, "Hồ Tây"), (3, "Mỹ Đình"), (1, "Đống Đa"), (4, "Cầu Giấy"))
+    version((1, "Đống Đa"), phường=["Đống Đa"])
+    return "/v1/share/shares/hanoi/schemas/transport/tables/shifting"
+
+
+@pytest.fixture
+def shifts(gateway, shared, shifting):
+    decision = permit()
+    decision["dataset"] = {**decision["dataset"], "organization": "transport"}
+    shared.tables[STARTUP]["shifting"] = decision
+    shared.change()
+
+    def ask(first: int, last: int) -> list[dict]:
+        span = f"startingVersion={first}&endingVersion={last}"
+        answer = gateway.get(f"{shifting}/changes?{span}", STARTUP)
+        assert answer.status_code == 200, answer.text
+        return [json.loads(line) for line in answer.content.splitlines()][2:]
+
+    return ask
+
+
+def rows_of(url: str) -> list[tuple]:
+    table = pq.read_table(io.BytesIO(fetched(url).content))
+    return sorted(zip(*(table[name].to_pylist() for name in table.column_names), strict=True))
+
+
+def test_changes_are_the_rows_that_changed_and_how_often(shifts):
+    first, second = shifts(2, 3)
+    assert rows_of(first["cdf"]["url"]) == [
+        (1, "Đống Đa", "delete"), (2, "Hồ Gươm", "delete"), (2, "Hồ Tây", "insert"),
+    ]  # fmt: skip
+    # The same rows in another order are no change.
+    assert rows_of(second["cdf"]["url"]) == [(4, "Cầu Giấy", "insert")]
+    assert [each["cdf"]["version"] for each in (first, second)] == [2, 3]
+    head = requests.head(first["cdf"]["url"], timeout=30)
+    assert int(head.headers["Content-Length"]) == first["cdf"]["size"]
+
+
+def test_where_the_columns_changed_the_whole_versions_are_told(shifts):
+    removed, added = shifts(4, 4)
+    assert len(rows_of(removed["remove"]["url"])) == 4
+    assert rows_of(added["add"]["url"]) == [(1, "Đống Đa", "Đống Đa")]
+
+
+def test_a_link_to_changes_opens_just_these(shifts, gateway, shared):
+    (told,) = shifts(2, 2)
+    url = told["cdf"]["url"]
+    for other in (url.replace("/1-2/", "/2-3/"), url.replace("/1-2/changes", "/2/0")):
+        refused = fetched(other)
+        assert (refused.status_code, refused.json()["code"]) == (403, "link_invalid")
+    shared.tables[STARTUP]["shifting"] = deny("agreement_revoked")
+    shared.change()
+    assert fetched(url).status_code == 403
+
+
+def test_changes_are_charged_by_the_rows_that_changed(shifts, shared):
+    shared.office.quota["changes"] = {"rows": 3}
+    shared.tables[STARTUP]["shifting"] |= {"agreement": "changes", "metered": True}
+    shared.change()
+    shifts(2, 2)
+    wait_for(lambda: shared.office.taken("changes", "rows") == 3, "the three rows", 10)
 
 
 def fetched(url: str, **more) -> requests.Response:

@@ -1,0 +1,75 @@
+"""Reads callers' SQL in a few processes of their own; the same text is read once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+import unicodedata
+from collections import OrderedDict
+
+from api_gateway import gate, metrics, reading
+from api_gateway.errors import GatewayError, TooComplex
+from api_gateway.gate import Statement
+from api_gateway.pool import Pool
+from api_gateway.processes import Nursery
+from api_gateway.settings import GATE_TIMEOUT_S, QUEUE_S
+from lake import logs
+
+log = logging.getLogger(__name__)
+
+# Of these no party holds all: long reading keeps nobody else waiting.
+_PROCESSES = 3
+# A reading depends on nothing but the SQL. So many texts, each up to so long, are remembered.
+_MOST_REMEMBERED = 1024
+_LONGEST_REMEMBERED = 4096
+
+
+class Reader:
+    """The gate's processes, and what they said of the last texts."""
+
+    def __init__(self, nursery: Nursery) -> None:
+        self._pool = Pool(nursery, _PROCESSES, QUEUE_S, spare=False, name="gate")
+        self._remembered: OrderedDict[str, Statement] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def read(self, sql: str, party: str = "") -> Statement:
+        """The SQL of `party`, in Unicode's NFC as the lake's names and texts are, as the gate
+        accepts it. Raises what `gate.accept` raises, TooLarge, Busy, WorkerDied."""
+        sql = unicodedata.normalize("NFC", sql)
+        with self._lock:
+            if known := self._remembered.get(sql):
+                self._remembered.move_to_end(sql)
+        metrics.looked_up("statement", hit=known is not None)
+        if known:
+            return known
+        statement = self._read(sql, party)
+        if len(sql) <= _LONGEST_REMEMBERED:
+            with self._lock:
+                self._remembered[sql] = statement
+                if len(self._remembered) > _MOST_REMEMBERED:
+                    self._remembered.popitem(last=False)
+        return statement
+
+    def works(self) -> bool:
+        """Whether a query process answers, asked for the plainest."""
+        try:
+            return bool(self._read("SELECT 1", "").sql)
+        except GatewayError:
+            log.exception("not_ready")
+            return False
+
+    def _read(self, sql: str, party: str) -> Statement:
+        gate.measure(sql)
+        job = {"kind": "parse", "sql": sql, "timeout_s": GATE_TIMEOUT_S}
+        with self._pool.process("gate", (), party) as lease:
+            lease.process.ask(job | {"request_id": logs.request_id()})
+            lease.due_at = time.monotonic() + GATE_TIMEOUT_S
+            try:
+                _, verdict = lease.process.receive(GATE_TIMEOUT_S)
+            except TimeoutError:
+                lease.fail("overtime")
+                raise TooComplex("the query takes too long to parse") from None
+            lease.finish()
+        return reading.heard(json.loads(verdict))

@@ -1,0 +1,49 @@
+"""What the process that reads SQL tells of it: what the gate says, as JSON, and never much."""
+
+from __future__ import annotations
+
+import json
+
+import duckdb
+import pytest
+
+from api_gateway import origins, reading
+from api_gateway.errors import FunctionRefused, GatewayError
+from tests.api_gateway.test_gate import SERVED, read, text
+
+
+def told(sql: str) -> dict:
+    return json.loads(json.dumps(reading.told(sql, text, (duckdb.Error,))))
+
+
+@pytest.mark.parametrize("sql", SERVED, ids=lambda sql: sql[:60])
+def test_a_statement_travels_as_json(sql):
+    heard = reading.heard(told(sql))
+    assert (heard.sql, heard.tables) == (read(sql).sql, read(sql).tables)
+    tree = json.loads(text("SELECT json_serialize_sql(?::VARCHAR, skip_null := true, "
+                           "skip_empty := true)", heard.sql))  # fmt: skip
+    assert heard.origins == origins.read(tree)
+
+
+def test_a_refusal_travels_with_its_facts():
+    with pytest.raises(FunctionRefused) as refused:
+        reading.heard(told("SELECT getenv('HOME')"))
+    assert refused.value.facts["function"] == "getenv"
+    for sql in ("", "SELECT 1; SELECT 2", "SELEC 1", "COPY x TO 'y'", "SELECT 1 +"):
+        with pytest.raises(GatewayError):
+            reading.heard(told(sql))
+
+
+def test_parameters_are_told_in_order():
+    assert reading.heard(told("SELECT $b, $a, $b")).parameters == ("b", "a")
+    assert reading.heard(told("SELECT ?, upper(?)")).parameters == ("1", "2")
+    assert reading.heard(told("SELECT 1")).parameters == ()
+
+
+def test_selects_that_hold_each_other_again_and_again_stay_small():
+    ctes = ["a0 AS (SELECT 1 AS x)"]
+    ctes += [f"a{n} AS (SELECT p.x FROM a{n - 1} p, a{n - 1} q)" for n in range(1, 60)]
+    verdict = told(f"WITH {', '.join(ctes)} SELECT * FROM a59")
+    assert len(json.dumps(verdict["origins"])) < 200_000
+    few = reading.heard(told(f"WITH {', '.join(ctes[:3])} FROM a2"))
+    assert few.origins is not None
