@@ -61,7 +61,7 @@ test-ckan: $(VENV)/installed-dev
 test-hostile: export HANOIIC_ALL_BOMBS := 1
 test-hostile: export HANOIIC_FUZZ_STATEMENTS ?= 50000
 test-hostile: $(VENV)/installed-dev
-	$(BIN)/pytest tests/api_gateway/test_hostile_sql.py tests/api_gateway/test_locks_alone.py tests/api_gateway/test_gate.py -rP --timeout=7200 $(ARGS)
+	$(BIN)/pytest tests/api_gateway/test_hostile_sql.py tests/api_gateway/test_hostile_doors.py tests/api_gateway/test_locks_alone.py tests/api_gateway/test_gate.py -rP --timeout=7200 $(ARGS)
 
 # A hundred harvests whose worker is killed (twenty minutes; not a part of `test`).
 kill-workers: export HANOIIC_TEST_KILLS ?= 100

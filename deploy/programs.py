@@ -106,7 +106,7 @@ class Plan:
             [
                 *(str(BIN / "gunicorn"), "api_gateway.app:create_app()"),
                 *("--bind", f"{self.settings.gateway_host}:{self.settings.gateway_port}"),
-                *("--worker-class", "gthread", "--workers", "1", "--threads", "32"),
+                *("--worker-class", "gthread", "--workers", "1", "--threads", "64"),
                 # Longer than a query may take: a reload leaves none unanswered.
                 *("--timeout", "120", "--graceful-timeout", "35"),
                 *self._gunicorn(),
