@@ -301,7 +301,7 @@ def _statement(name: str, message: Any) -> tuple[str, list[Any] | dict[str, Any]
 def _one_row(reader: Any) -> dict[str, Any]:
     """The one set of parameters that is sent. Raises BadParameters for more, or for too much."""
     found: dict[str, Any] = {}
-    while chunk := next(reader, None):
+    for chunk in reader:
         batch = chunk.data
         if batch is None or not batch.num_rows:
             continue

@@ -111,6 +111,12 @@ def limit_resources(memory_mb: int, spill_mb: int) -> None:
         resource.setrlimit(kind, (most, most))
 
 
+def take_memory(mb: int) -> None:
+    """Leave the process so much less than `limit_resources` gave it; for good."""
+    most = resource.getrlimit(resource.RLIMIT_DATA)[1] - mb * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
 def allow_turns() -> bool:
     """Let this process, and those it forks, `take_turn` after they gave way. Whether they may."""
     with contextlib.suppress(OSError, ValueError):

@@ -162,8 +162,8 @@ class Worker:
         self._sources = sources
         self._restrict_files([Path(file) for source in sources for file in source.files])
         if job["memory_mb"]:
+            sandbox.take_memory(self._room.memory_mb - job["memory_mb"])
             self._room = replace(self._room, memory_mb=job["memory_mb"])
-            sandbox.limit_resources(self._room.memory_mb, self._room.spill_mb)
         room = self._room
         engine.lock(self._connection, sources, room.spill, room.spill_mb, room.memory_mb)
         self._stopwatch = Stopwatch()

@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     def command(
         name: str, run: Callable[[Settings, argparse.Namespace], int | None], text: str
     ) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+        made = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         made.set_defaults(run=run)
         return made
 

@@ -15,6 +15,7 @@ from adbc_driver_manager import Error
 from tests.api_gateway.hostile import Attack, Scene, attacks
 from tests.api_gateway.portal import STARTUP
 from tests.api_gateway.test_hostile_sql import REFUSALS
+from tests.servers import wait_for
 
 # A part of the corpus shows what all of it does; `make test-hostile` tries each.
 EVERY = 1 if os.environ.get("HANOIIC_ALL_BOMBS") else 9
@@ -60,25 +61,49 @@ def harmless(answer: requests.Response, attack: Attack, scene: Scene) -> str | N
     return None if answer.status_code < 500 else f"{answer.status_code} {answer.text[:300]}"
 
 
-@pytest.mark.parametrize("door", ["dry run", "export", "address"])
+@pytest.mark.parametrize("door", ["dry run", "address"])
 def test_doors_of_sql_refuse_attacks(gateway, scene, mine, door):
     before = scene.written()
 
     def ask(attack: Attack) -> str | None:
-        asked = {"sql": attack.sql, "params": attack.parameters or None}
-        if door == "dry run":
-            answer = gateway.sql(**asked, dry_run=True)
-        elif door == "export":
-            answer = gateway.request("POST", "/v1/exports", STARTUP, json=asked)
-            if "secret" in attack.sql and answer.status_code == 202:
-                # The startup may read that table: the attack is a query of its own.
-                return None
-        else:
+        if door == "address":
             answer = gateway.get("/v1/sql", params={"q": attack.sql})
+        else:
+            params = attack.parameters or None
+            answer = gateway.sql(attack.sql, params=params, dry_run=True)
         return refused(answer, attack, scene)
 
     assert not all_of([each for each in mine if len(each.sql) < 4000], ask)
     assert scene.written() == before
+
+
+def test_exports_refuse_attacks_at_once_or_fail(gateway, scene, mine):
+    before, wrong = scene.written(), {}
+    # The startup may read the table `secret`.
+    for attack in [each for each in mine if "secret" not in each.sql]:
+        asked = {"sql": attack.sql, "params": attack.parameters or None}
+        answer = gateway.request("POST", "/v1/exports", STARTUP, json=asked)
+        if answer.status_code != 202:
+            found = refused(answer, attack, scene)
+        else:
+            found = _failed(gateway, answer.json()["url"].removeprefix(gateway.url))
+        if found:
+            wrong[attack.sql[:200]] = found
+    assert not wrong
+    assert scene.written() == before
+
+
+def _failed(gateway, path: str) -> str | None:
+    """What is wrong with an export that was queued: it should fail as a query does."""
+
+    def state() -> dict:
+        return gateway.get(path, STARTUP).json()
+
+    wait_for(lambda: state()["state"] in ("failed", "ready"), "the export's end", 30)
+    ended = state()
+    gateway.request("DELETE", path, STARTUP)
+    known = {code for codes in REFUSALS.values() for code in codes}
+    return None if ended["error"] and ended["error"]["code"] in known else str(ended)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ outlives its limit, and who asks beside a bomb hardly notices."""
 from __future__ import annotations
 
 import os
+import re
 import statistics
 import threading
 import time
@@ -119,10 +120,11 @@ SLACK_S = 3.0
 
 def _past_limit(gateway, pool: str) -> dict[str, float]:
     """How many processes lived at most so many seconds past their query's limit."""
-    name = f'hanoiic_gateway_past_limit_seconds_bucket{{le="{{}}",pool="{pool}"}}'
-    found = metrics_of(gateway)
-    bounds = ("0.05", "0.1", "0.25", "0.5", "0.75", "1.0", "2.5", "5.0", "+Inf")
-    return {le: found[name.format(le)] for le in bounds if name.format(le) in found}
+    name = re.compile(
+        rf'hanoiic_gateway_past_limit_seconds_bucket{{le="(.+)",pool="{pool}"}}'.replace("{", r"\{")
+    )
+    matches = ((name.fullmatch(key), count) for key, count in metrics_of(gateway).items())
+    return {match[1]: count for match, count in matches if match}
 
 
 def _drained(answer: requests.Response, begun: float) -> str | None:
