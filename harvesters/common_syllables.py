@@ -39,6 +39,6 @@ COMMON = frozenset(
     ông bà anh chị em cô chú bác cháu bố mẹ vợ chồng
     kỳ tự thống dụ phụ cột bỏ ngũ thừa vụ móng trụ cờ túc trống thụ cũng phút thúc dừng chúng hỏi cự
     ấn cố nhớ khớp giống hộp sự sớm tốn tụ thơ lỗi nhị cốc mơ gồm hơn nơi tối mối khối nối bốn ống
-    rồi sơ cống lộ mộ ích ở ừ ý
+    rồi sơ cống lộ mộ ích ở ừ ý tiếng
     """.split()  # noqa: SIM905
 )

@@ -35,7 +35,18 @@ _PLAIN_PER_TELLING = 12
 # Letters that no reading as Latin-1 gives: the text is Unicode already.
 _UNICODE = re.compile(r"[\u0103\u0111\u0129\u0169\u01a1\u01b0\u1ea0-\u1ef9\u0300-\u0323]", re.I)
 CONTROLS = "\x02\x05\x06\x14\x19\x1e"
+# Marks of trade and of authors, which are beside names in any language.
+_MARKS = "™©"
+_WESTERN = re.compile("[a-zß-öø-ÿœ]+", re.I)
+_NUMBERED = re.compile(r"-?\d")
+# Latin-1's letters that Vietnamese lacks.
+_NOT_VIETNAMESE = re.compile("[äåæçëîïðñöøûüþÿß]", re.I)
 _FOREIGN = re.compile(f"[{CONTROLS}\u0080-\uffff]")
+# Short French words that would be syllables, and ones that hardly anybody writes.
+_WESTERN_WORDS = frozenset(("où", "dû", "né", "thé", "dé", "ré", "tôt"))
+# So little against so much for it is a foreign name among Vietnamese ones.
+_NOTHING_AGAINST = 20
+_CLEAN_ENOUGH = 2
 # The words of one letter, and đồng's and đường's abbreviation.
 _WORDS_OF_ONE_LETTER = frozenset("ýởừờôđ")
 # What stands in the numbers of decisions, and nowhere with `Ñ`, `Ð` or `§` in its place.
@@ -49,13 +60,16 @@ _ABBREVIATIONS = frozenset(
 
 @dataclass(frozen=True)
 class Finding:
-    """What a set of texts says of one encoding; `confidence` is from 0 to 1."""
+    """What a set of texts says of one encoding; `confidence` is from 0 to 1. `clean` counts the
+    words that are Vietnamese as they are: twice those that would not be, and once those that would
+    be rarer."""
 
     encoding: str
     gain: int
     loss: int
     plain: int
     telling: int
+    clean: int
 
     @property
     def confidence(self) -> float:
@@ -74,6 +88,16 @@ class Finding:
         )
 
     @property
+    def beside_unicode(self) -> bool:
+        """Whether some of the texts are Unicode already."""
+        return self.clean >= _CLEAN_ENOUGH
+
+    @property
+    def undisputed(self) -> bool:
+        """Whether next to nothing speaks against it."""
+        return self.loss * _NOTHING_AGAINST <= self.gain
+
+    @property
     def among_others(self) -> bool:
         """Whether it is proven, and stands among many words of other languages."""
         return self.telling >= _PROOF and 0.5 <= self.confidence < LEAST_CONFIDENCE
@@ -89,12 +113,16 @@ def weigh(texts: Iterable[str], encoding: str) -> Finding:
     """What texts say for and against an encoding, each distinct word once."""
     alphabet = ALPHABETS[encoding]
     words = {word for text in texts if is_suspect(text) for word in alphabet.token.findall(text)}
-    gain = loss = plain = telling = 0
+    gain = loss = plain = telling = clean = 0
     for word in words:
         decoded = alphabet.read(word)
         if decoded == word or is_one_sign(word):
             continue
         before, after = is_vietnamese(word), is_syllable(decoded.strip(EDGE))
+        if before:
+            # `Hòa` may be Hịa of VNI; nobody writes that.
+            commoner = _is_commoner(word.strip(EDGE), decoded.strip(EDGE))
+            clean += 2 if not after else int(commoner)
         if decoded in _ABBREVIATIONS:
             gain, telling = gain + _LEAST_GAIN, telling + 2
             continue
@@ -107,7 +135,7 @@ def weigh(texts: Iterable[str], encoding: str) -> Finding:
             loss += 2
         elif not (before or after) and not _is_abbreviation(decoded):
             loss += 1
-    return Finding(encoding, gain, loss, plain, telling)
+    return Finding(encoding, gain, loss, plain, telling, clean)
 
 
 def detect(texts: Iterable[str]) -> Finding | None:
@@ -144,16 +172,21 @@ def _replaced(text: str, alphabet: Alphabet, established: bool, mixed: bool) -> 
     words = [(found[0], found.span()) for found in alphabet.token.finditer(text)]
     read = [(word, alphabet.read(word), span) for word, span in words]
     is_text = any(
-        not is_one_sign(word) and is_syllable(decoded.strip(EDGE)) for word, decoded, _ in read
+        len(word) > 1 and not is_one_sign(word) and is_syllable(decoded.strip(EDGE))
+        for word, decoded, _ in read
     )
     changed = [
         (word, decoded, span)
         for word, decoded, span in read
-        if decoded != word
-        and (not is_one_sign(word) or _is_word_of_one_letter(decoded, text, span, is_text))
+        if decoded != word and _may_be_word(word, decoded, text, span, is_text)
     ]
-    for_it = sum(is_syllable(decoded.strip(EDGE)) for _, decoded, _ in changed)
+    for_it = sum(
+        decoded in _ABBREVIATIONS
+        or (is_syllable(decoded.strip(EDGE)) and not (mixed and _is_weak(word, decoded, alphabet)))
+        for word, decoded, _ in changed
+    )
     against = sum(is_vietnamese(word) for word, _, _ in changed)
+    against += 2 * sum(word.casefold() in _WESTERN_WORDS for word, _, _ in changed)
     if mixed:
         pairs = [(word.strip(EDGE), decoded.strip(EDGE)) for word, decoded, _ in changed]
         for_it += sum(_is_commoner(decoded, word) for word, decoded in pairs)
@@ -174,21 +207,47 @@ def _is_commoner(one: str, other: str) -> bool:
     return one.casefold() in COMMON and other.casefold() not in COMMON
 
 
+def _is_weak(word: str, decoded: str, alphabet: Alphabet) -> bool:
+    """Whether a word could as well be of a Western language, and would be a rare syllable."""
+    core = decoded.strip(EDGE).casefold()
+    return bool(_WESTERN.fullmatch(word)) and core not in COMMON and not alphabet.telling(word)
+
+
+def _may_be_word(word: str, decoded: str, text: str, span: tuple[int, int], is_text: bool) -> bool:
+    """Whether what is beside a token lets it be a word, and no sign of a number or a code."""
+    if len(core := word.strip(_MARKS)) < 2:
+        return core == word and _is_word_of_one_letter(decoded, text, span, is_text)
+    start, stop = span
+    is_numbered = text[start - 1 : start].isdigit() or bool(_NUMBERED.match(text, stop))
+    if is_numbered and not decoded.endswith("đ"):
+        # `K×7` and `ID®7` are codes, `Q§15` is the number of a decision.
+        is_code = len(word) == 2 or not is_syllable(decoded.strip(EDGE))
+        return not is_code or decoded.strip(EDGE) in _ABBREVIATIONS
+    return True
+
+
 def _is_word_of_one_letter(decoded: str, text: str, span: tuple[int, int], is_text: bool) -> bool:
     """Whether a sign that is no letter elsewhere is one here: not at a digit (`12·5`, `5712®`), but
     for đồng's, and by itself only where it is such a word."""
     start, stop = span
-    if text[start - 1 : start].isdigit() or text[stop : stop + 1].isdigit():
+    if text[:start].rstrip()[-1:].isdigit() or text[stop:].lstrip()[:1].isdigit():
         return decoded == "đ"
-    return is_text or decoded.casefold() in _WORDS_OF_ONE_LETTER
+    is_all = len(text.strip()) == stop - start
+    return is_text or (is_all and decoded.casefold() in _WORDS_OF_ONE_LETTER)
 
 
 def _is_plausible(word: str, decoded: str, alphabet: Alphabet) -> bool:
+    if not _is_spelt_by_case(decoded) or _NOT_VIETNAMESE.search(decoded):
+        return False
     return (
         _is_abbreviation(decoded)
         or bool(alphabet.telling(word))
         or is_syllable(decoded, misplaced=True)
     )
+
+
+def _is_spelt_by_case(word: str) -> bool:
+    return word in (word.lower(), word.upper(), word.capitalize())
 
 
 def _is_abbreviation(decoded: str) -> bool:

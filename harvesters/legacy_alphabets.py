@@ -16,7 +16,7 @@ _EVERYWHERE = frozenset("ªº°¹²³¼½¾±´’‘")
 # Signs that are no letters when they stand alone between words or numbers.
 _LONE = frozenset("×÷©°²³¹¼½¾±»£¥¦¿•…–—")
 _PRINTED = re.compile("[\u2000-\u2122]")
-_UNITS = re.compile("[kdcm]?m[²³]|µ[mglsV]|[nN][°º]|°[CFK]")
+_UNITS = re.compile("[kdcm]?m[²³]|[xyR]²|H²O|[CNS]O²|µ[mglsV]|[nN][°º]|°[CFK]")
 _SHOWN_AS_CAPITALS = re.compile("[{0}][A-Z]|[A-Z][A-Z][{0}]".format("".join(TCVN3_LOWER)))
 _SMALL = re.compile("[a-z]")
 # Small letters of TCVN3 stand at Latin-1's capitals: `NguyÔn` is no word of any language.

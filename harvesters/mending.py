@@ -94,7 +94,8 @@ def _verdict(pinned: str | None, texts: list[str], whole: Finding | None) -> _Ve
         if there.gain - there.loss >= _NEARLY * (own.gain - own.loss):
             return _Verdict(whole.encoding, whole)
     if own:
-        return _Verdict(own.encoding, own, mixed=own.among_others)
+        mixed = own.among_others or own.beside_unicode
+        return _Verdict(own.encoding, own, own=own.undisputed, mixed=mixed)
     if whole is None:
         return None
     there = legacy.weigh(texts, whole.encoding)

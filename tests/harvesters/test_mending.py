@@ -97,6 +97,32 @@ def test_a_column_half_converted_keeps_what_is_right(sheet):
     assert [row[0] for row in table.rows] == [*FAMOUS, *clean]
 
 
+# Words of other languages, signs, codes and Vietnamese without a letter that only Unicode has.
+CLEAN = (
+    *("Où", "Où est la gare", "dû", "Thé", "Hôtel de Ville", "François", "Société Générale"),
+    *("Straße", "Müller GmbH", "Größe 42", "für", "Übersicht", "Fußball"),
+    *("Microsoft®", "Panadol®", "ISO®9001", "Intel® Core™ i5", "© 2005", "25°C", "20 m²", "x²"),
+    *("§ 5", "12 §", "Ø 100", "Ø16", "±0,5°C", "3 × 4", "µg/m³", "H²O", "®™", "a · b"),
+    *("K×7", "ID®7", "É12", "C°4", "T°C", "M²-4", "12·5"),
+    *("Hà Nam", "Cà Mau", "Hòa Bình", "Lê Hoàn", "Ô tô", "Hoàng Hà", "Tây Hòa", "Bùi Hùng"),
+)
+
+
+@pytest.mark.parametrize("encoding", ["tcvn3", "vni", "viscii"])
+def test_in_an_old_column_no_clean_cell_is_damaged(sheet, encoding):
+    names = [*(encoded(text, encoding) for text in FAMOUS), *CLEAN]
+    table = sheet([["Tên", "Số"], *([name, 1] for name in names)])
+    assert [row[0] for row in table.rows] == [*FAMOUS, *CLEAN]
+
+
+@pytest.mark.parametrize("encoding", ["tcvn3", "vni", "viscii"])
+def test_one_clean_cell_alone_in_an_old_column_stays(sheet, encoding):
+    old = [encoded(text, encoding) for text in FAMOUS]
+    for clean in ("Où", "Où est la gare", "Microsoft®", "§ 5", "Ø 100", "Straße", "25°C", "ID®7"):
+        table = sheet([["Tên", "Số"], *([name, 1] for name in [*old, clean])])
+        assert [row[0] for row in table.rows] == [*FAMOUS, clean]
+
+
 def test_a_pinned_encoding_wins_for_the_sheet_and_for_a_column(sheet):
     lonely = [["A", "B"], [encoded("tô", "tcvn3"), 1], ["x", 2]]
     assert [row[0] for row in sheet(lonely).rows] == ["t«", "x"]
