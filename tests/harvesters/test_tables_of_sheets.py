@@ -298,12 +298,33 @@ def test_a_form_is_refused_with_what_was_seen(sheets):
             ["Địa chỉ: ……………"],
             ["Điện thoại: ………", None, "Fax: ………"],
         ],
+        [
+            ["PHIẾU THÔNG TIN CƠ SỞ"],
+            ["Tên cơ sở", "Trạm y tế Kim Mã"],
+            ["Địa chỉ", "166 Kim Mã"],
+            ["Số giường", 12],
+            ["Người phụ trách", "Trưởng trạm"],
+            ["Ngày lập", "12/3/2024"],
+        ],
     ],
 )
 def test_a_form_with_labels_is_no_table_unless_it_is_pinned(sheets, form):
     with pytest.raises(TableNotFound, match="Is it a form"):
         sheets(form)
     assert sheets(form, header_row=2)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["Chỉ tiêu", "Giá trị"], ["Số hộ", 812], ["Số trẻ em", 77], ["Năm thành lập", 1994]],
+        [["Mã", "Tên"], *([f"X{n}", f"Phường {n}"] for n in range(9))],
+        [["Loại", "Ghi chú"], ["Mã vùng", "hai chữ số"], ["Xe buýt", "xanh"], ["Xe điện", "đỏ"]],
+    ],
+)
+def test_two_columns_are_a_table_unless_they_answer_questions(sheets, rows):
+    (table,) = sheets(rows)
+    assert len(table.rows) == len(rows) - 1
 
 
 def test_names_that_end_in_a_colon_make_no_form(sheets):
