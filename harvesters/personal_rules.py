@@ -49,6 +49,24 @@ class Words:
 
 
 @dataclass(frozen=True)
+class Glance:
+    """The most digits and words that a cell of a column has, and all its signs."""
+
+    digits: int
+    words: int
+    signs: str
+
+    @classmethod
+    def at(cls, texts: Iterable[str | None]) -> Glance:
+        filled = [text for text in texts if text]
+        return cls(
+            max((sum(map(str.isdigit, text)) for text in filled), default=0),
+            max((len(text.split()) for text in filled), default=0),
+            "".join(set("".join(filled))),
+        )
+
+
+@dataclass(frozen=True)
 class Kind:
     """One kind of personal data; the meaning of the fields stands in the data file."""
 
@@ -66,8 +84,18 @@ class Kind:
     beside: frozenset[str] = frozenset()
     unless_beside: Words = Words()
     among_words: float | None = None
+    least_digits: int = 0
+    least_words: int = 0
+    sign: str = ""
     needs_header: bool = False
     organisations_own: bool = False
+
+    def may_be_in(self, glance: Glance) -> bool:
+        return (
+            glance.digits >= self.least_digits
+            and glance.words >= self.least_words
+            and self.sign in glance.signs
+        )
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,9 @@ def findings(columns: dict[str, list], /, **options):
         ("ten", NAMES, "person_name"),
         ("HO TEN", ["NGUYEN VAN AN", "TRAN THI BICH"], "person_name"),
         ("Chủ hộ", [f"Ông {name}" for name in NAMES], "person_name"),
+        ("Đối tượng", [f"{name}, sinh 12/03/1985, trú tại X" for name in NAMES], "person_name"),
+        ("x", [f"{name} (1985)" for name in NAMES], "person_name"),
+        ("Ghi chú", [f"{name} - 01/02/1990" for name in NAMES], "person_name"),
     ],
 )
 def test_a_kind_of_personal_data_is_found(header, values, kind):
@@ -110,6 +113,7 @@ def test_an_address_with_house_numbers_is_personal_unless_it_is_where_something_
         {"Ngày": ["31/12/2024", "01/02/2025"], "Tên hồ": ["Hồ Tây", "Hồ Gươm", "Đồng Quan"]},
         {"mã sản phẩm": ["29A-123.45", "30F-678.90"]},
         {"phường": ["Trần Phú", "Lê Đại Hành", "Nguyễn Du", "Phạm Đình Hổ"]},
+        {"tên lễ hội": ["Lễ hội Gióng 2024", "Hội Lim 2023"], "số": ["1", "2"]},
         {"biến số": ["nhiệt độ", "độ ẩm"], "trị số": ["1", "2"]},
         {"môi trường": ["tốt", "xấu"], "số": ["12", "13"]},
     ],
