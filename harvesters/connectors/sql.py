@@ -7,7 +7,7 @@ them to the rows that are known (`sql_increment`).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,6 +44,13 @@ PORTS = {
     # Tried by nobody here; their drivers are not installed.
     **{"mssql": 1433, "oracle": 1521},
 }
+_STANDARD = ("postgresql", "postgres", "mariadb", "mysql")
+_LISTING = """
+SELECT concat(table_schema, '.', table_name) AS name FROM information_schema.tables
+WHERE table_schema NOT IN
+    ('pg_catalog', 'information_schema', 'mysql', 'performance_schema', 'sys')
+"""
+SHOWN_TABLES = 100
 TLS = ("prefer", "require", "verify-full", "disable")
 
 
@@ -83,11 +90,14 @@ class Place:
 def collect(source: Source, client: Client) -> Fetched:
     """The rows as one Parquet file. Raises UrlRefused, AddressForbidden, SecretMissing,
     SecretUnfit, SourceInvalid, and the errors of the reader."""
-    if not source.options.query:
-        raise SourceInvalid("The option `query` says which table of the database, or its SELECT.")
     place = Place.of(source.url)
     with client.visit(source.url):
         arguments = _arguments(place, source, client)
+        if not source.options.query:
+            raise SourceInvalid(
+                "The option `query` says which table of the database, or its SELECT. "
+                + _choice(_tables(arguments, client))
+            )
         if source.options.key is None:
             return sql_file.written(source, client, lambda: _asked(arguments, client, None, False))
         return sql_increment.collected(
@@ -116,6 +126,23 @@ def _arguments(place: Place, source: Source, client: Client) -> dict[str, Any]:
         "key": source.options.key,
         "unique": list(unique[0]) if unique else [],
     }
+
+
+def _tables(arguments: dict[str, Any], client: Client) -> list[str]:
+    """The tables and views that the account may see, with their schemas; none where the database
+    has no information schema of the SQL standard."""
+    if arguments["scheme"] not in _STANDARD:
+        return []
+    asked = {**arguments, "query": _LISTING, "key": None, "unique": []}
+    listed = _asked(asked, client, None, False).batches(Ending())
+    return sorted(str(name) for batch in listed for name in batch.column("name").to_pylist())
+
+
+def _choice(tables: Sequence[str]) -> str:
+    if not tables:
+        return "The account sees no table."
+    more = f" and {len(tables) - SHOWN_TABLES} more" if len(tables) > SHOWN_TABLES else ""
+    return f"The account sees {', '.join(tables[:SHOWN_TABLES])}{more}."
 
 
 def _asked(arguments: dict[str, Any], client: Client, last: Any, counts: bool) -> sql_file.Answer:
@@ -172,7 +199,8 @@ CONNECTOR = Connector(
     "option query has the table or the SELECT, secret a secret of kind basic (user:password) of an "
     "account that may only read; with key, a column that only grows, later runs ask for new rows. "
     "?sslmode=verify-full wants a valid certificate. mssql:// and oracle:// may work with a driver "
-    "of your own and were never tried. Options: query, key, unique, secret, crs, columns.",
+    "of your own and were never tried. Without a query a try says which tables there are. "
+    "Options: query, key, unique, secret, crs, columns.",
     decode=decode,
     discover=one_collection(collect),
 )

@@ -292,6 +292,28 @@ def test_an_unchanged_database_is_unchanged(portal, run, room, log):
     assert [run(source).state for _ in range(2)] == ["published", "unchanged"]
 
 
+def test_hostile_values_and_names_of_a_database_are_texts(database, got, lake):
+    mark = "`" if database.scheme == "mariadb" else '"'
+    name = "x'; DROP TABLE a; --"
+    texts = ["=cmd|'/c calc'!A1", "'; DROP TABLE tho; --", "<script>", "\\x00\u202e"]
+    database.run(f"CREATE TABLE tho ({mark}{name}{mark} text, so int)")
+    values = ", ".join("('{}', 1)".format(text.replace("'", "''")) for text in texts)
+    slashes = values.replace("\\", "\\\\") if database.scheme == "mariadb" else values
+    database.run(f"INSERT INTO tho VALUES {slashes}")
+    assert got(database.url, query="tho").error is None
+    assert sorted(row[name] for row in rows(lake, "t")) == sorted(texts)
+
+
+def test_a_first_try_without_a_query_says_which_tables_there_are(database, got):
+    database.run("CREATE TABLE den_duong (ma int)")
+    database.run("CREATE VIEW den_sang AS SELECT * FROM den_duong")
+    ran = got(database.url)
+    assert ran.code == "source_invalid"
+    schema = {"postgresql": "public", "mariadb": "so"}[database.scheme]
+    assert f"{schema}.den_duong, {schema}.den_sang" in ran.error.detail
+    assert "information_schema" not in ran.error.detail
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [
