@@ -23,6 +23,7 @@ from lake import names
 MOST_FILES = 20_000
 NAME_LENGTH = 100
 _SHOWN = 10
+_UP = frozenset({".", ".."})
 _WORDS = re.compile(r"[-_+\s]+")
 
 
@@ -52,6 +53,8 @@ def offers(
             raise CatalogueBroken(
                 f"The listing has over {MOST_FILES} files; give the address of a folder in it."
             )
+        if not _UP.isdisjoint(each.path.split("/")):
+            raise CatalogueBroken("The listing has a path that leads out of its folder.")
         kind = guess.of_name(each.path)
         if kind and fnmatch(each.path, pattern):
             found.append((each, kind))

@@ -177,6 +177,7 @@ def test_files_of_no_known_kind_are_named(got, bucket):
         ("<ListBucketResult><Contents>", "xml_broken"),
         ("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "xml_unsafe"),
         ("a,b\n1,2\n", "xml_broken"),
+        (_LISTING.format("false", "<Contents><Key>../so.csv</Key></Contents>"), "catalogue_broken"),
     ],
 )
 def test_what_is_no_listing_is_named(client, httpserver, lake, serve, answer, code):

@@ -15,6 +15,7 @@ from harvesters.errors import HarvestError
 from harvesters.fetch import Client, FetchLimits
 from harvesters.source import Source
 from lake.store import Lake
+from tests.harvesters.hostile.apis import APIS
 from tests.harvesters.hostile.case import Case
 from tests.harvesters.hostile.catalogues import CATALOGUES
 from tests.harvesters.hostile.files import FILES
@@ -44,7 +45,7 @@ def client(tmp_path: Path) -> Iterator[Client]:
 
 
 def test_the_whole_corpus_has_names_of_its_own():
-    cases = [*FILES, *NETWORK, *CATALOGUES]
+    cases = [*FILES, *NETWORK, *APIS, *CATALOGUES]
     assert len({case.name for case in cases}) == len(cases) >= 60
 
 
@@ -54,7 +55,7 @@ def served(case: Case, server: HTTPServer) -> AbstractContextManager[str]:
     return nullcontext(found) if isinstance(found, str) else found
 
 
-@pytest.mark.parametrize("case", NETWORK, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*NETWORK, *APIS], ids=lambda case: case.name)
 def test_a_server_ends_in_its_named_error(
     case: Case, taken: Taking, client: Client, httpserver: HTTPServer, lake: Lake
 ) -> None:

@@ -308,4 +308,30 @@ TYPED = [
          lambda: b"SQLite format 3\x00" + bytes(52) + b"GPKG" + bytes(9000)),
 ]  # fmt: skip
 
-FILES = [*TEXTS, *WORKBOOKS, *DOCUMENTS, *ARCHIVES, *TYPED]
+PX = 'AXIS-VERSION="2013";STUB="a";VALUES("a")="x","y";'
+
+
+def vast_cube() -> bytes:
+    """A JSON-stat dataset of eight milliards of cells."""
+    places = {"category": {"index": {str(number): number for number in range(2_000)}}}
+    names = ["a", "b", "c"]
+    cube = {
+        "version": "2.0", "class": "dataset", "id": names, "size": [2_000] * 3,
+        "dimension": dict.fromkeys(names, places), "value": [1],
+    }  # fmt: skip
+    return json.dumps(cube).encode()
+
+
+STATISTICS = [
+    Case("px_truncated", "px", "cube_broken", lambda: f"{PX}DATA=1 ".encode()),
+    Case("px_of_too_many_cells", "px", "cube_broken", lambda: f"{PX}DATA={'1 ' * 9999};".encode()),
+    Case("px_text_without_end", "px", "cube_broken", lambda: PX.encode() + b'NOTE="' + b"x" * MIB),
+    Case("px_of_bytes", "px", ("cube_broken", "binary_content"), lambda: bytes(range(256)) * 400),
+    Case("jsonstat_of_too_many_cells", "jsonstat", "source_too_large", vast_cube),
+    Case("jsonstat_that_nests", "jsonstat", ("cube_broken", "nested_too_deep"),
+         lambda: b"[" * MIB),
+    Case("feed_of_bytes", "gtfs_rt", "feed_broken", lambda: bytes(range(256)) * 400),
+    Case("feed_that_lies", "gtfs_rt", "feed_broken", lambda: b"\x12\xff\xff\xff\xff\x07x"),
+]  # fmt: skip
+
+FILES = [*TEXTS, *WORKBOOKS, *DOCUMENTS, *ARCHIVES, *TYPED, *STATISTICS]
