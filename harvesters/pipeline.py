@@ -174,7 +174,9 @@ def _file(file: File, offer: Offer, run: Run) -> Settled:
                 stage.count(tables=1, new_versions=int(done.changed), rows=done.row_count)
                 if not done.changed:
                     stage.say(f"{one.table}: the same content as version {done.version}.")
-                _write_editions(done, room, stage)
+                if not run.registered.none():
+                    # Of a source without a dataset no offer knows a table.
+                    _write_editions(done, room, stage)
                 name = resource_name(file, one.checked)
                 settled.entries.append(TableEntry(done, name, file.description))
                 _report_published(done, report)
