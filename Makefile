@@ -63,10 +63,13 @@ test-hostile: export HANOIIC_FUZZ_STATEMENTS ?= 50000
 test-hostile: $(VENV)/installed-dev
 	$(BIN)/pytest tests/api_gateway/test_hostile_sql.py tests/api_gateway/test_hostile_doors.py tests/api_gateway/test_locks_alone.py tests/api_gateway/test_gate.py -rP --timeout=7200 $(ARGS)
 
-# A hundred harvests whose worker is killed (twenty minutes; not a part of `test`).
+# A hundred harvests whose worker is killed, and sixteen into a real portal (half an hour; not a
+# part of `test`).
 kill-workers: export HANOIIC_TEST_KILLS ?= 100
+kill-workers: export HANOIIC_TEST_KILLS_STACK ?= 16
 kill-workers: $(VENV)/installed-dev
 	$(BIN)/pytest tests/harvesters/test_kills.py -s --timeout=7200 $(ARGS)
+	$(BIN)/pytest tests/e2e/test_kills.py -m e2e -s $(ARGS)
 
 # Made-up queries against the search index (a quarter of an hour; not a part of `test`).
 fuzz-search: export HANOIIC_FUZZ_QUERIES ?= 20000
