@@ -36,6 +36,7 @@ from lake import Version
 
 SHARE = "hanoi"
 _MOST_CHANGES = 100
+_MOST_DIGITS = 15  # what `described.py` tells of numbers
 _TABLE = "/shares/<share>/schemas/<schema>/tables/<table>"
 
 
@@ -48,6 +49,7 @@ def shares() -> dict[str, Any]:
 
 @pages.get("/shares/<share>")
 def one_share(share: str) -> dict[str, Any]:
+    """The share, if it is the one there is."""
     _check_share(share)
     return {"share": _share()}
 
@@ -267,7 +269,7 @@ def _instant(name: str, text: str) -> datetime:
 
 
 def _number(name: str, text: str | None) -> int:
-    if not text or not (text.isascii() and text.isdigit()) or len(text) > 18:
+    if not text or not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS:
         raise BadRequest(f"{name} must be a version's number", parameter=name)
     return int(text)
 
@@ -276,6 +278,6 @@ def _limit(value: Any, name: str = "limitHint") -> int | None:
     if value is None:
         return None
     text = json.dumps(value) if isinstance(value, int) else str(value)
-    if not text.isdigit() or len(text) > 18:
+    if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS:
         raise BadRequest(f"{name} must be a number from 0", parameter=name)
     return int(text)

@@ -56,7 +56,8 @@ class Trial:
     """All attacks under one lock, or none, on a lake and folder of its own."""
 
     def __init__(self, lock: str | None, lake: Lake, listener: Listener, folder: Path) -> None:
-        self.lock = lock
+        self.lock, self.listener = lock, listener
+        self.connected = 0
         self.scene = Scene(folder / "aims", _copied(lake, folder), listener.url).lay_out()
         self.attacks = [each for each in attacks(self.scene.names) if each.expect == "refused"][
             ::EVERY
@@ -78,12 +79,13 @@ class Trial:
 
     def succeeded(self) -> set[int]:
         """The attacks, by their number, that did what they were after."""
-        before = self.scene.written()
+        before, connected = self.scene.written(), self.listener.connected
         done = subprocess.run(
             [sys.executable, "-m", "tests.api_gateway.alone"],
             input=json.dumps(self.told), capture_output=True, text=True, check=True,
             cwd=Path(__file__).parents[2],
         )  # fmt: skip
+        self.connected = self.listener.connected - connected
         said = json.loads(done.stdout)
         assert not [text for text in said if text.startswith(("broken", "lost"))]
         wrote = self.scene.written() != before
@@ -143,12 +145,12 @@ def test_attacks_on_data_are_stopped_by_two_locks_at_least(trials, results):
     assert not weak
 
 
-def test_no_lock_stops_nothing_and_every_attack_is_stopped_by_one(trials, results, listener):
+def test_no_lock_stops_nothing_and_every_attack_is_stopped_by_one(trials, results):
     for lock in LOCKS:
         assert results[None] - results[lock], f"{lock} stops nothing"
     missed = results["gate"] & results["engine"] & results["system"]
     assert not [trials[None].attacks[number].sql for number in missed]
-    assert listener.connected == 0
+    assert {lock: trials[lock].connected for lock in LOCKS} == dict.fromkeys(LOCKS, 0)
 
 
 def test_what_each_lock_lets_through_is_what_the_page_says(trials, results):
@@ -158,7 +160,13 @@ def test_what_each_lock_lets_through_is_what_the_page_says(trials, results):
     for row in rows:
         print(f"| {' | '.join(map(str, row))} |")
     if EVERY == 1:
-        assert _recorded() == [[str(cell) for cell in row] for row in rows]
+        found = [[str(cell) for cell in row] for row in rows]
+        assert [_but_unlocked(row) for row in _recorded()] == [_but_unlocked(row) for row in found]
+
+
+def _but_unlocked(row: list[str]) -> list[str]:
+    """Without any lock an attack may spoil the engine for the next: what succeeds then varies."""
+    return row[:2] + row[3:]
 
 
 def test_the_page_says_that_two_locks_stop_every_attack_on_data():

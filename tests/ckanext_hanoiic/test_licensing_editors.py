@@ -163,7 +163,9 @@ def test_an_operator_writes_compares_and_publishes_a_licence(
     inside(load)
     operator = headers(scene.sysadmin)
     page = soup(bare.get("/en/hanoiic/licence-desk", headers=operator, status=200))
-    assert "Every published text is as it was published." in page.text
+    # An earlier test's licences are gone with its rows, and the audit remembers them.
+    verified = inside(act, "hanoiic_licence_verify", scene.sysadmin)
+    assert ("Every published text is as it was published." in page.text) is verified["ok"]
     bare.get("/en/hanoiic/licence-desk", headers=headers(scene.officer), status=403)
     new = "/en/hanoiic/licence-desk/new?from=hanoi-open-data"
     form = soup(bare.get(new, headers=operator, status=200))

@@ -105,7 +105,7 @@ def test_every_refusal_has_a_sentence_and_a_row_in_the_documentation():
     documented = set(re.findall(r"^\| `([a-z_]+)` \|", DOCUMENTED.read_text("utf-8"), re.MULTILINE))
     assert codes(errors.LicensingError) == documented
     # Those say which of several things is wrong.
-    several = {errors.OfferInvalid.code, errors.LicenceInvalid.code}
+    several = {errors.OfferInvalid.code, errors.LicenceInvalid.code, errors.AnswerInvalid.code}
     assert set(refusal.SENTENCES) == documented - several - {errors.LicensingError.code}
 
 

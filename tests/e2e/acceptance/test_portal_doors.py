@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from tests.e2e.acceptance.court import Court
+from tests.e2e.conftest import Stack
 
 pytestmark = pytest.mark.e2e
 
@@ -82,6 +83,12 @@ class Surface:
             return PLACES.get(name) or next(reversed([*whose]), "{dataset}")
 
         return re.sub(r"<([^>]+)>", value, rule).format(**self.known)
+
+
+@pytest.fixture(scope="module")
+def court(stack: Stack) -> Court:
+    """A court of these cases' own: asked for everything, the operator deletes its people too."""
+    return Court(stack)
 
 
 @pytest.fixture(scope="module")

@@ -197,8 +197,8 @@ PURPOSES = {
 ANSWER_KINDS = {
     "text": N_("a text"),
     "line": N_("one line"),
-    "number": N_("a number"),
-    "date": N_("a date"),
+    "number": N_("one number"),
+    "date": N_("one date"),
     "yes_no": N_("yes or no"),
 }
 YES_NO = {"yes": N_("Yes"), "no": N_("No")}
