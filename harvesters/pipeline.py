@@ -119,6 +119,7 @@ def _dataset(offer: Offer, run: Run, part: DatasetPart) -> str | None:
                 room.gateway_url,
                 known_id=known,
                 may_exist=known is not None or not run.registered.none(),
+                listed=run.registered.dataset(offer.identifier),
             )
             known = done.dataset_id
             stage.count(datasets=1, datasets_changed=int(done.changed))

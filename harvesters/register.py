@@ -51,9 +51,12 @@ def register(
     gateway_url: str,
     known_id: str | None = None,
     may_exist: bool = True,
+    listed: dict[str, Any] | None = None,
 ) -> Registered:
     """Create or update the offer's dataset. `known_id` is what an earlier run registered; not
     `may_exist`: nothing of the source was registered so far, so it is not looked for first.
+    `listed` is the dataset as the portal's search tells it: it is asked for by itself only if that
+    is not what is wanted.
 
     Raises DatasetTaken and the errors of `Portal`.
     """
@@ -69,18 +72,30 @@ def register(
         except PortalRefused as refused:
             if "name" not in (refused.facts.get("fields") or {}):
                 raise
+    if listed is not None and _has_all(listed, _updated(listed, wanted, resources)):
+        return Registered(listed["id"], listed["name"], False)
     existing = find(offer, source, portal, known_id)
     if existing is None:
         made = portal.call("package_create", **wanted, resources=resources)
         return Registered(made["id"], made["name"], True)
-    # The address people know stays.
-    wanted["name"] = existing["name"]
-    merged = _merge_resources(existing.get("resources") or [], resources)
-    updated = {**existing, **wanted, "state": "active", "resources": merged}
-    if all(_same(existing.get(key), value) for key, value in updated.items()):
+    updated = _updated(existing, wanted, resources)
+    if _has_all(existing, updated):
         return Registered(existing["id"], existing["name"], False)
     made = portal.call("package_update", **updated)
     return Registered(made["id"], made["name"], True)
+
+
+def _updated(
+    existing: dict[str, Any], wanted: dict[str, Any], resources: list[dict[str, Any]]
+) -> dict[str, Any]:
+    merged = _merge_resources(existing.get("resources") or [], resources)
+    # The address people know stays.
+    own = {"name": existing["name"], "state": "active", "resources": merged}
+    return {**existing, **wanted, **own}
+
+
+def _has_all(existing: dict[str, Any], updated: dict[str, Any]) -> bool:
+    return all(_same(existing.get(key), value) for key, value in updated.items())
 
 
 def find(

@@ -100,6 +100,26 @@ def test_a_catalogues_datasets_are_worked_on_together_and_fetched_one_by_one(
     assert len(portal.datasets) == 8
 
 
+def test_only_what_is_not_as_listed_is_asked_for_by_itself(run, portal, httpserver):
+    from tests.harvesters.test_departures import Catalogue
+
+    catalogue = Catalogue(httpserver)
+    catalogue.there = [f"d{number}" for number in range(8)]
+    source = portal.add_source(
+        name="cat", kind="ckan", url=httpserver.url_for("/"), dataset={"access_tier": "open"}
+    )
+    assert run(source).error is None
+    portal.calls.clear()
+    assert run(source).error is None
+    assert set(portal.calls) & {"package_show", "package_create", "package_update"} == set()
+    edited = portal.datasets[next(iter(portal.datasets))]
+    kept, edited["title"] = edited["title"], "Edited by hand"
+    assert run(source).error is None
+    assert portal.calls.count("package_update") == 1
+    assert portal.datasets[edited["id"]]["title"] == kept
+    assert len(portal.datasets) == 8
+
+
 def test_what_the_search_does_not_list_is_asked_for(portal):
     source = Source.of(portal.add_source(name="cat", kind="ckan", url="http://so.example/"))
     remote = Portal(portal.url, TOKEN)
