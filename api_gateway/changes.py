@@ -64,7 +64,7 @@ class Changes:
                 with self._pool.process(frozenset(sources), sources, party) as lease:
                     _write(lease, unfinished, timeout_s)
                 unfinished.replace(kept)
-            except (GatewayError, TimeoutError) as error:
+            except (GatewayError, OSError) as error:  # a full disk too: versions are told whole
                 log.warning("changes_not_told", extra=logs.facts(error=type(error).__qualname__))
                 return None
             finally:
