@@ -109,17 +109,11 @@ def _prepare(database: EmbeddedPostgres) -> None:
 
 
 def _ini(home: Home, database: EmbeddedPostgres, valkey_url: str, port: int) -> Path:
-    url = database.url(PORTAL_ROLE, home.secret("database_portal"))
-    home.secret("source_secrets.key")
-    home.secret("edition.key")
-    _WithDataStore(
-        secret_key=home.secret("ckan"), database_url=url, redis_url=valkey_url, solr_url=url,
-        site_url=f"http://127.0.0.1:{port}", gateway_url="http://127.0.0.1:9",
-        gateway_internal_url="http://127.0.0.1:9", storage=home.storage,
-        source_secrets_key_file=home.secret_file("source_secrets.key"),
-        edition_key_file=home.secret_file("edition.key"),
-        audit_key_file=home.signing_key("audit_signing.key"),
-        audit_checkpoints_file=home.checkpoints, log_level="WARNING",
+    address = database.url(PORTAL_ROLE, home.secret("database_portal"))
+    _WithDataStore.of(
+        home, database_url=address, redis_url=valkey_url, site_url=f"http://127.0.0.1:{port}",
+        gateway_url="http://127.0.0.1:9", gateway_internal_url="http://127.0.0.1:9",
+        log_level="WARNING",
     ).write(home.ckan_ini)  # fmt: skip
     return home.ckan_ini
 

@@ -112,22 +112,13 @@ def main() -> None:
     from deploy.postgres import PORTAL_ROLE
 
     with temporary_home("reindex-") as home, postgres(home) as database, valkey(home) as cache:
-        url = database.url(PORTAL_ROLE, home.secret("database_portal"))
-        home.secret("source_secrets.key")
-        home.secret("edition.key")
-        CkanIni(
-            secret_key=home.secret("ckan"),
-            database_url=url,
+        CkanIni.of(
+            home,
+            database_url=database.url(PORTAL_ROLE, home.secret("database_portal")),
             redis_url=cache.url,
-            solr_url=url,
             site_url="http://bench.test",
             gateway_url="http://gateway.test:8000",
             gateway_internal_url="http://127.0.0.1:9",
-            storage=home.storage,
-            source_secrets_key_file=home.secret_file("source_secrets.key"),
-            edition_key_file=home.secret_file("edition.key"),
-            audit_key_file=home.signing_key("audit_signing.key"),
-            audit_checkpoints_file=home.checkpoints,
             log_level="ERROR",
             testing=True,
         ).write(home.ckan_ini)

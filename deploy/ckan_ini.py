@@ -10,6 +10,9 @@ from deploy.home import write_private
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from typing import Any, Self
+
+    from deploy.home import Home
 
 PLUGINS = (
     "hanoiic_portal hanoiic_licensing hanoiic_console hanoiic_search "
@@ -81,6 +84,25 @@ class CkanIni:
     notices: Mapping[str, str] = field(default_factory=dict)
     log_level: str = "INFO"
     testing: bool = False
+
+    @classmethod
+    def of(cls, home: Home, *, database_url: str, **more: Any) -> Self:
+        """The configuration of a home, whose secrets are made where they are missing; ``more``
+        are the fields that the home doesn't tell. The search index is in the same database
+        unless ``solr_url`` is among them."""
+        # 32 random bytes each: keys of Fernet.
+        for key in ("source_secrets.key", "edition.key"):
+            home.secret(key)
+        return cls(
+            secret_key=home.secret("ckan"),
+            database_url=database_url,
+            storage=home.storage,
+            source_secrets_key_file=home.secret_file("source_secrets.key"),
+            edition_key_file=home.secret_file("edition.key"),
+            audit_key_file=home.signing_key("audit_signing.key"),
+            audit_checkpoints_file=home.checkpoints,
+            **{"solr_url": database_url, **more},
+        )
 
     def options(self) -> dict[str, str]:
         return {

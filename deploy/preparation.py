@@ -38,25 +38,17 @@ def write_configuration(plan: Plan) -> None:
     home.secret("redis_url", redis_url)
     home.password("operator")
     home.secret("harvest_mask.key")
-    # 32 random bytes: a key of Fernet.
-    home.secret("source_secrets.key")
-    home.secret("edition.key")
     # Signs the answers' receipts; the gateway reads it.
     home.signing_key("receipt_signing.key")
-    CkanIni(
-        secret_key=home.secret("ckan"),
+    CkanIni.of(
+        home,
         database_url=database_url,
         redis_url=redis_url,
         solr_url=settings.solr_url or database_url,
         site_url=settings.public_portal_url,
         gateway_url=settings.public_gateway_url,
         gateway_internal_url=plan.gateway_internal_url,
-        storage=home.storage,
         notices=notices.read(settings.notices_file),
-        source_secrets_key_file=home.secret_file("source_secrets.key"),
-        edition_key_file=home.secret_file("edition.key"),
-        audit_key_file=home.signing_key("audit_signing.key"),
-        audit_checkpoints_file=home.checkpoints,
         log_level=settings.log_level,
     ).write(home.ckan_ini)
 

@@ -51,21 +51,13 @@ def running(
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     home.password("operator")
-    home.secret("source_secrets.key")
-    home.secret("edition.key")
-    CkanIni(
-        secret_key=home.secret("ckan"),
+    CkanIni.of(
+        home,
         database_url=database_url,
         redis_url=redis_url,
-        solr_url=database_url,
         site_url=url,
         gateway_url=gateway_url,
         gateway_internal_url=gateway_url,
-        storage=home.storage,
-        source_secrets_key_file=home.secret_file("source_secrets.key"),
-        edition_key_file=home.secret_file("edition.key"),
-        audit_key_file=home.signing_key("audit_signing.key"),
-        audit_checkpoints_file=home.checkpoints,
         log_level=log_level,
     ).write(home.ckan_ini)
     prepare = [sys.executable, "-m", "ckanext.hanoiic.prepare"]

@@ -7,6 +7,7 @@ import pytest
 from deploy import notices
 from deploy.ckan_ini import CkanIni
 from deploy.errors import NoticesUnreadable
+from deploy.home import Home
 
 
 def test_lines_become_settings_of_the_portal(tmp_path):
@@ -14,24 +15,18 @@ def test_lines_become_settings_of_the_portal(tmp_path):
     file.write_text("# thư\nsmtp.server = mail.example.vn:587\n\nsmtp.password=a=b%c\n", "utf-8")
     said = notices.read(file)
     assert said == {"smtp.server": "mail.example.vn:587", "smtp.password": "a=b%c"}
-    ini = CkanIni(
-        secret_key="k",
+    home = Home(tmp_path / "home")
+    home.create()
+    CkanIni.of(
+        home,
         database_url="d",
         redis_url="r",
-        solr_url="s",
         site_url="http://localhost:5000",
         gateway_url="g",
         gateway_internal_url="i",
-        storage=tmp_path,
-        source_secrets_key_file=tmp_path / "key",
-        edition_key_file=tmp_path / "edition",
-        audit_key_file=tmp_path / "audit",
-        audit_checkpoints_file=tmp_path / "checkpoints",
         notices=said,
-    )
-    ini.write(tmp_path / "ckan.ini")
-    text = (tmp_path / "ckan.ini").read_text("utf-8")
-    assert "smtp.password = a=b%%c\n" in text
+    ).write(home.ckan_ini)
+    assert "smtp.password = a=b%%c\n" in home.ckan_ini.read_text("utf-8")
 
 
 @pytest.mark.parametrize("line", ["SECRET_KEY = mine", "smtp.password hush", "ckan.plugins ="])
