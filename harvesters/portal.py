@@ -7,7 +7,6 @@ which are no CKANAPIError; so both are settled here.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -26,8 +25,6 @@ from harvesters.errors import PortalFailed, PortalRefused, PortalUnavailable
 from lake.logs import REQUEST_ID_HEADER, request_id
 
 TIMEOUT_S = (5.0, 60.0)
-# Half of what gunicorn keeps an idle connection.
-KEPT_S = 1.0
 _MAY_PASS = (429, 500, 502, 503, 504)
 
 
@@ -43,7 +40,7 @@ class Portal:
     def call(self, action: str, **data: Any) -> Any:
         """One action's result. Raises NotThere when CKAN does not know the thing.
 
-        Threads may share a Portal: each has a connection of its own.
+        Threads may share a Portal.
         """
         return self._call(action, data)
 
@@ -70,7 +67,6 @@ class Portal:
                 f"The portal refused {action}: {_sentence(fields)}", action=action, fields=fields
             ) from error
         except (requests.ConnectionError, requests.Timeout) as error:
-            self._own.used_at = -KEPT_S
             raise PortalUnavailable("The portal does not answer.") from error
         except (CKANAPIError, ServerIncompatibleError, requests.RequestException) as error:
             # ckanapi puts [url, status, text] into the error of an answer it does not know.
@@ -79,15 +75,14 @@ class Portal:
             raise PortalFailed(f"The portal's answer to {action} is no answer of CKAN.") from error
 
     def _remote(self) -> RemoteCKAN:
-        """The thread's connection: kept from call to call, but not so long that the portal may
-        close it just as a call goes out, since a POST is not sent twice."""
-        now = time.monotonic()
-        if now - getattr(self._own, "used_at", -KEPT_S) >= KEPT_S:
-            self._own.remote = RemoteCKAN(
+        """The thread's own, with a new connection for each call: the process of the portal that is
+        free takes it. A kept one stays with the process that it came to, however busy that is."""
+        remote: RemoteCKAN | None = getattr(self._own, "remote", None)
+        if remote is None:
+            remote = RemoteCKAN(
                 self._url, apikey=self._token, user_agent="hanoiic-harvest", session=_session()
             )
-        self._own.used_at = now
-        remote: RemoteCKAN = self._own.remote
+            self._own.remote = remote
         remote.session.headers.update(_carried())
         return remote
 
@@ -96,7 +91,6 @@ class Portal:
         """Stream what lies at a path of the portal, for as long as the context is open."""
         session = _session()
         session.headers.update(_carried())
-        session.headers["Connection"] = "close"
         session.headers["Authorization"] = self._token
         try:
             with session.get(f"{self._url}{path}", stream=True, timeout=TIMEOUT_S) as answer:
@@ -123,6 +117,7 @@ class Portal:
 def _session() -> requests.Session:
     session = requests.Session()
     session.trust_env = False
+    session.headers["Connection"] = "close"
     return session
 
 
