@@ -1,8 +1,7 @@
 """A layer or table of an ArcGIS FeatureServer or MapServer (ArcGIS REST API, `query`).
 
-Its rows are asked for by windows of their object ids, so that rows that come and go meanwhile move
-no page. A window that comes short is asked for by halves: a server's own limit hides no row. A
-layer that says that it was not edited is asked for its rows once a week: edits that go past the
+A layer that says that it was not edited is not asked for its rows, and one that tracks its edits
+for those alone that are new or were edited; once a week it is asked for all: edits that go past the
 server, straight into its database, are not said.
 
 https://developers.arcgis.com/rest/services-reference/enterprise/query-feature-service-layer/
@@ -18,12 +17,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from harvesters import decode as decoding
 from harvesters import kept, pages
-from harvesters.connectors import geojson, json
+from harvesters.connectors import arcgis_rows, geojson
 from harvesters.connectors.arcgis_layer import Layer
 from harvesters.connectors.base import Connector, one_collection
-from harvesters.errors import ApiRefused, PagesBroken, SourceInvalid
+from harvesters.errors import SourceInvalid
 from harvesters.fetch import Client, Fetched
 from harvesters.kept import Kept, Notes
 from harvesters.pages import Pages, line, query_of, with_query
@@ -32,13 +30,11 @@ from harvesters.readers import places
 from harvesters.source import Options, Source
 from harvesters.workbench import Workbench
 
-PAGE_ROWS = 1_000
-MOST_IDS = 3_000_000
 _SERVICE = re.compile(r"(?P<service>.*/(?:Feature|Map)Server)(?:/(?P<layer>\d+))?(?:/query)?/?")
 _ABOUT = "columns"
 ALL_AFTER_S = 7 * 86_400
 # Counted up when rows are made in another way.
-VERSION = 1
+VERSION = 2
 
 
 def collect(source: Source, client: Client) -> Fetched:
@@ -49,18 +45,24 @@ def collect(source: Source, client: Client) -> Fetched:
 
     def gather(walk: Pages, before: Kept | None, notes: Notes) -> Iterator[bytes] | None:
         url, asked = _layer_address(source.url, walk)
-        layer = Layer.of(_answer(with_query(url, f="json", **_kept(asked)), walk))
-        known = {"edited": layer.edited, "layer": repr(layer)}
+        layer = Layer.of(arcgis_rows.answer(with_query(url, f="json", **_kept(asked)), walk))
+        described = repr(replace(layer, edited=None))
         # What is asked for may change with the time that it is asked at.
         is_lasting = "CURRENT_" not in asked.get("where", "").upper()
-        if before and layer.edited is not None and is_lasting:
-            is_recent = time.time() - before.notes["all_at"] < ALL_AFTER_S
-            if is_recent and {key: before.notes[key] for key in known} == known:
-                return None
-        notes.update(known, all_at=time.time())
-        return _file(url, asked, layer, walk)
+        if before and not (is_lasting and _may_grow(before, described)):
+            before = None
+        if before and layer.edited is not None and before.notes["edited"] == layer.edited:
+            return None
+        notes.update(edited=layer.edited, layer=described)
+        return _file(url, asked, layer, walk, before, notes)
 
     return kept.gathered(source, client, str(VERSION), gather)
+
+
+def _may_grow(before: Kept, described: str) -> bool:
+    """Whether what was kept is of the same layer, and all of it not too old."""
+    is_recent = time.time() - before.notes["all_at"] < ALL_AFTER_S
+    return bool(is_recent and before.notes["layer"] == described)
 
 
 def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
@@ -79,7 +81,14 @@ def _described(column: RawColumn, about: dict[str, Any]) -> RawColumn:
     return replace(column, type=about["type"], description=about["alias"])
 
 
-def _file(url: str, asked: dict[str, str], layer: Layer, walk: Pages) -> Iterator[bytes]:
+def _file(
+    url: str,
+    asked: dict[str, str],
+    layer: Layer,
+    walk: Pages,
+    before: Kept | None,
+    notes: Notes,
+) -> Iterator[bytes]:
     head = b'"has_places":' + (b"true" if layer.has_places else b"false")
     head += b',"' + _ABOUT.encode() + b'":' + line(layer.about()).strip() + b","
     wanted: dict[str, str | int] = {
@@ -90,8 +99,9 @@ def _file(url: str, asked: dict[str, str], layer: Layer, walk: Pages) -> Iterato
         "returnGeometry": "true" if layer.has_places else "false",
     }
     query = with_query(f"{url}/query", **wanted, **_kept(asked))
-    rows = _by_ids(query, layer, walk) if layer.object_id else _by_offset(query, layer, walk)
-    yield from pages.collection(head, map(line, rows))
+    yield from pages.collection(
+        head, map(line, arcgis_rows.rows(query, layer, walk, before, notes))
+    )
 
 
 def _kept(asked: dict[str, str]) -> dict[str, str]:
@@ -114,7 +124,7 @@ def _layer_address(url: str, walk: Pages) -> tuple[str, dict[str, str]]:
     service = parts._replace(path=match["service"], query="", fragment="").geturl()
     if match["layer"]:
         return f"{service}/{match['layer']}", asked
-    about = _answer(with_query(service, f="json", **_kept(asked)), walk)
+    about = arcgis_rows.answer(with_query(service, f="json", **_kept(asked)), walk)
     layers = [
         each
         for key in ("layers", "tables")
@@ -132,100 +142,14 @@ def _layer_address(url: str, walk: Pages) -> tuple[str, dict[str, str]]:
     return f"{service}/{layers[0]['id']}", asked
 
 
-def _answer(url: str, walk: Pages) -> dict[str, Any]:
-    """A small answer. ArcGIS says what went wrong with status 200. Raises ApiRefused."""
-    answer = walk.about(url)
-    _refuse(answer.get("error"))
-    return answer
-
-
-def _refuse(error: Any) -> None:
-    if error is None:
-        return
-    said = error if isinstance(error, dict) else {"message": error}
-    # 498 and 499 are ArcGIS' own: the token is not valid, or there has to be one.
-    needs = " It needs a secret (a token)." if said.get("code") in (498, 499) else ""
-    raise ApiRefused(
-        f"The server answered with error {said.get('code', '')}: "
-        f"{str(said.get('message') or 'unknown')[:200]}.{needs}",
-        status=said.get("code"),
-    )
-
-
-def _by_ids(query: str, layer: Layer, walk: Pages) -> Iterator[dict[str, Any]]:
-    plain = with_query(query, returnIdsOnly="true", returnGeometry="false")
-    fetched = walk.get(plain)
-    found: set[int] = set()
-    for each in pages.items(fetched.path, "objectIds.item"):
-        found.add(each)
-        if not isinstance(each, int) or len(found) > MOST_IDS:
-            raise PagesBroken(f"The layer's object ids are no numbers, or over {MOST_IDS}.")
-    if not found and "objectIds" not in pages.scalars(fetched.path, ["objectIds"]):
-        _refuse_unless_list(fetched, "objectIds")
-    ids = sorted(found)
-    size = min(PAGE_ROWS, layer.most_rows)
-    for start in range(0, len(ids), size):
-        yield from _window(ids[start : start + size], query, layer, walk)
-
-
-def _window(ids: list[int], query: str, layer: Layer, walk: Pages) -> Iterator[dict[str, Any]]:
-    """The rows with these ids (sorted), however few a server gives at once."""
-    own, name = query_of(query)["where"], layer.object_id
-    where = f"({own}) AND {name} >= {ids[0]} AND {name} <= {ids[-1]}"
-    fetched = walk.get(with_query(query, where=where))
-    # Counted before they are read: a page may be too large to be held.
-    count = sum(1 for _ in pages.items(fetched.path, "features.item"))
-    if not count:
-        _refuse_unless_list(fetched, "features")
-    if count < len(ids) and len(ids) > 1:
-        half = len(ids) // 2
-        yield from _window(ids[:half], query, layer, walk)
-        yield from _window(ids[half:], query, layer, walk)
-        return
-    yield from _rows(fetched, layer)
-
-
-def _by_offset(query: str, layer: Layer, walk: Pages) -> Iterator[dict[str, Any]]:
-    """A layer without object ids: page by page where it can, else in one answer or not at all."""
-    start = 0
-    while True:
-        asked = {"resultOffset": start, "resultRecordCount": min(PAGE_ROWS, layer.most_rows)}
-        fetched = walk.get(with_query(query, **(asked if layer.has_pages else {})))
-        count = 0
-        for row in _rows(fetched, layer):
-            count += 1
-            yield row
-        if not count:
-            _refuse_unless_list(fetched, "features")
-        start += count
-        more = pages.scalars(fetched.path, ["exceededTransferLimit"])
-        if not more.get("exceededTransferLimit") or not count:
-            return
-        if not layer.has_pages:
-            raise PagesBroken("The layer has more rows than it gives at once, and no object ids.")
-
-
-def _rows(fetched: Fetched, layer: Layer) -> Iterator[dict[str, Any]]:
-    return map(layer.feature, pages.items(fetched.path, "features.item"))
-
-
-def _refuse_unless_list(fetched: Fetched, place: str) -> None:
-    """Raise ApiRefused when an answer without rows is none, or says what went wrong."""
-    if json.has_list(decoding.text(fetched.path), place):
-        return
-    found = pages.scalars(fetched.path, ["error", "error.code", "error.message"])
-    if found:
-        _refuse({"code": found.get("error.code"), "message": found.get("error.message")})
-    raise ApiRefused(f"The server's answer has no list of {place}.")
-
-
 CONNECTOR = Connector(
     kind="arcgis",
     title="ArcGIS layer",
     help="A layer or table of an ArcGIS server (address: .../FeatureServer/0 or .../MapServer/0, "
     "with ?where=... for a part of it): a feature is a row, in longitude and latitude. Coded "
     "values become their texts, times are UTC, fields keep their types. A layer that says that it "
-    "was not edited is not asked for again. Options: secret, columns.",
+    "was not edited is not asked for again; one that tracks its edits is asked for the edited "
+    "rows, and once a week for all. Options: secret, columns.",
     decode=decode,
     discover=one_collection(collect),
 )

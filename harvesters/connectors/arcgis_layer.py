@@ -57,7 +57,8 @@ class Field:
 @dataclass(frozen=True)
 class Layer:
     """`object_id` is empty where there is none; `subtypes` are the codes of fields by subtype.
-    `edited` is when its rows were edited last (milliseconds since 1970), where it says that."""
+    `edited` is when its rows were edited last (milliseconds since 1970), and `edit_field` has that
+    for each row: where the layer says so."""
 
     fields: list[Field]
     object_id: str
@@ -67,6 +68,7 @@ class Layer:
     subtype_field: str = ""
     subtypes: Mapping[str, Mapping[str, Codes]] = field(default_factory=dict)
     edited: int | None = None
+    edit_field: str = ""
 
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> Layer:
@@ -103,6 +105,8 @@ class Layer:
         paged = about.get("advancedQueryCapabilities") or {}
         editing = about.get("editingInfo") or {}
         edited = editing.get("dataLastEditDate") or editing.get("lastEditDate")
+        tracked = (about.get("editFieldsInfo") or {}).get("editDateField")
+        edit_fields = (one.name for one in fields if one.kind == "Date" and one.name == tracked)
         return cls(
             fields=fields,
             object_id=str(about.get("objectIdField") or "") or next(iter(object_ids), ""),
@@ -112,6 +116,7 @@ class Layer:
             subtype_field=subtype_field,
             subtypes=subtypes,
             edited=edited if type(edited) is int else None,
+            edit_field=next(edit_fields, ""),
         )
 
     def about(self) -> list[dict[str, str | None]]:

@@ -65,6 +65,7 @@ class Server:
         self.service: dict[str, Any] = {"layers": [{"id": 0, "name": "Trạm"}], "tables": []}
         self.asked: list[dict[str, str]] = []
         self.answer: Any = None
+        self.knows_no_times = False
 
     def __call__(self, request: Request) -> Response:
         args = dict(request.args)
@@ -79,10 +80,18 @@ class Server:
             return self.about
         if self.answer is not None:
             return self.answer
-        ids = [one["attributes"]["OBJECTID"] for one in self.features]
+        found = self.features
+        if edited := re.search(r"LUC >= TIMESTAMP '([^']+)'", args["where"]):
+            if self.knows_no_times:
+                return {"error": {"code": 400, "message": "Cannot perform query."}}
+            since = datetime.fromisoformat(edited[1] + "+00:00").timestamp() * 1000
+            found = [one for one in found if one["attributes"]["LUC"] >= since]
+        ids = [one["attributes"]["OBJECTID"] for one in found]
         if args.get("returnIdsOnly") == "true":
             return {"objectIdFieldName": "OBJECTID", "objectIds": ids[::-1] or None}
-        found = self.features
+        if named := args.get("objectIds"):
+            wanted = set(map(int, named.split(",")))
+            found = [one for one in found if one["attributes"]["OBJECTID"] in wanted]
         if window := re.search(r"OBJECTID >= (\d+) AND OBJECTID <= (\d+)", args["where"]):
             low, high = map(int, window.groups())
             found = [one for one in found if low <= one["attributes"]["OBJECTID"] <= high]
@@ -145,6 +154,42 @@ def test_a_layer_that_was_not_edited_is_not_asked_for(portal, run, httpserver, s
         weeks_later.setattr("harvesters.connectors.arcgis.ALL_AFTER_S", -1)
         assert run(source).state == "published"
     assert len(rows(lake, "t")) == 5
+
+
+NOW_MS = 1_700_000_000_123 + 10 * 86_400_000
+
+
+@pytest.mark.parametrize("knows_no_times", [False, True])
+def test_a_layer_that_tracks_its_edits_is_asked_for_the_edited_rows(
+    portal, run, httpserver, server, lake, knows_no_times
+):
+    url = httpserver.url_for("/arcgis/rest/services/t/FeatureServer/0?where=DAI>1")
+    source = portal.add_source(name="gis", kind="arcgis", url=url, dataset={"table": "t"})
+    server.about["editFieldsInfo"] = {"editDateField": "LUC"}
+    server.features[0]["attributes"]["LUC"] = NOW_MS
+    assert run(source).state == "published"
+    server.knows_no_times = knows_no_times
+    # One row went, one was edited, one came, and one came that nobody said was edited.
+    del server.features[1]
+    server.features[3]["attributes"] |= {"MA": "sửa", "LUC": NOW_MS}
+    come = [dict(server.features[4]["attributes"], OBJECTID=n, MA=str(n)) for n in (200, 300)]
+    come[0]["LUC"] = NOW_MS
+    server.features += [{"attributes": one, "geometry": None} for one in come]
+    server.asked.clear()
+    assert run(source).state == "published"
+    found = {row["OBJECTID"]: row["MA"] for row in rows(lake, "t")}
+    assert found == {10: "001", 30: "003", 40: "004", 50: "sửa", 60: "006", 70: "007",
+                     200: "200", 300: "300"}  # fmt: skip
+    named = {each["objectIds"] for each in server.asked if "objectIds" in each}
+    if knows_no_times:
+        assert not named
+    else:
+        assert {*",".join(named).split(",")} == {"10", "50", "200", "300"}
+        # Nothing else was asked for but the ids.
+        others = [each for each in server.asked if "objectIds" not in each]
+        assert [each.get("returnIdsOnly") for each in others[1:]] == ["true", "true"]
+    server.knows_no_times = False
+    assert run(source).state == "unchanged"
 
 
 @pytest.mark.parametrize("most", [1, 2, 100])
