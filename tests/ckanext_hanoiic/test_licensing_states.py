@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from ckanext.hanoiic.licensing import decision, errors, states, wording
+from ckanext.hanoiic.licensing import decision, errors, states, words
 from ckanext.hanoiic.licensing.errors import NotAllowedNow
 from ckanext.hanoiic.licensing.logic import refusal
 from hypothesis import given
@@ -111,5 +111,5 @@ def test_every_refusal_has_a_sentence_and_a_row_in_the_documentation():
 
 def test_every_reason_and_state_has_words():
     told = {reason for _, _, reason in decision.RULES}
-    assert set(wording.REASONS) == told
-    assert set(wording.STATES) == {*states.REQUEST_STATES, *states.AGREEMENT_STATES, "retired"}
+    assert set(words.REASONS) == told
+    assert set(words.STATES) == {*states.REQUEST_STATES, *states.AGREEMENT_STATES, "retired"}

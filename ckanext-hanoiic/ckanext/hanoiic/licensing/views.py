@@ -9,7 +9,7 @@ from typing import Any
 
 from ckan import model
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import clock, parties, wording
+from ckanext.hanoiic.licensing import clock, parties, shown
 from ckanext.hanoiic.licensing.logic.refusal import N_
 from flask import Blueprint, Response, make_response, request
 
@@ -262,6 +262,6 @@ def request_withdraw(request_id: str) -> Any:
 
 @licensing.get("/licences/<licence_id>")
 def licence(licence_id: str) -> Any:
-    if wording.licence(licence_id) is None:
+    if shown.licence(licence_id) is None:
         return tk.abort(404, tk._("Not found"))
     return tk.render("hanoiic_licensing/licence.html", {"licence_id": licence_id})
