@@ -6,6 +6,7 @@ import re
 
 import pytest
 from ckanext.hanoiic.search import synonyms
+from ckanext.hanoiic.search.at_least import at_least
 from ckanext.hanoiic.search.document import row_of
 from ckanext.hanoiic.search.errors import SearchFailed
 from ckanext.hanoiic.search.facets import facets_of
@@ -16,7 +17,7 @@ from ckanext.hanoiic.search.request import request_of
 from ckanext.hanoiic.search.solr_schema import ckan_schema
 from ckanext.hanoiic.search.some_words import Steps, weaker
 from ckanext.hanoiic.search.sorting import order_by
-from ckanext.hanoiic.search.sql import Sql, Words, at_least, sql_of
+from ckanext.hanoiic.search.sql import Sql, Words, any_of, sql_of
 from ckanext.hanoiic.search.statement import statement_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -163,6 +164,29 @@ def test_at_least_some_of_the_words_is_one_condition(words):
                 r"'(w\d)'", lambda name, values=values: str(values[name[1]]), condition
             )
             assert eval(written) is (sum(values.values()) >= least)  # noqa: S307
+
+
+@given(
+    st.lists(st.sets(st.sampled_from("abcdefg"), min_size=1), min_size=1, max_size=6),
+    st.integers(1, 6),
+)
+def test_ways_that_several_words_share_are_counted_for_each(clauses, least):
+    asked = [any_of([Words(f"'{way}'") for way in sorted(ways)]) for ways in clauses]
+    found = at_least(least, asked)
+    if least > len(clauses):
+        assert found is False
+        return
+    condition = found.tsquery.replace("&", " and ").replace("|", " or ")
+    for chosen in range(2**7):
+        true = {way for i, way in enumerate("abcdefg") if chosen >> i & 1}
+        written = re.sub(r"'(\w)'", lambda way, true=true: str(way[1] in true), condition)
+        assert eval(written) is (sum(bool(ways & true) for ways in clauses) >= least)  # noqa: S307
+
+
+def test_a_name_that_stands_for_every_word_is_written_once():
+    name = Words("'short name'")
+    asked = [any_of([Words(f"'w{i}'"), name]) for i in range(6)]
+    assert at_least(5, asked).tsquery.count("'short name'") == 1
 
 
 def test_at_least_none_all_or_too_many_of_the_words():

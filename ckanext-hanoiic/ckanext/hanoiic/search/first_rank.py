@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
+from .at_least import at_least
 from .layout import HEADLINE
 from .rank import NEAR, QUALIFIER, Ranker, _heaviest
 from .solr_schema import Field, SolrSchema
-from .sql import Match, Sql, Words, all_of, loosely
+from .sql import Match, Sql, Words, loosely
 from .tree import Best, Bool, Boost, Node, Phrase, Qualifier, Scored, leaves
 
 MOST_SETS = 12  # a query of many words has many neighbours; the first ones decide
@@ -76,7 +77,8 @@ class FirstRanker(Ranker):
                     yield self._rarity(node) * max(map(_heaviest, others)), found
             case Bool():
                 if node.at_least is not None and 0 < node.at_least < len(node.should):
-                    complete = all_of([self.matcher.match(child) for child in node.should])
+                    asked = [self.matcher.match(child) for child in node.should]
+                    complete = at_least(len(asked), asked)
                     yield max(_heaviest(child) for child in node.should), complete
                 for child in node.nearness:
                     yield NEAR, self.matcher.match(child)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 
 from . import dates, vietnamese
+from .at_least import at_least
 from .errors import FeatureUnsupported, ValueRefused
 from .expansions import Vocabulary, between, like_expression, like_pattern, nearly, value_of
 from .layout import FILTERED
 from .lexemes import lexeme, quoted, spoken
 from .solr_schema import INFIX, Field, SolrSchema
-from .sql import Match, Sql, Words, all_of, any_of, at_least, like, none_of
+from .sql import Match, Sql, Words, all_of, any_of, like, none_of
 from .tree import (
     Best,
     Bool,

@@ -14,9 +14,10 @@ from collections import defaultdict
 from typing import Protocol
 
 from . import functions
+from .at_least import at_least
 from .lexemes import spoken
 from .match import Matcher
-from .sql import Match, Sql, Words, all_of, any_of, sql_of
+from .sql import Match, Sql, Words, any_of, sql_of
 from .tree import Best, Bool, Boost, Node, Nothing, Phrase, Qualifier, Scored, Term
 
 EXACT = 0.5
@@ -70,7 +71,8 @@ class Ranker:
     def _completeness(self, node: Bool) -> list[Sql]:
         if node.at_least is None or not 0 < node.at_least < len(node.should):
             return []
-        complete = sql_of(all_of([self.matcher.match(child) for child in node.should]))
+        asked = [self.matcher.match(child) for child in node.should]
+        complete = sql_of(at_least(len(asked), asked))
         highest = max(_heaviest(child) for child in node.should)
         return [
             Sql(
@@ -89,19 +91,7 @@ class Ranker:
 
     def _best(self, nodes: tuple[Node, ...]) -> Sql:
         """The highest value that holds: tried from the best downwards, so most rows try few."""
-        tries: dict[float, list[Match]] = defaultdict(list)
-        for node in nodes:
-            weight = 1.0
-            while isinstance(node, Boost):
-                weight *= node.factor
-                node = node.node
-            for value, match in self._tries(node):
-                tries[weight * value].append(match)
-        steps = [
-            (value, sql_of(any_of(matches)))
-            for value, matches in sorted(tries.items(), reverse=True)
-            if any(match is not False for match in matches)
-        ]
+        steps = [(value, sql_of(match)) for value, match in self._steps(nodes)]
         if not steps:
             return Sql("0.0")
         return Sql(
@@ -110,6 +100,22 @@ class Ranker:
             + " ELSE 0.0 END",
             tuple(p for value, match in steps for p in (*match.parameters, value)),
         )
+
+    def _steps(self, nodes: tuple[Node, ...]) -> list[tuple[float, Match]]:
+        """What finding any of the nodes is worth, and when it is: the highest value first."""
+        tries: dict[float, list[Match]] = defaultdict(list)
+        for node in nodes:
+            weight = 1.0
+            while isinstance(node, Boost):
+                weight *= node.factor
+                node = node.node
+            for value, match in self._tries(node):
+                tries[weight * value].append(match)
+        return [
+            (value, any_of(matches))
+            for value, matches in sorted(tries.items(), reverse=True)
+            if any(match is not False for match in matches)
+        ]
 
     def _tries(self, node: Node) -> list[tuple[float, Match]]:
         broad = self.matcher.match(node)

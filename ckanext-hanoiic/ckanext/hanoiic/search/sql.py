@@ -6,15 +6,13 @@ possible stays one tsquery, which the index answers in one go.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 _PLACES = re.compile(r" <\d+> ")
 AND, OR = " & ", " | "  # of tsquery
-MOST_SPELLED_OUT = 300  # words that `mm` may become before they are counted instead
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,8 @@ class Words:
 
     tsquery: str
     in_row: bool = False  # each lexeme lies in the row, in its headline too
+    # What it is any of, where it was put together so (see ``at_least``).
+    ways: tuple[Words, ...] = field(default=(), compare=False)
 
 
 Match = Words | Sql | bool
@@ -65,7 +65,15 @@ def all_of(matches: Sequence[Match]) -> Match:
 def any_of(matches: Sequence[Match]) -> Match:
     if any(match is True for match in matches):
         return True
-    return _joined(matches, OR, " OR ", False)
+    found = _joined(matches, OR, " OR ", False)
+    if not isinstance(found, Words):
+        return found
+    parts = [part for match in matches if isinstance(match, Words) for part in ways_of(match)]
+    return replace(found, ways=tuple(dict.fromkeys(parts)))
+
+
+def ways_of(words: Words) -> tuple[Words, ...]:
+    return words.ways or (words,)
 
 
 def none_of(match: Match) -> Match:
@@ -97,59 +105,6 @@ def _joined(matches: Sequence[Match], operator: str, sql_operator: str, empty: b
         "(" + sql_operator.join(part.text for part in conditions) + ")",
         tuple(parameter for part in conditions for parameter in part.parameters),
         apart,
-    )
-
-
-def at_least(least: int, matches: Sequence[Match]) -> Match:
-    """``least`` of the matches: spelled out as one condition, or counted where that is too long.
-
-    Spelled out by halves: some number of the one half and the others of the other half.
-    """
-    if least <= 0:
-        return True
-    if least > len(matches):
-        return False
-    if _spelled_out(least, len(matches)) <= MOST_SPELLED_OUT:
-        return _at_least(least, matches)
-    # If `least` of n match, at least one of any n - least + 1 does: that much the index answers.
-    some = sql_of(any_of(matches[: len(matches) - least + 1]))
-    written = [sql_of(match) for match in matches]
-    return Sql(
-        f"({some.text} AND {' + '.join(f'({part.text})::int' for part in written)} >= %s)",
-        (*some.parameters, *(p for part in written for p in part.parameters), least),
-    )
-
-
-def _at_least(least: int, matches: Sequence[Match]) -> Match:
-    if least <= 0:
-        return True
-    if least > len(matches):
-        return False
-    if least == len(matches):
-        return all_of(matches)
-    if least == 1:
-        return any_of(matches)
-    half = len(matches) // 2
-    one, other = matches[:half], matches[half:]
-    return any_of(
-        [
-            all_of([_at_least(part, one), _at_least(least - part, other)])
-            for part in range(max(0, least - len(other)), min(least, half) + 1)
-        ]
-    )
-
-
-@functools.cache
-def _spelled_out(least: int, count: int) -> int:
-    """How often matches are written to say ``least`` of ``count``."""
-    if least <= 0 or least > count:
-        return 0
-    if least in (1, count):
-        return count
-    half = count // 2
-    return sum(
-        _spelled_out(part, half) + _spelled_out(least - part, count - half)
-        for part in range(max(0, least - (count - half)), min(least, half) + 1)
     )
 
 
