@@ -187,8 +187,7 @@ def _mysql(arguments: Mapping[str, Any]) -> Any:
         database=arguments["database"],
         charset="utf8mb4",
         connect_timeout=arguments["connect_timeout_s"],
-        # The server's own limit comes first.
-        read_timeout=arguments["statement_timeout_s"] + _GRACE_S,
+        read_timeout=arguments["connect_timeout_s"],
         write_timeout=arguments["connect_timeout_s"],
         ssl=_context(tls),
         ssl_disabled=tls == "disable",
@@ -197,8 +196,9 @@ def _mysql(arguments: Mapping[str, Any]) -> Any:
         auth_plugin_map=plugins,
         defer_connect=True,
     )
-    sock.settimeout(arguments["connect_timeout_s"])
     connection.connect(sock)
+    # From here on the server's own limit comes first.
+    connection._read_timeout = arguments["statement_timeout_s"] + _GRACE_S
     with connection.cursor() as cursor:
         seconds = arguments["statement_timeout_s"]
         is_maria = "MariaDB" in connection.get_server_info()
