@@ -14,7 +14,16 @@ from bs4 import BeautifulSoup
 from ckan.plugins import toolkit as tk
 from ckan.tests import factories
 from ckan.tests.helpers import call_action
-from ckanext.hanoiic.console import kinds, plugin, problems, reading, rejected_rows, sentences
+from ckanext.hanoiic.console import (
+    kinds,
+    plugin,
+    problems,
+    reading,
+    reading_form,
+    rejected_rows,
+    sentences,
+)
+from ckanext.hanoiic.console.checks import check_object
 from ckanext.hanoiic.console.source_fields import COLUMN, OPTIONS
 from fresh_database import made_once
 from werkzeug.datastructures import FileStorage
@@ -85,7 +94,14 @@ def preview_id(path):
 def fields(page):
     """What a browser would send of the preview's form."""
     form = page.select_one("form[method=post][novalidate]")
-    sent = {one["name"]: one.get("value", "") for one in form.select("input[name]")}
+    sent = {}
+    for one in form.select("input[name], textarea[name]"):
+        if one.get("type") == "checkbox" and not one.has_attr("checked"):
+            continue
+        typed = (
+            one.get_text().removeprefix("\n") if one.name == "textarea" else one.get("value", "")
+        )
+        sent.setdefault(one["name"], typed)
     for select in form.select("select[name]"):
         chosen = select.select_one("option[selected]") or select.select_one("option")
         sent[select["name"]] = chosen["value"]
@@ -141,6 +157,63 @@ def test_an_address_is_looked_at_corrected_described_and_harvested(browse, looke
     assert source["options"] == kept["options"]
     assert source["dataset"]["access_tier"] == "click"
     assert source["last_run"]["state"] == "requested"
+
+
+EVERY_FIELD = {
+    "skip_rows": 1,
+    "row_kind": False,
+    "ward_units": "old",
+    "geometry": True,
+    "max_rejected_share": 0.001,
+    "unique": [["Tên", "Ngày"], ["Tên"]],
+    "text_encoding": "none",
+    "columns": {
+        "Tên": {"required": True, "unique": True, "pattern": "<[a-z]>", "references": "phuong.Mã",
+                "text_encoding": "vni", "title_en": "Name", "description": "hai\ndòng"},
+        "Ngày": {"minimum": "2026-01-01", "maximum": 5.5, "format": "serial", "type": "date"},
+    },
+}  # fmt: skip
+
+
+def test_the_form_shows_what_is_pinned_and_sends_it_back(browse, department):
+    asked = {"owner_org": department["id"], "url": "https://so.example.vn/a.csv", "kind": "csv"}
+    preview = call_action("hanoiic_preview_create", options=EVERY_FIELD, **asked)
+    ready(preview["id"])
+    path = f"/hanoiic/previews/{preview['id']}"
+    page, _path = browse(path)
+    form = fields(page)
+    assert reading_form.options_of(form, EVERY_FIELD) == EVERY_FIELD
+    assert reading_form.options_of(form, {}) == EVERY_FIELD
+    assert page.select_one('[name="column.0-0.required"]').has_attr("checked")
+    assert form["option.max_rejected_share"] == "0.1"
+    # Rules of a column are out of the way until there are some.
+    assert all(one.has_attr("open") for one in page.select(".hanoiic-column-rules details"))
+    # A switch that is off is not sent, only the field behind it.
+    form |= {"column.0-0.required": "", "option.geometry": "", "again": "true"}
+    _page, second = browse(path, form)
+    kept = call_action("hanoiic_preview_show", id=preview_id(second))["options"]
+    assert "geometry" not in kept
+    assert "required" not in kept["columns"]["Tên"]
+
+
+def test_a_choice_that_is_no_good_is_shown_with_what_is_wrong(browse, looked):
+    page, path = looked
+    form = fields(page)
+    assert not any(one.has_attr("open") for one in page.select(".hanoiic-column-rules details"))
+    bad = {"option.skip_rows": "hai", "option.max_rejected_share": "200", "again": "true",
+           "column.0-0.pattern": "[", "column.0-0.title": "Tên phường"}  # fmt: skip
+    page, _path = browse(path, form | bad, status=422)
+    again = fields(page)
+    assert {name: again[name] for name in form if name != "_csrf_token"} == {
+        **{name: typed for name, typed in form.items() if name != "_csrf_token"},
+        **{name: typed for name, typed in bad.items() if name != "again"},
+    }
+    said = text(page)
+    assert "Số dòng bỏ qua ở đầu: Phải là số nguyên" in said
+    assert "Tên: pattern:" in said
+    for name in ("skip_rows", "max_rejected_share"):
+        assert page.select_one(f'[name="option.{name}"]')["aria-invalid"] == "true"
+        assert page.select_one(f"#field-option-{name}-help .complaint")
 
 
 def test_an_open_preview_is_followed_with_and_without_javascript(browse, department):
@@ -455,8 +528,40 @@ def test_officers_may_pin_what_the_harvest_knows():
 
     assert set(Options.__dataclass_fields__) <= set(OPTIONS)
     assert set(ColumnPin.__dataclass_fields__) <= set(COLUMN)
-    assert set(reading.READING) <= set(OPTIONS)
-    assert set(reading.COLUMN_TEXTS) <= set(COLUMN)
+
+
+# Options that the wizard has no field for, and why.
+NOT_IN_THE_WIZARD = {
+    "columns": "the table of columns is for them",
+    "secret": "chosen in the first step, with the address",
+    "adaptive": "about the schedule, not the data: the source's form, under Advanced options",
+    "archive_runs": "about datasets that a catalogue has no longer: the source's form",
+    "archive_days": "as archive_runs",
+    "max_missing_share": "as archive_runs",
+}
+
+
+def test_the_wizard_has_a_field_for_whatever_can_be_pinned():
+    from harvesters.source import ColumnPin, Options
+
+    fields = {*reading.READING, *reading.RULES}
+    assert fields | NOT_IN_THE_WIZARD.keys() == Options.__dataclass_fields__.keys()
+    assert not fields & NOT_IN_THE_WIZARD.keys()
+    columns = {*reading.COLUMN_SHOWN, *reading.COLUMN_RULES}
+    assert columns == ColumnPin.__dataclass_fields__.keys()
+    shown = {name for kind in kinds.KINDS for name in reading.offered(kind)}
+    assert shown == set(reading.READING)
+
+
+def test_what_lists_offer_can_be_kept():
+    for name, choice in {**reading.READING, **reading.RULES}.items():
+        for value in choice.choices or ():
+            assert check_object({name: choice.shape.read(value)}, OPTIONS)[1] == {}, (name, value)
+    lists = {name: choice.choices or () for name, choice in reading.COLUMN_RULES.items()}
+    lists |= {"type": reading.TYPES, "format": reading.DATE_ORDERS, "mask": reading.MASK_WORDS}
+    for name, values in lists.items():
+        for value in values:
+            assert check_object({name: value}, COLUMN)[1] == {}, (name, value)
 
 
 def test_every_text_is_in_vietnamese_and_keeps_its_facts():
@@ -495,7 +600,7 @@ def test_an_empty_field_takes_a_pin_away_and_what_is_not_shown_stays():
     }
     form = {"option.encoding": "", "option.header_row": " 3 ", "column.0-0.name": "A",
             "column.0-0.type": ""}  # fmt: skip
-    assert reading.options_of(form, kept) == {
+    assert reading_form.options_of(form, kept) == {
         "secret": "khoa",
         "header_row": 3,
         "columns": {"B": {"unit": "m"}},
@@ -503,11 +608,59 @@ def test_an_empty_field_takes_a_pin_away_and_what_is_not_shown_stays():
     assert kept["encoding"] == "tcvn3"
 
 
+TYPED = {
+    "option.skip_rows": ("2", {"skip_rows": 2}),
+    "option.tables": ("a4:f23, A30:F41", {"tables": ["A4:F23", "A30:F41"]}),
+    "option.row_kind": ("false", {"row_kind": False}),
+    "option.geometry": ("true", {"geometry": True}),
+    "option.ward_units": ("old", {"ward_units": "old"}),
+    "option.max_rejected_share": ("2,5 %", {"max_rejected_share": 0.025}),
+    "option.unique": ("Trạm; Ngày\r\n\r\nMã\r\n", {"unique": [["Trạm", "Ngày"], ["Mã"]]}),
+    "column.0-0.required": ("true", {"columns": {"A": {"required": True}}}),
+    "column.0-0.unique": ("true", {"columns": {"A": {"unique": True}}}),
+    "column.0-0.minimum": ("-0,5", {"columns": {"A": {"minimum": -0.5}}}),
+    "column.0-0.maximum": ("2026-01-31", {"columns": {"A": {"maximum": "2026-01-31"}}}),
+    "column.0-0.pattern": ("[0-9]{5}", {"columns": {"A": {"pattern": "[0-9]{5}"}}}),
+    "column.0-0.references": ("wards.Mã", {"columns": {"A": {"references": "wards.Mã"}}}),
+    "column.0-0.text_encoding": ("vni", {"columns": {"A": {"text_encoding": "vni"}}}),
+    "column.0-0.title_en": ("Ward", {"columns": {"A": {"title_en": "Ward"}}}),
+    "column.0-0.description": ("a\r\nb", {"columns": {"A": {"description": "a\nb"}}}),
+}
+
+
+@pytest.mark.parametrize("field", TYPED)
+def test_what_is_typed_becomes_the_option_that_the_harvest_reads(field):
+    from harvesters.source import Options
+
+    typed, wanted = TYPED[field]
+    options = reading_form.options_of({field: typed, "column.0-0.name": "A"}, {})
+    assert options == wanted
+    assert check_object(options, OPTIONS)[1] == {}
+    assert Options.of(options) != Options()
+    emptied = reading_form.options_of({field: "", "column.0-0.name": "A"}, options)
+    assert emptied == {}
+
+
+@pytest.mark.parametrize("value", ["00100", "1.000.000", "-", "31/1/2026", "1e5"])
+def test_a_bound_that_is_no_plain_number_stays_a_text(value):
+    form = {"column.0-0.name": "A", "column.0-0.minimum": value}
+    assert reading_form.options_of(form, {}) == {"columns": {"A": {"minimum": value}}}
+
+
+def test_a_column_of_two_tables_can_be_pinned_in_either():
+    form = {"column.0-0.name": "Tên", "column.0-0.type": "", "column.0-0.required": "",
+            "column.1-0.name": "Tên", "column.1-0.type": "", "column.1-0.required": ""}  # fmt: skip
+    for number in "01":
+        chosen = {f"column.{number}-0.type": "string", f"column.{number}-0.required": "true"}
+        pins = {"columns": {"Tên": {"type": "string", "required": True}}}
+        assert reading_form.options_of(form | chosen, {}) == pins
+
+
 def test_a_tab_stays_a_tab():
-    assert reading.options_of({"option.delimiter": "\t"}, {}) == {"delimiter": "\t"}
+    assert reading_form.options_of({"option.delimiter": "\t"}, {}) == {"delimiter": "\t"}
 
 
 def test_a_column_left_out_can_be_brought_back():
     options = {"columns": {"CCCD": {"mask": "drop"}, "Tên": {"title": "Tên"}}}
-    hidden = reading.columns_out_of_sight(RESULT, options)
+    hidden = reading_form.columns_out_of_sight(RESULT, options)
     assert hidden == [{"name": "CCCD", "pins": {"mask": "drop"}}]

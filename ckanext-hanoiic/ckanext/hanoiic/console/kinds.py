@@ -30,10 +30,13 @@ class Kind:
     schemes: tuple[str, ...] = ()
 
 
-TEXT = ("encoding", "delimiter", "decimal", "header_row", "header_rows", "text_encoding")
-SHEET = ("sheet", "header_row", "header_rows", "text_encoding")
-DOCUMENT = ("rows",)
+HEADER = ("header_row", "header_rows", "skip_rows", "row_kind")
+TEXT = ("encoding", "delimiter", "decimal", *HEADER)
+SHEET = ("sheet", "tables", *HEADER)
+DOCUMENT = ("rows", "encoding")
 LAYER = ("parts", "crs", "encoding")
+# Of what has files of any kind: the options hold for those that they are for.
+FILES = ("encoding", "delimiter", "decimal", "sheet", "tables", *HEADER, "rows", "crs")
 
 KINDS: dict[str, Kind] = {
     "csv": Kind(
@@ -64,12 +67,13 @@ KINDS: dict[str, Kind] = {
         N_("JSON lines"),
         N_("One JSON record a line (.ndjson, .jsonl)."),
         (".ndjson", ".jsonl"),
+        reading=("encoding",),
     ),
     "xml": Kind(
         N_("XML document"),
         N_("The element that repeats is a row; which one it is, is found or named (.xml)."),
         (".xml",),
-        reading=(*DOCUMENT, "encoding"),
+        reading=DOCUMENT,
     ),
     "kml": Kind(
         N_("KML map layer"),
@@ -137,14 +141,14 @@ KINDS: dict[str, Kind] = {
         N_("The files of a bucket (https://host/bucket/folder/); each becomes a dataset."),
         many_tables=True,
         catalogue=True,
-        reading=("parts", "region"),
+        reading=("parts", "region", *FILES),
     ),
     "sftp": Kind(
         N_("SFTP folder"),
         N_("The files of a folder (sftp://host/folder/); each becomes a dataset."),
         many_tables=True,
         catalogue=True,
-        reading=("host_key", "parts"),
+        reading=("host_key", "parts", *FILES),
         schemes=("sftp",),
     ),
     "gtfs": Kind(
@@ -175,13 +179,14 @@ KINDS: dict[str, Kind] = {
         N_("Every table file in the archive becomes a table; a single one is the table."),
         (".gz", ".tgz", ".tar"),
         many_tables=True,
-        reading=("parts", "encoding"),
+        reading=("parts", *FILES),
     ),
     "ckan": Kind(
         N_("Another CKAN catalogue"),
         N_("The address of a CKAN portal; its datasets and their files are taken over."),
         many_tables=True,
         catalogue=True,
+        reading=FILES,
     ),
     "opendatasoft": Kind(
         N_("Opendatasoft portal"),
@@ -219,7 +224,7 @@ KINDS: dict[str, Kind] = {
         (".rdf", ".ttl", ".jsonld", "/data.json"),
         many_tables=True,
         catalogue=True,
-        reading=("rdf_format",),
+        reading=("rdf_format", *FILES),
     ),
 }
 

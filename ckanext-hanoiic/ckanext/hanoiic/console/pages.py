@@ -104,6 +104,8 @@ def words() -> dict[str, Any]:
         "dataset_states": wording.DATASET_STATES,
         "secret_kinds": wording.SECRET_KINDS,
         "reading": reading.READING,
+        "rules": reading.RULES,
+        "column_rules": reading.COLUMN_RULES,
         "types": reading.TYPES,
         "masks": reading.MASK_WORDS,
         "date_orders": reading.DATE_ORDERS,

@@ -40,7 +40,6 @@ WANTED = {
     "url": lambda value: hanoiic_source_url(value) if value else "",
     "upload": lambda value: checks.text(100)(value or ""),
     "kind": _kind,
-    "options": checks.object_of(OPTIONS),
     "secret": _secret,
 }
 
@@ -72,7 +71,11 @@ def hanoiic_preview_create(context: Context, data_dict: dict[str, Any]) -> dict[
     :raises ValidationError: ``too_many_previews`` when five of the organisation are not done
     """
     tk.check_access("hanoiic_preview_create", context, data_dict)
-    values = said(data_dict, WANTED, beside={"owner_org"})
+    values = said(data_dict, WANTED, beside={"owner_org", "options"})
+    options, complaints = checks.check_object(data_dict.get("options") or {}, OPTIONS)
+    if complaints:
+        errors = {f"options.{key}" if key else "options": [one] for key, one in complaints.items()}
+        raise tk.ValidationError(errors)
     organisation = organisation_of(data_dict)
     url, upload = values.get("url"), values.get("upload")
     if bool(url) == bool(upload):
@@ -88,7 +91,7 @@ def hanoiic_preview_create(context: Context, data_dict: dict[str, Any]) -> dict[
         owner_org=organisation.id,
         url=url or f"{UPLOAD}{upload}",
         kind=values.get("kind", ""),
-        options=values.get("options", {}),
+        options=options,
         secret=values.get("secret", ""),
         created_by=user.id if user else None,
     )

@@ -1,29 +1,38 @@
-"""How a file is read and what its columns are: from what an officer chose to a source's options.
+"""What an officer can choose of how data is read, what its columns are and what it must keep to.
 
-Pure functions. What is left empty is found out from the data.
+Tables of an officer's words. What is left empty is found out from the data, or not asked for.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from .form_values import BOUND, KEYS, PERCENT, PROSE, RANGES, SWITCH, TEXT, TRUTH, WHOLE, Shape
 from .kinds import KINDS, N_, kind_of
-
-Options = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """An option of reading. ``choices`` (value → words) make a list; ``whole``: it is a number."""
+    """An option: its words and how it is typed. ``choices`` (value → words) make a list.
+
+    ``empty``: what an empty field says.
+    """
 
     label: str
     help: str = ""
     choices: Mapping[str, str] | None = None
-    whole: bool = False
+    shape: Shape = TEXT
+    empty: str = N_("Find it out")
 
+
+OLD_FONTS = {
+    "none": N_("Leave the texts as they are"),
+    "tcvn3": N_("TCVN3 (ABC, .VnTime fonts)"),
+    "vni": N_("VNI (VNI fonts)"),
+    "viscii": "VISCII",
+}
+YES_OR_NO = {"true": N_("yes"), "false": N_("no")}
 
 READING: dict[str, Choice] = {
     "encoding": Choice(
@@ -38,15 +47,7 @@ READING: dict[str, Choice] = {
             "windows-1252": N_("Windows-1252 (Western)"),
         },
     ),
-    "text_encoding": Choice(
-        N_("Old fonts inside the cells"),
-        choices={
-            "none": N_("Leave the texts as they are"),
-            "tcvn3": N_("TCVN3 (ABC, .VnTime fonts)"),
-            "vni": N_("VNI (VNI fonts)"),
-            "viscii": "VISCII",
-        },
-    ),
+    "text_encoding": Choice(N_("Old fonts inside the cells"), choices=OLD_FONTS),
     "rdf_format": Choice(
         N_("The catalogue is written in"),
         choices={
@@ -72,11 +73,26 @@ READING: dict[str, Choice] = {
     "header_row": Choice(
         N_("Row of the column names"),
         N_("Counted from 1 at the top of the file; 0: the file has none."),
-        whole=True,
+        shape=WHOLE,
     ),
-    "header_rows": Choice(N_("How many rows the column names take"), whole=True),
-    "skip_rows": Choice(N_("Rows to leave out below it"), whole=True),
+    "header_rows": Choice(N_("How many rows the column names take"), shape=WHOLE),
+    "skip_rows": Choice(
+        N_("Rows to leave out at the top"),
+        N_("The row of the column names is looked for below them."),
+        shape=WHOLE,
+    ),
     "sheet": Choice(N_("Sheet"), N_("Its name as the workbook shows it.")),
+    "tables": Choice(
+        N_("Where the tables stand in the sheet"),
+        N_("Ranges of cells, such as A4:F23, A30:F41: each is a table of its own."),
+        shape=RANGES,
+    ),
+    "row_kind": Choice(
+        N_("Mark sums, names of groups and notes"),
+        N_("A column says what each row is; no row is left out for it."),
+        choices=YES_OR_NO,
+        shape=TRUTH,
+    ),
     "rows": Choice(
         N_("Where the records are"),
         N_("A path in the document, such as result.items; in XML the name of an element."),
@@ -93,7 +109,7 @@ READING: dict[str, Choice] = {
         },
     ),
     "page_parameter": Choice(N_("Parameter of the page"), N_("As in the address, such as page.")),
-    "first_page": Choice(N_("Number of the first page"), whole=True),
+    "first_page": Choice(N_("Number of the first page"), shape=WHOLE),
     "next": Choice(
         N_("Where the next page stands"), N_("A path in the answer, such as meta.next.")
     ),
@@ -114,6 +130,40 @@ READING: dict[str, Choice] = {
     "crs": Choice(N_("Coordinate system"), N_("If the file does not say it, such as EPSG:3405.")),
 }
 
+# Of every kind: what is added to a table, and what its rows must keep to.
+RULES: dict[str, Choice] = {
+    "ward_units": Choice(
+        N_("Wards and districts are those"),
+        N_("Codes are added to their names; old units are led to those of today."),
+        choices={
+            "today": N_("of today (since July 2025)"),
+            "old": N_("of before July 2025"),
+            "none": N_("no matter: add no codes"),
+        },
+    ),
+    "geometry": Choice(
+        N_("Make places of longitude and latitude"),
+        choices=YES_OR_NO,
+        shape=TRUTH,
+        empty=N_("no"),
+    ),
+    "max_rejected_share": Choice(
+        N_("Rejected rows that are allowed, in %"),
+        N_("With more of them nothing is published, and the version before stays."),
+        shape=PERCENT,
+        empty="5",
+    ),
+    "unique": Choice(
+        N_("Columns whose values together occur once"),
+        N_(
+            "One key a line, its columns parted by semicolons. Of rows with the same key the first "
+            "is kept, the others are rejected."
+        ),
+        shape=KEYS,
+        empty=N_("such as: Station; Day"),
+    ),
+}
+
 TYPES: dict[str, str] = {
     "string": N_("text"),
     "int64": N_("whole number"),
@@ -129,67 +179,38 @@ MASK_WORDS: dict[str, str] = {
     "hash": N_("Replace values by codes"),
     "truncate": N_("Keep the beginning only"),
 }
-COLUMN_TEXTS = ("type", "title", "unit", "mask", "format")
 DATE_ORDERS = {
     "dmy": N_("day/month/year"),
     "mdy": N_("month/day/year"),
     "ymd": N_("year-month-day"),
+    "serial": N_("a worksheet's number of days, such as 45292"),
+}
+# What the table of columns has fields for, and what stands below each column.
+COLUMN_SHOWN = ("type", "format", "title", "unit", "mask")
+COLUMN_RULES: dict[str, Choice] = {
+    "required": Choice(N_("Must have a value in every row"), shape=SWITCH),
+    "unique": Choice(N_("No value may occur twice"), shape=SWITCH),
+    "minimum": Choice(
+        N_("Least value"), N_("A number, or a date such as 2026-01-31."), shape=BOUND, empty=""
+    ),
+    "maximum": Choice(N_("Greatest value"), shape=BOUND, empty=""),
+    "pattern": Choice(
+        N_("Pattern of the values"),
+        N_("A regular expression for the whole value, such as [0-9]{5}."),
+        empty="",
+    ),
+    "references": Choice(
+        N_("Must stand in the column of another table"),
+        N_("Table and column, such as planning_wards.Mã; the operator says which tables."),
+        empty="",
+    ),
+    "text_encoding": Choice(N_("Old font of its texts"), choices=OLD_FONTS),
+    "title_en": Choice(N_("Title in English"), empty=""),
+    "description": Choice(N_("Description"), shape=PROSE, empty=""),
 }
 
 
 def offered(kind: str) -> list[str]:
-    """The options of reading that a kind has; of an unknown kind all."""
-    return list(kind_of(kind).reading if kind in KINDS else READING)
-
-
-def options_of(form: Mapping[str, str], kept: Options) -> Options:
-    """``kept`` with what the form says: ``option.<name>`` and ``column.<number>.<name>``.
-
-    An empty field takes a pin away; what the form does not show stays.
-    """
-    options = copy.deepcopy(kept)
-    for name, choice in READING.items():
-        typed = form.get(f"option.{name}")
-        if typed is not None:
-            value = typed if choice.choices else typed.strip()
-            number = int(value) if choice.whole and value.isdecimal() else value
-            put(options, name, number)
-    columns = dict(options.get("columns", {}))
-    for key, column in form.items():
-        if not (key.startswith("column.") and key.endswith(".name")):
-            continue
-        pins = dict(columns.get(column, {}))
-        for name in COLUMN_TEXTS:
-            typed = form.get(f"{key.removesuffix('.name')}.{name}")
-            if typed is not None:
-                put(pins, name, typed.strip())
-        put(columns, column, pins)
-    put(options, "columns", columns)
-    return options
-
-
-def put(target: Options, key: str, value: Any) -> None:
-    """Set ``key``, or take it away for an empty value."""
-    if value in ("", None, {}):
-        target.pop(key, None)
-    else:
-        target[key] = value
-
-
-def columns_of(table: Mapping[str, Any], options: Options) -> list[dict[str, Any]]:
-    """The columns of a previewed table with their pins."""
-    pins = options.get("columns", {})
-    said = [column for column in table.get("columns") or [] if isinstance(column, dict)]
-    return [{**column, "pins": pins.get(column.get("name"), {})} for column in said]
-
-
-def columns_out_of_sight(result: Mapping[str, Any], options: Options) -> list[dict[str, Any]]:
-    """Pinned columns that no previewed table has: left out, or of a name that is not there."""
-    seen = {
-        column.get("name")
-        for table in result.get("tables") or []
-        for column in table.get("columns") or []
-        if isinstance(column, dict)
-    }
-    pins = options.get("columns", {})
-    return [{"name": name, "pins": said} for name, said in pins.items() if name not in seen]
+    """The options of reading that a kind has; of an unknown kind all. Every kind has texts."""
+    own = kind_of(kind).reading if kind in KINDS else READING
+    return list(dict.fromkeys([*own, "text_encoding"]))

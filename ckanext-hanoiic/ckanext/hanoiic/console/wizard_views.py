@@ -9,7 +9,7 @@ from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
-from . import pages, reading
+from . import pages, reading, reading_form
 from .blueprint import Answer, act, console, first_complaint, render, user_context
 from .source_form import name_of_file
 from .states import OPEN
@@ -49,7 +49,7 @@ def look_again(id: str) -> Answer:
     """Preview again with what was corrected; go on when nothing was."""
     shown = act("hanoiic_preview_show", id=id)
     form = flask.request.form
-    options = reading.options_of(form, shown["options"])
+    options = reading_form.options_of(form, shown["options"])
     known = (shown["result"] or {}).get("kind") or shown["kind"]
     kind = form.get("kind", known)
     unchanged = options == shown["options"] and kind == known
@@ -59,7 +59,9 @@ def look_again(id: str) -> Answer:
     try:
         fresh = ask(shown, kind, options)
     except tk.ValidationError as error:
-        return show_preview(shown, error), 422
+        # What was chosen is shown again, beside what is wrong with it.
+        result = {**(shown["result"] or {}), "kind": kind}
+        return show_preview({**shown, "options": options, "result": result}, error), 422
     if "go_on" in form:
         tk.h.flash_notice(_("You changed something: look at it once more, then go on."))
     return tk.redirect_to("hanoiic_console.preview", id=fresh["id"], **after)
@@ -154,10 +156,10 @@ def show_preview(shown: dict[str, Any], error: tk.ValidationError | None = None)
         result=result,
         kind=kind,
         tables=[
-            {**table, "shown_columns": reading.columns_of(table, shown["options"])}
+            {**table, "shown_columns": reading_form.columns_of(table, shown["options"])}
             for table in result.get("tables") or []
         ],
-        hidden_columns=reading.columns_out_of_sight(result, shown["options"]),
+        hidden_columns=reading_form.columns_out_of_sight(result, shown["options"]),
         offered=reading.offered(kind),
         stages=pages.stages(shown),
         is_open=shown["state"] in OPEN,
