@@ -20,6 +20,7 @@ import redis
 from api_gateway import metrics
 from api_gateway.errors import DecisionUnavailable, TokenInvalid
 from api_gateway.portal import PortalActions, Refused, Unreachable
+from api_gateway.valkey import Lookup
 from lake import logs
 
 log = logging.getLogger(__name__)
@@ -144,11 +145,11 @@ class ValkeyEpoch:
     """The epoch at `hanoiic:epoch`; a missing key is epoch 0."""
 
     def __init__(self, client: redis.Redis) -> None:
-        self._client = client
+        self._epoch = Lookup(client, "GET", EPOCH_KEY)
 
     def read(self) -> int:
         try:
-            return int(self._client.get(EPOCH_KEY) or 0)
+            return int(self._epoch.ask() or 0)
         except (redis.RedisError, ValueError) as error:
             log.warning("epoch_unreadable", extra=logs.facts(error=type(error).__qualname__))
             raise Unreachable from error

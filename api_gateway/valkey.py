@@ -7,6 +7,8 @@ told at once that it is away, and goes on without it as it can.
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -52,3 +54,29 @@ def impatient(url: str) -> redis.Redis:
         retry=Retry(NoBackoff(), 1),
     )
     return redis.Redis.from_pool(pool)
+
+
+class Lookup:
+    """One command that is asked all the time, without what a client does around every command,
+    which takes longer than the server. Thread-safe."""
+
+    def __init__(self, client: redis.Redis, *command: str) -> None:
+        pool: Any = client.connection_pool
+        self._connect: Callable[[], Any] = pool.make_connection
+        self._packed = self._connect().pack_command(*command)
+        self._free: deque[Any] = deque()
+
+    def ask(self) -> Any:
+        """The server's answer. Raises redis.RedisError."""
+        try:
+            return self._ask(self._free.pop())
+        except (IndexError, redis.ConnectionError):
+            # None is free, or the server closed it meanwhile.
+            return self._ask(self._connect())
+
+    def _ask(self, connection: Any) -> Any:
+        connection.connect()
+        connection.send_packed_command(self._packed, check_health=False)
+        answer = connection.read_response()
+        self._free.append(connection)
+        return answer
