@@ -1,4 +1,5 @@
-"""The gateway as a WSGI application: `gunicorn -k gthread "api_gateway.app:create_app()"`."""
+"""The gateway as a WSGI application, `api_gateway.app:create_app()`, for gunicorn with the worker
+class `api_gateway.serving.Worker`."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import os
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import redis
 from flask import Flask, Response, g, jsonify, request
@@ -151,18 +153,9 @@ def _carry_request_id(app: Flask) -> None:
     @app.after_request
     def finish(response: Response) -> Response:
         response.headers[logs.REQUEST_ID_HEADER] = g.request_id
+        said = {name.lower() for name, _ in response.headers}
         response.headers.extend(
-            {name: value for name, value in _HEADERS.items() if name not in response.headers}
-        )
-        log.info(
-            "answered",
-            extra=logs.facts(
-                method=request.method,
-                page=request.endpoint,
-                status=response.status_code,
-                versions=response.headers.get("Hanoiic-Table-Versions"),
-                duration_s=round(time.monotonic() - g.begun, 4),
-            ),
+            [(name, value) for name, value in _HEADERS.items() if name.lower() not in said]
         )
         return response
 
@@ -189,12 +182,20 @@ def _count_requests(app: Flask, gateway: Gateway) -> None:
 def _measure(app: Flask) -> None:
     @app.after_request
     def measure(response: Response) -> Response:
-        # An answer's end is its last byte.
-        begun, door = g.begun, request.blueprint or "none"
-        status = str(response.status_code)
+        begun, request_id, door = g.begun, g.request_id, request.blueprint or "none"
+        told: dict[str, Any] = {
+            "method": request.method,
+            "page": request.endpoint,
+            "status": response.status_code,
+            "versions": response.headers.get("Hanoiic-Table-Versions"),
+        }
 
+        # An answer's end is its last byte; and nobody waits for its line in the log.
         def ended() -> None:
-            metrics.REQUESTS.labels(door, status).observe(time.monotonic() - begun)
+            taken_s = time.monotonic() - begun
+            metrics.requests_of(door, str(told["status"])).observe(taken_s)
+            with logs.request(request_id):
+                log.info("answered", extra=logs.facts(**told, duration_s=round(taken_s, 4)))
 
         response.call_on_close(ended)
         return response

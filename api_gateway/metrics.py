@@ -85,6 +85,7 @@ def looked_up(what: str, *, hit: bool) -> None:
 # Finding a labelled counter takes longer than counting with it.
 _lookups = cache(CACHE.labels)
 bytes_of = cache(BYTES.labels)
+requests_of = cache(REQUESTS.labels)
 
 
 class _Server(socketserver.ThreadingMixIn, WSGIServer):

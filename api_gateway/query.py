@@ -94,6 +94,8 @@ class Answer:
     total: int | None = None
     columns: tuple[dict[str, Any], ...] = ()
     receipt: str | None = None
+    # All its bytes, where they are known beforehand.
+    byte_count: int | None = None
     chunks: Iterable[bytes] = ()
     end: Callable[[], None] = lambda: None
     rows_sent: Callable[[], int] = lambda: 0
@@ -246,6 +248,7 @@ class Gateway:
             truncated=header["truncated"], row_count=header["row_count"], total=header["total"],
             columns=tuple(header["columns"]),
             receipt=metered.receipt.jti if metered.receipt else None,
+            byte_count=None if data is None else len(data),
             chunks=chunks, end=end, rows_sent=lambda: metered.row_count,
         )  # fmt: skip
 

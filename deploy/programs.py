@@ -106,7 +106,8 @@ class Plan:
             [
                 *(str(BIN / "gunicorn"), "api_gateway.app:create_app()"),
                 *("--bind", f"{self.settings.gateway_host}:{self.settings.gateway_port}"),
-                *("--worker-class", "gthread", "--workers", "1", "--threads", "64"),
+                *("--worker-class", "api_gateway.serving.Worker"),
+                *("--workers", "1", "--threads", "64"),
                 # Longer than a query may take: a reload leaves none unanswered.
                 *("--timeout", "120", "--graceful-timeout", "35"),
                 *self._gunicorn(),

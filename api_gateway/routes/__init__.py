@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import socket
+from functools import lru_cache
 from typing import cast
 
 from flask import current_app, g, request
+from werkzeug.sansio.utils import get_current_url
 
 from api_gateway import forwarded
 from api_gateway.errors import TokenInvalid
@@ -71,5 +73,11 @@ def query_id() -> str:
 def public_url() -> str:
     """Where callers reach the gateway, without a slash at the end."""
     if "public_url" not in g:
-        g.public_url = gateway().settings.gateway_url.rstrip("/") or request.host_url.rstrip("/")
+        told = gateway().settings.gateway_url.rstrip("/")
+        g.public_url = told or _origin(request.scheme, request.host)
     return str(g.public_url)
+
+
+@lru_cache(maxsize=64)
+def _origin(scheme: str, host: str) -> str:
+    return get_current_url(scheme, host).rstrip("/")

@@ -46,6 +46,8 @@ def _encoded(answer: Answer, response: Response) -> Iterable[bytes]:
     if answer.asked.format not in PACKED:
         name = encodings.choose(request.accept_encodings)
     if name is None:
+        if answer.byte_count is not None:
+            response.content_length = answer.byte_count
         return answer.chunks
     response.headers["Content-Encoding"] = name
     return encodings.compressed(answer.chunks, name)

@@ -83,7 +83,8 @@ def running(
         **(environment or {}),
     }
     command = [
-        *prefix, sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", str(THREADS),
+        *prefix, sys.executable, "-m", "gunicorn", "-k", "api_gateway.serving.Worker",
+        "--threads", str(THREADS),
         "--workers", str(workers),
         "-b", f"127.0.0.1:{port}", "--no-control-socket", "--keep-alive", "75",
         "api_gateway.app:create_app()",
