@@ -11,7 +11,8 @@ process cannot have its turn back it serves such queries only, and the others on
 way.
 
 Free places go round by party (an organisation, or the address of somebody unknown): the next one is
-for the party that has the fewest, and none may have all.
+for the party that has the fewest, and none may have all. Those that its long queries hold do not
+set back its other ones.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 # What a process holds, and whether it gave way.
 _Kind = tuple[Hashable, bool]
+# A party, and which of its queries.
+_Line = tuple[str, str]
 _MOST_SLOW = 1024
 _DEATH_S = 1.0
 _TOO_LONG = frozenset({"overtime", "query_timeout"})
@@ -53,14 +56,15 @@ class Life:
 
 
 class Places:
-    """`size` places, of which one party holds at most `share`; who waits, waits in turn."""
+    """`size` places, of which one party holds at most `share`; who waits, waits in turn. A party's
+    `line` waits apart from its others, and what those hold does not set it back."""
 
     def __init__(self, size: int, wait_s: float, share: int | None = None) -> None:
         self._size, self._wait_s = size, wait_s
         self._share = share or fair_share(size)
         self._freed = threading.Condition()
-        self._held: Counter[str] = Counter()
-        self._waiting: dict[str, deque[object]] = {}
+        self._held: Counter[_Line] = Counter()
+        self._waiting: dict[_Line, deque[object]] = {}
 
     @property
     def held(self) -> int:
@@ -72,41 +76,48 @@ class Places:
         """How many wait for one."""
         return sum(map(len, list(self._waiting.values())))
 
-    def take(self, party: str) -> None:
+    def take(self, party: str, line: str = "") -> None:
         """A place for `party`, which must `free` it. Raises Busy after the longest wait."""
-        deadline, ticket = time.monotonic() + self._wait_s, object()
+        deadline, ticket, key = time.monotonic() + self._wait_s, object(), (party, line)
         with self._freed:
-            self._waiting.setdefault(party, deque()).append(ticket)
+            self._waiting.setdefault(key, deque()).append(ticket)
             try:
-                while not self._is_next(party, ticket):
+                while not self._is_next(key, ticket):
                     if not self._freed.wait(deadline - time.monotonic()):
                         raise Busy(headers={"Retry-After": "2"})
-                self._held[party] += 1
+                self._held[key] += 1
             finally:
-                self._waiting[party].remove(ticket)
-                if not self._waiting[party]:
-                    del self._waiting[party]
+                self._waiting[key].remove(ticket)
+                if not self._waiting[key]:
+                    del self._waiting[key]
                 self._freed.notify_all()
 
-    def free(self, party: str) -> None:
+    def free(self, party: str, line: str = "") -> None:
         """Give a place back."""
         with self._freed:
-            self._held[party] -= 1
-            if not self._held[party]:
-                del self._held[party]
+            self._held[party, line] -= 1
+            if not self._held[party, line]:
+                del self._held[party, line]
             self._freed.notify_all()
 
-    def _is_next(self, party: str, ticket: object) -> bool:
-        if self.held >= self._size or self._waiting[party][0] is not ticket:
+    def _is_next(self, key: _Line, ticket: object) -> bool:
+        if self.held >= self._size or self._waiting[key][0] is not ticket:
             return False
-        below = [each for each in self._waiting if self._held[each] < self._share]
+        parties: Counter[str] = Counter()
+        for (party, _), count in self._held.items():
+            parties[party] += count
+        below = [each for each in self._waiting if parties[each[0]] < self._share]
         # Among those that have as few, who came first: a dict keeps that order.
-        return bool(below) and party == min(below, key=self._held.__getitem__)
+        return bool(below) and key == min(below, key=self._held.__getitem__)
 
 
 def fair_share(size: int) -> int:
     """Three quarters, and never the last place."""
     return max(1, size - max(1, size // 4))
+
+
+def _line(slow: bool) -> str:
+    return "slow" if slow else ""
 
 
 class Pool:
@@ -193,13 +204,13 @@ class Pool:
             if slow:
                 self._slow_places.take(party)
                 undo.callback(self._slow_places.free, party)
-            self.places.take(party)
+            self.places.take(party, _line(slow))
             undo.pop_all()
         metrics.BUSY.labels(self._name).inc()
 
     def _free_place(self, party: str, *, slow: bool) -> None:
         metrics.BUSY.labels(self._name).dec()
-        self.places.free(party)
+        self.places.free(party, _line(slow))
         if slow:
             self._slow_places.free(party)
 
