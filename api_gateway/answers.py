@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -47,14 +48,25 @@ def answer(
     sender = _Sender(sock, header)
     writer = make(sender.send, found.schema, found.row, envelope)
     if first is not None:
-        writer.write(first)
         # A workbook is only known to hold all rows when it is complete.
         if job["format"] != "xlsx" and _goes_on(count, found.row_count, batch_rows):
             sender.flush()
-    for batch in _timed(found.batches, running):
+        writer.write(first)
+        sender.hurry()
+
+    def deliver(batch: Any) -> int:
         sender.rows(batch.num_rows)
-        count += batch.num_rows
         writer.write(batch)
+        sender.hurry()
+        return int(batch.num_rows)
+
+    # While one batch is written and sent, the engine makes the next one.
+    with ThreadPoolExecutor(1) as beside_engine:
+        sending: Future[int] | None = None
+        for batch in _timed(found.batches, running):
+            count += sending.result() if sending else 0
+            sending = beside_engine.submit(deliver, batch)
+        count += sending.result() if sending else 0
     writer.close(count)
     sender.end({"row_count": count, "truncated": found.truncated})
     return count
@@ -77,8 +89,8 @@ def _timed(reader: Iterator[Any], running: Running) -> Iterator[Any]:
 
 
 class _Sender:
-    """Sends an answer's bytes behind its header. They are held while they are few, as a whole
-    answer of one frame costs least."""
+    """Sends an answer's bytes behind its header. Few bytes are held until more come, as a frame
+    costs more than a copy, and a whole answer of one frame costs least."""
 
     def __init__(self, sock: socket.socket, header: dict[str, Any]) -> None:
         self._sock, self._header = sock, header
@@ -94,25 +106,31 @@ class _Sender:
 
     def send(self, data: Any) -> int:
         view = memoryview(data).cast("B")
-        if not self._said:
-            if len(self._held) + len(view) <= _HELD_BYTES:
-                self._held += view
-                return len(view)
-            self.flush()
+        if len(self._held) + len(view) <= _HELD_BYTES:
+            self._held += view
+            return len(view)
+        self.flush()
         for piece in formats.pieces(view, CHUNK_BYTES):
             frames.send(self._sock, frames.DATA, piece)
         return len(view)
+
+    def hurry(self) -> None:
+        """Hold nothing back, unless the whole answer may still be one frame."""
+        if self._said:
+            self.flush()
 
     def flush(self) -> None:
         """Hold nothing back any more."""
         if not self._said:
             self._said = True
             frames.send_json(self._sock, frames.HEADER, self._header)
-            if self._held:
-                frames.send(self._sock, frames.DATA, self._held)
+        if self._held:
+            frames.send(self._sock, frames.DATA, self._held)
+            self._held = bytearray()
 
     def end(self, summary: dict[str, Any]) -> None:
         if self._said:
+            self.flush()
             frames.send_json(self._sock, frames.END, summary)
         else:
             frames.send_whole(self._sock, self._header, self._held)

@@ -1,5 +1,5 @@
-"""How many rows a statement answers at most, where its tree says so: few rows are fetched at once
-and need no stream."""
+"""What a statement's tree says of its answer's size: few rows are fetched at once and need no
+stream, and what flows may be begun anew when its rows turn out to be many."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 
 # Without GROUP BY, one of these among the columns makes the answer one row.
 _AGGREGATES = frozenset({"avg", "count", "count_star", "max", "median", "min", "stddev", "sum"})
+
+# Parts of a SELECT that need all rows before the first one.
+_GATHERING = ("group_expressions", "group_sets", "having", "modifiers", "qualify", "sample")
 
 
 def most_rows(tree: Mapping[str, Any]) -> int | None:
@@ -25,3 +28,25 @@ def most_rows(tree: Mapping[str, Any]) -> int | None:
         names = {str(each.get("function_name", "")).lower() for each in node["select_list"]}
         return 1 if names & _AGGREGATES else None
     return None
+
+
+def flows(tree: Mapping[str, Any]) -> bool:
+    """Whether an accepted statement's rows are those of one table, filtered and computed one by
+    one: its first rows are there at once, and cost little."""
+    node = tree["statements"][0]["node"]
+    if node["type"] != "SELECT_NODE" or (node.get("from_table") or {}).get("type") != "BASE_TABLE":
+        return False
+    if any(node.get(each) for each in _GATHERING) or (node.get("cte_map") or {}).get("map"):
+        return False
+    if node.get("aggregate_handling", "STANDARD_HANDLING") != "STANDARD_HANDLING":
+        return False
+    waiting: list[Any] = [node["select_list"], node.get("where_clause")]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            if value.get("class") in ("SUBQUERY", "WINDOW"):
+                return False
+            waiting.extend(value.values())
+    return True

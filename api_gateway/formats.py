@@ -173,6 +173,7 @@ def _csv(columns: list[tuple[str, Any]], safe: bool) -> Row:
     if len(cells) == 1:
         # Most readers skip an empty line, and with it a row: a lone NULL is written as "".
         cells = [f"coalesce(nullif({cells[0]}, ''), '\"\"')"]
+    # In which a NULL is nothing.
     line = "concat(" + ", ',', ".join(cells) + ", chr(10))"
     return Row(line, head=_csv_head([name for name, _ in columns], safe))
 

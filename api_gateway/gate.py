@@ -87,7 +87,8 @@ class Statement:
     """An accepted statement: the SQL that will run, and the lake tables it touches, in order.
 
     `origins` tells where its columns come from, `repeatable` whether it answers the same again,
-    `most_rows` how many rows it answers at most, if it says so.
+    `most_rows` how many rows it answers at most, if it says so, `flows` whether they come as they
+    are read (`bounded.flows`).
     """
 
     sql: str
@@ -95,6 +96,7 @@ class Statement:
     origins: Select | None = None
     repeatable: bool = True
     most_rows: int | None = None
+    flows: bool = False
     # Names of its parameters, or their numbers, in order.
     parameters: tuple[str, ...] = ()
 

@@ -38,6 +38,7 @@ class Jobs:
             "format": asked.format,
             "limit": asked.limit,
             "most_rows": statement.most_rows,
+            "flows": statement.flows,
             "csv_safe": asked.csv_safe,
             "count": vars(asked.count) if asked.count else None,
             "timeout_s": timeout_s,

@@ -386,7 +386,7 @@ class Interrupted(Exception):
 def whole(table: str) -> Statement:
     """The statement that reads a whole table."""
     every = Select((Star(None, frozenset()),), ((table, table),))
-    return Statement(f"SELECT * FROM {quoted(table)}", (table,), every)  # noqa: S608
+    return Statement(f"SELECT * FROM {quoted(table)}", (table,), every, flows=True)  # noqa: S608
 
 
 def _question(statement: Statement, asked: Asked) -> str:

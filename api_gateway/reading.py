@@ -45,6 +45,7 @@ def told(sql: str, engine: Engine, failures: tuple[type[Exception], ...]) -> dic
         "repeatable": statement.repeatable,
         "origins": origins.packed(statement.origins),
         "most_rows": statement.most_rows,
+        "flows": statement.flows,
         "parameters": statement.parameters,
     }
 
@@ -59,6 +60,7 @@ def heard(verdict: dict[str, Any]) -> Statement:
         origins.unpacked(verdict["origins"]),
         verdict["repeatable"],
         verdict["most_rows"],
+        verdict["flows"],
         tuple(verdict["parameters"]),
     )
 
@@ -83,5 +85,6 @@ def _judged(sql: str, engine: Engine, failures: tuple[type[Exception], ...]) -> 
         origins=origins.read(tree),
         repeatable=repeatable.is_repeatable(tree),
         most_rows=bounded.most_rows(tree),
+        flows=bounded.flows(tree),
         parameters=tuple(each["key"] for each in sorted(named, key=lambda each: each["value"])),
     )

@@ -3,6 +3,7 @@
 | format | rows | batches |
 |---|---|---|
 | text | few | written here (`short_text`) |
+| text | many, of a statement that flows | of the query inside the format's expressions, anew |
 | text | many | the first ones written here, the others by the engine, from Arrow |
 | Arrow, Parquet | any | as the engine gives them |
 | others, and types that Arrow changes | any | of the query inside the format's expressions |
@@ -76,7 +77,8 @@ class Query:
             return self._kept(row, relation.to_arrow_table())
         if self._format in _TEXTS and self._is_exact():
             reader = relation.to_arrow_reader(SHORT_ROWS)
-            return Result(row, self._shown, reader.schema, self._texts(row, reader, reader.schema))
+            texts = self._flowing if self._job["flows"] else self._texts
+            return Result(row, self._shown, reader.schema, texts(row, reader, reader.schema))
         reader = relation.to_arrow_reader(self._batch_rows)
         return Result(row, self._shown, reader.schema, reader)
 
@@ -151,6 +153,18 @@ class Query:
         second = next(rows, None)
         if second is not None:
             yield from self._by_engine(row, itertools.chain([second], rows), schema)
+
+    def _flowing(
+        self, row: Row, reader: pa.RecordBatchReader, schema: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
+        """As `_texts`. Of many rows the first ones are forgotten: the engine begins anew and writes
+        all of them as it reads them, with all its threads."""
+        first = list(itertools.islice(reader, 1))
+        if not first or first[0].num_rows < SHORT_ROWS:
+            yield from self._texts(row, itertools.chain(first, reader), schema)
+            return
+        reader.close()
+        yield from self._wrapped(row).to_arrow_reader(self._batch_rows)
 
     def _short(self, row: Row, values: Iterable[Iterable[Any]]) -> pa.RecordBatch:
         return short_text.texts(

@@ -67,7 +67,7 @@ def json_of(value: str, kind: Any, depth: int = 0) -> str:
         return f"'\"' || {value}::VARCHAR || '\"'" if precise else f"{value}::VARCHAR"
     if name in ("float", "double"):
         return (
-            f"CASE WHEN isfinite({value}) THEN {value}::VARCHAR "
+            f"CASE {_usual(value, name)} WHEN isfinite({value}) THEN {value}::VARCHAR "
             f"ELSE '\"' || {_text(value, kind)} || '\"' END"
         )
     if name == "boolean":
@@ -84,6 +84,8 @@ def json_of(value: str, kind: Any, depth: int = 0) -> str:
         return _json_map(value, kind, depth)
     if str(kind) == "JSON":
         return f"{value}::VARCHAR"
+    if str(kind).lower() == _ZONED:
+        return _moment(value, '"')
     return f"to_json({_text(value, kind)})::VARCHAR"
 
 
@@ -115,8 +117,7 @@ def _text(value: str, kind: Any) -> str:
     """SQL for the plain text of a scalar `value`; NULL stays NULL."""
     name = str(kind).lower()
     if name == _ZONED:
-        plain = f"replace(({value} AT TIME ZONE 'UTC')::VARCHAR, ' ', 'T')"
-        return f"CASE WHEN isfinite({value}) THEN {plain} || 'Z' ELSE {value}::VARCHAR END"
+        return _moment(value)
     if name in _TIMESTAMPS:
         return f"replace({value}::VARCHAR, ' ', 'T')"
     if name == "blob":
@@ -125,10 +126,28 @@ def _text(value: str, kind: Any) -> str:
         return f"hex(st_aswkb({value}))"
     if name in ("float", "double"):
         return (
-            f"CASE WHEN isnan({value}) THEN 'NaN' WHEN isinf({value}) THEN "
+            f"CASE {_usual(value, name)} WHEN isnan({value}) THEN 'NaN' WHEN isinf({value}) THEN "
             f"CASE WHEN {value} > 0 THEN 'Infinity' ELSE '-Infinity' END ELSE {value}::VARCHAR END"
         )
     return f"{value}::VARCHAR"
+
+
+def _usual(value: str, name: str) -> str:
+    """The branch of a CASE for the usual numbers of a double: JSON's writer has the same digits for
+    them in a third of the time."""
+    if name != "double":
+        return ""
+    return f"WHEN {value} = 0 OR abs({value}) BETWEEN 1e-4 AND 1e15 THEN to_json({value})::VARCHAR"
+
+
+def _moment(value: str, quote: str = "") -> str:
+    """SQL for the text of a time with its zone, in UTC and between quotes; NULL stays NULL."""
+    # Its microseconds are those of UTC: the calendar of time zones, which is slow, is not asked.
+    utc = f"make_timestamp(epoch_us({value}))"
+    return (
+        f"CASE WHEN isfinite({value}) THEN concat('{quote}', {utc}::DATE, 'T', {utc}::TIME, "
+        f"'Z{quote}') ELSE '{quote}' || {value}::VARCHAR || '{quote}' END"
+    )
 
 
 def csv_header(names: list[str], safe: bool) -> str:
@@ -138,12 +157,12 @@ def csv_header(names: list[str], safe: bool) -> str:
 
 
 def csv_cell(value: str, kind: Any, safe: bool) -> str:
-    """SQL for the CSV cell of `value`, never NULL. `safe` puts `'` before a text that a spreadsheet
-    would run as a formula."""
+    """SQL for the CSV cell of `value`; NULL stays NULL. `safe` puts `'` before a text that a
+    spreadsheet would run as a formula."""
     if kind.id in UNQUOTED or str(kind).lower() in (_ZONED, *_TIMESTAMPS):
-        return f"coalesce({_text(value, kind)}, '')"
+        return _text(value, kind)
     text = plain(value, kind)
     if safe and kind.id not in _NESTED:
         starts = ", ".join(literal(start) for start in FORMULA_STARTS)
         text = f"CASE WHEN left({text}, 1) IN ({starts}) THEN '''' || {text} ELSE {text} END"
-    return f"coalesce('\"' || replace({text}, '\"', '\"\"') || '\"', '')"
+    return f"'\"' || replace({text}, '\"', '\"\"') || '\"'"

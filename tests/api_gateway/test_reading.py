@@ -47,3 +47,24 @@ def test_selects_that_hold_each_other_again_and_again_stay_small():
     assert len(json.dumps(verdict["origins"])) < 200_000
     few = reading.heard(told(f"WITH {', '.join(ctes[:3])} FROM a2"))
     assert few.origins is not None
+
+
+@pytest.mark.parametrize(
+    ("sql", "flows"),
+    [
+        ("FROM t", True),
+        ("SELECT upper(a) FROM t WHERE b > 1", True),
+        ("SELECT a FROM t ORDER BY a", False),
+        ("SELECT DISTINCT a FROM t", False),
+        ("SELECT a FROM t LIMIT 5000", False),
+        ("SELECT a FROM t GROUP BY ALL", False),
+        ("SELECT a, row_number() OVER () FROM t", False),
+        ("SELECT a FROM t WHERE a IN (SELECT b FROM s)", False),
+        ("SELECT * FROM t USING SAMPLE 10", False),
+        ("FROM t, s", False),
+        ("FROM t UNION ALL FROM s", False),
+        ("WITH t AS (SELECT 1) FROM t", False),
+    ],
+)
+def test_what_may_be_begun_anew_reads_one_table_row_by_row(sql, flows):
+    assert reading.heard(told(sql)).flows is flows

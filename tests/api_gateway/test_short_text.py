@@ -62,6 +62,14 @@ def both(kind: str, values: list[str], format_name: str, *, safe: bool) -> tuple
     return [text for (text,) in engine], made.column(0).to_pylist()
 
 
+def test_doubles_read_the_same_around_the_bounds_of_their_quick_writing():
+    values = [sign * 10.0**power * few for power in range(-8, 20) for few in (0.999999, 1, 1.5)
+              for sign in (1, -1)]  # fmt: skip
+    for name in ("ndjson", "csv"):
+        by_engine, here = both("DOUBLE", [*map(repr, values), "0.0", "-0.0"], name, safe=False)
+        assert by_engine == here
+
+
 @pytest.mark.parametrize("kind", VALUES)
 def test_a_row_reads_the_same_whoever_wrote_it(kind):
     @settings(max_examples=6, deadline=None, derandomize=True)

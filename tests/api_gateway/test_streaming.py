@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -50,6 +51,12 @@ def test_five_million_rows_take_no_memory_in_the_gateway(gateway, big, format_na
     assert most - before <= 64
     if format_name == "csv":
         assert lines == ROWS + 1
+
+
+def test_texts_of_many_rows_hold_each_row_once(gateway, big):
+    answer = gateway.sql("SELECT id FROM big WHERE id % 7 = 3 AND id < 100000", format="ndjson")
+    ids = sorted(json.loads(line)["id"] for line in answer.text.splitlines())
+    assert ids == list(range(3, 100_000, 7))
 
 
 def test_arrow_stream_holds_every_row(gateway, big):
