@@ -18,7 +18,7 @@ from harvesters import ahead
 from harvesters.errors import SourceInvalid, TableEmpty, TooManyRejected
 from harvesters.normalise import TypedColumn, TypedTable
 from harvesters.source import Options
-from harvesters.workbench import Workbench, literal
+from harvesters.workbench import Workbench, literal, quoted
 from lake.rejected import Rejected
 
 SHOWN_REJECTED = 100
@@ -93,12 +93,12 @@ class Checked:
         yield from self.typed.raw.rejected
         if not self.rules:
             return
-        texts = " ".join(
-            f"WHEN {number} THEN t{rule.position}" for number, rule in enumerate(self.rules)
+        originals = " ".join(
+            f"WHEN {number} THEN o{rule.position}" for number, rule in enumerate(self.rules)
         )
         rows = _judged(self.typed, self.rules)
         broken = self.bench.batches(
-            f"SELECT row, broken, CAST(CASE broken {texts} END AS VARCHAR) AS value "  # noqa: S608
+            f"SELECT row, broken, CASE broken {originals} END AS value "  # noqa: S608
             f"FROM {rows} WHERE broken IS NOT NULL ORDER BY row"
         )
         for batch in broken:
@@ -156,7 +156,12 @@ def _judged(typed: TypedTable, rules: list[Rule]) -> str:
     if not rules:
         return f"(SELECT row, {values}, NULL AS broken FROM {raw})"  # noqa: S608
     ruled = sorted({rule.position for rule in rules})
-    texts = ", ".join(f"{typed.columns[index].text} AS t{index}" for index in ruled)
+    texts = ", ".join(
+        f"{typed.columns[index].text} AS t{index}, "
+        # As it stood in the file: a sentinel that means nothing may be the reason.
+        f"CAST({quoted(typed.columns[index].raw.key)} AS VARCHAR) AS o{index}"
+        for index in ruled
+    )
     cases = " ".join(f"WHEN {rule.breaks} THEN {number}" for number, rule in enumerate(rules))
     return (
         f"(SELECT *, CASE {cases} END AS broken "  # noqa: S608

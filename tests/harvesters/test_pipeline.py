@@ -227,25 +227,27 @@ def test_two_sources_that_want_one_dataset_are_both_named(run, serve, portal):
 
 def test_bad_rows_are_kept_with_their_reason_and_the_good_ones_published(run, serve, portal, lake):
     lines = [f"{number},{number}" for number in range(1, 101)]
-    lines[9] = "10,chín"
+    lines[9] = "10, chín "
+    lines[14] = "15, N/A"
     lines[19] = "20,1,2,3"
     source = source_of(
         portal,
         serve("id,value\n" + "\n".join(lines) + "\n"),
-        options={"columns": {"value": {"type": "int64", "maximum": 99}}},
+        options={"columns": {"value": {"type": "int64", "maximum": 99, "required": True}}},
     )
     ran = run(source)
     assert ran.error is None
-    assert len(rows(lake, "planning_wards")) == 97
+    assert len(rows(lake, "planning_wards")) == 96
     found = {(row["row"], row["reason_code"]): row["value"] for row in ran.report.rejected}
     assert found == {
         (11, "type_mismatch"): "chín",
+        (16, "required"): "N/A",
         (21, "ragged_row"): "20,1,2,3",
         (101, "above_maximum"): "100",
     }
     kept = rejected_rows.read(lake, "planning_wards", "run-1")
-    assert {row.row for row in kept} == {11, 21, 101}
-    assert ran.report.tables[0]["rejected_count"] == 3
+    assert {(row.row, row.value) for row in kept} == {(at, text) for (at, _), text in found.items()}
+    assert ran.report.tables[0]["rejected_count"] == 4
 
 
 def test_over_the_threshold_nothing_is_published(run, serve, httpserver, portal, lake):
