@@ -7,13 +7,13 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
 import pyarrow as pa
 
-from harvesters import ahead, blocks, cells, header
+from harvesters import ahead, around, blocks, cells, header
 from harvesters.census import Census
 from harvesters.decode import Text
 from harvesters.errors import TableNotFound, TooManyColumns
@@ -28,7 +28,7 @@ _CODE_AND_NAME = re.compile(r"\s*\d+ +\S")
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the records of a text are cut. `head` are the sample's first records, as cells.
+    """How the records of a text are cut. `above` are the lines above the header.
 
     With `code_and_name` a line is a number, a space, and a name that has spaces too.
     """
@@ -37,6 +37,7 @@ class Dialect:
     quote: str
     header: header.Header
     code_and_name: bool = False
+    above: list[str] = field(default_factory=list)
 
     @property
     def width(self) -> int:
@@ -67,7 +68,7 @@ def dialect(text: Text, options: Options) -> Dialect:
         raise TooManyColumns(
             f"The table has {len(names.names)} columns; {MAX_COLUMNS} are allowed."
         )
-    return Dialect(delimiter, quote, names)
+    return Dialect(delimiter, quote, names, above=around.lines(rows[: names.row or 0]))
 
 
 def batches(

@@ -68,7 +68,7 @@ def find(
         return Header([""] * width, None, skip)
     enough = _enough(_filled_columns(rows[skip:], width))
     for index in range(skip, len(rows)):
-        if _filled(grid.spread(index)) < enough:
+        if _filled(grid.spread(index)) < enough or _is_letterhead(rows, index):
             continue
         if is_data(rows[index], rows[index + 1 :]):
             return Header([""] * width, None, index)
@@ -244,6 +244,23 @@ def is_data(row: Sequence[str], below: Rows) -> bool:
         others = _column(below, column)
         alike = _YEAR if _YEAR.fullmatch(text) else _VALUE
         if others and all(alike.fullmatch(other) for other in others):
+            return True
+    return False
+
+
+def _is_letterhead(rows: Rows, index: int) -> bool:
+    """Whether a row only begins a sheet, as offices do: `UBND huyện` and `Mẫu số 22` side by side,
+    then titles alone, then the names of more columns."""
+    seen_title = False
+    for later in range(index + 1, min(index + _LOOKED_AT, len(rows))):
+        count = _filled(rows[later])
+        if count < LEAST_NAMES:
+            seen_title |= count == 1
+            continue
+        below = rows[later + 1 :]
+        if is_data(rows[later], below):
+            return False
+        if seen_title and count > _filled(rows[index]) and has_values_below(rows[later], below):
             return True
     return False
 

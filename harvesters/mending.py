@@ -58,7 +58,7 @@ def mend(table: RawTable, options: Options, bench: Workbench, known: str | None 
     """
     pinned = known if options.text_encoding in (None, AUTO) else options.text_encoding
     texts = _suspects(table, bench)
-    heads = [*(column.header for column in table.columns), table.title or ""]
+    heads = [*(column.header for column in table.columns), *table.above]
     whole = legacy.detect([*heads, *(text for found in texts.values() for text in found)])
     verdicts = {column.key: _verdict(pinned, texts[column.key], whole) for column in table.columns}
     head = _verdict(pinned, heads, whole)
@@ -72,7 +72,9 @@ def mend(table: RawTable, options: Options, bench: Workbench, known: str | None 
             _mend_column(table, column, replace(verdict, mixed=mixed), bench, column.key in hidden)
     _tell_headers(table, renamed)
     table.columns = renamed
-    table.title = head.mended(table.title) if head and table.title else table.title
+    if head:
+        table.above = [head.mended(line) for line in table.above]
+    table.messages += [f"above the table: {line}" for line in table.above]
 
 
 def _lenient(options: Options) -> Options:

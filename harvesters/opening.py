@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harvesters import database
+from harvesters.allowance import RunCaps
 from harvesters.contract import References
 from harvesters.departures import Patience
 from harvesters.fetch import Client
@@ -64,4 +65,5 @@ def room(settings: Settings) -> Room:
         mask_secret=read_secret(key) if (key := settings.harvest_mask_key_file) else None,
         references=References(shelf, settings.harvest_reference_tables),
         patience=patience(settings),
+        caps=RunCaps(settings.harvest_run_gib << 30, settings.harvest_run_hours * 3600.0),
     )

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
-from harvesters import ahead, connectors, credentials, departures, editions, replay
+from harvesters import ahead, around, connectors, credentials, departures, editions, replay
+from harvesters.allowance import Allowance
 from harvesters.connectors import File, Offer
 from harvesters.errors import HarvestError, SourceInvalid
 from harvesters.passages import DatasetPart, Passage
@@ -49,13 +50,15 @@ class Run:
     run_id: str
     registered: Registered
     benches: Workbenches
+    allowance: Allowance
     fetching: Lock = field(default_factory=Lock)
 
     def dataset(self, offer: Offer) -> tuple[Offer, str | None, HarvestError | None]:
         """Work on one dataset: its id in the portal, when it has one, and what it failed of.
 
-        Raises what ends the run: any failure of a source that is no catalogue.
+        Raises what ends the run: any failure of a source that is no catalogue, and the run's caps.
         """
+        self.allowance.check()
         try:
             with self.report.dataset(offer.identifier, offer.name) as part:
                 return offer, _dataset(offer, self, part), None
@@ -76,7 +79,7 @@ def harvest(source: Source, room: Room, report: Report, run_id: str) -> None:
     seen: dict[str, tuple[str, str] | None] = {}
     registered = Registered(source, room.portal, many=is_catalogue(source))
     with Workbenches() as benches, room.receipts.open():
-        run = Run(source, room, report, run_id, registered, benches)
+        run = Run(source, room, report, run_id, registered, benches, Allowance(room.caps))
         offers = _discover(source, room, report)
         for offer, dataset_id, error in ahead.each(run.dataset, offers, DATASETS_AT_ONCE):
             seen[offer.identifier] = (dataset_id, offer.name) if dataset_id else None
@@ -142,13 +145,16 @@ def _file(file: File, offer: Offer, run: Run) -> Settled:
     """One file through every stage but the last."""
     source, room, report = run.source, run.room, run.report
     with run.fetching, report.stage("fetch") as stage:
+        run.allowance.check()
         receipt = room.receipts.find(source.id, file.url)
         known = receipt.validators if receipt else None
         if room.replay:
             fetched = replay.kept(file, receipt, room.client)
         else:
             fetched = fetch(file, room.client, room.portal, known)
-        stage.count(files=1, bytes=0 if fetched.not_modified else fetched.byte_count)
+        byte_count = 0 if fetched.not_modified else fetched.byte_count
+        stage.count(files=1, bytes=byte_count)
+        run.allowance.spend(byte_count)
         if receipt and not room.replay:
             versions = kept_versions(receipt, fetched, file, offer, source, room, run.registered)
             if versions is not None:
@@ -179,7 +185,8 @@ def _file(file: File, offer: Offer, run: Run) -> Settled:
                     # Of a source without a dataset no offer knows a table.
                     _write_editions(done, room, stage)
                 name = resource_name(file, one.checked)
-                settled.entries.append(TableEntry(done, name, file.description))
+                said = file.description or around.description(one.checked.typed.raw)
+                settled.entries.append(TableEntry(done, name, said))
                 _report_published(done, report)
     return settled
 

@@ -6,7 +6,6 @@ which are no CKANAPIError; so both are settled here.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -35,7 +34,6 @@ class Portal:
     def __init__(self, url: str, token: str) -> None:
         self._url = url.rstrip("/")
         self._token = token
-        self._own = threading.local()
 
     def call(self, action: str, **data: Any) -> Any:
         """One action's result. Raises NotThere when CKAN does not know the thing.
@@ -49,11 +47,16 @@ class Portal:
         return self._call(action, data, {"upload": file})
 
     def _call(self, action: str, data: dict[str, Any], files: Any = None) -> Any:
-        remote = self._remote()
         try:
-            return remote.call_action(
-                action, data, files=files, requests_kwargs={"timeout": TIMEOUT_S}
-            )
+            # A new connection: the process of the portal that is free takes it. A kept one stays
+            # with the process that it came to, however busy that is.
+            with _session() as session:
+                remote = RemoteCKAN(
+                    self._url, apikey=self._token, user_agent="hanoiic-harvest", session=session
+                )
+                return remote.call_action(
+                    action, data, files=files, requests_kwargs={"timeout": TIMEOUT_S}
+                )
         except NotFound as error:
             raise NotThere(f"The portal does not know what {action} asks for.") from error
         except NotAuthorized as error:
@@ -74,26 +77,16 @@ class Portal:
                 raise PortalUnavailable(f"The portal could not do {action}.") from error
             raise PortalFailed(f"The portal's answer to {action} is no answer of CKAN.") from error
 
-    def _remote(self) -> RemoteCKAN:
-        """The thread's own, with a new connection for each call: the process of the portal that is
-        free takes it. A kept one stays with the process that it came to, however busy that is."""
-        remote: RemoteCKAN | None = getattr(self._own, "remote", None)
-        if remote is None:
-            remote = RemoteCKAN(
-                self._url, apikey=self._token, user_agent="hanoiic-harvest", session=_session()
-            )
-            self._own.remote = remote
-        remote.session.headers.update(_carried())
-        return remote
-
     @contextmanager
     def download(self, path: str) -> Iterator[requests.Response]:
         """Stream what lies at a path of the portal, for as long as the context is open."""
         session = _session()
-        session.headers.update(_carried())
         session.headers["Authorization"] = self._token
         try:
-            with session.get(f"{self._url}{path}", stream=True, timeout=TIMEOUT_S) as answer:
+            with (
+                session,
+                session.get(f"{self._url}{path}", stream=True, timeout=TIMEOUT_S) as answer,
+            ):
                 if answer.status_code == 404:
                     raise NotThere(f"The portal has nothing at {path}.")
                 if answer.status_code in _MAY_PASS:
@@ -118,13 +111,9 @@ def _session() -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     session.headers["Connection"] = "close"
+    if carried := request_id():
+        session.headers[REQUEST_ID_HEADER] = carried
     return session
-
-
-def _carried() -> dict[str, str]:
-    """The header that a call carries on from what it is made for."""
-    carried = request_id()
-    return {REQUEST_ID_HEADER: carried} if carried else {}
 
 
 class NotThere(PortalFailed):

@@ -39,6 +39,7 @@ class RawTable:
     """One table on the workbench: `row` (int64) and one column for each of `columns`.
 
     `part` tells the tables of one file apart (a GTFS file's name); it is empty for the only one.
+    `above` and `below` are the lines of text around it, which are no rows.
     `masked` names the columns that an officer had masked, also those that are gone.
     """
 
@@ -46,7 +47,8 @@ class RawTable:
     columns: list[RawColumn]
     part: str = ""
     may_be_empty: bool = False
-    title: str | None = None
+    above: list[str] = field(default_factory=list)
+    below: list[str] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     masked: list[str] = field(default_factory=list)

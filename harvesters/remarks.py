@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from harvesters import around
 from harvesters.census import ANY, DATE, NUMBER
 from harvesters.rawtable import RawColumn, RawTable
 from harvesters.source import Options
@@ -137,6 +138,7 @@ def _take_notes(table: RawTable, keys: list[str], kind: str, bench: Workbench) -
         return
     bench.own(table.name)
     bench.execute(f"DELETE FROM {table.name} WHERE row >= ?", [notes[-1][0]])  # noqa: S608
+    table.below = around.lines([text] for _, text in notes[::-1])
     shown = " | ".join(text[:SHOWN_LETTERS] for _, text in notes[::-1])
     table.messages.append(f"{len(notes)} lines below the table are notes, not rows: {shown}")
 

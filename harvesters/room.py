@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from harvesters.allowance import RunCaps
 from harvesters.contract import References
 from harvesters.departures import Patience
 from harvesters.fetch import Client
@@ -28,3 +29,4 @@ class Room:
     references: References | None = None
     patience: Patience = field(default_factory=Patience)
     replay: bool = False
+    caps: RunCaps = field(default_factory=RunCaps)

@@ -31,6 +31,8 @@ class Settings:
         None, doc="File with the secret behind hashed columns; without it none can be hashed."
     )
     harvest_host_runs: int = setting(2, doc="Runs at once at one host, over all workers.")
+    harvest_run_gib: int = setting(100, doc="GiB that one run may fetch, over all of its files.")
+    harvest_run_hours: float = setting(12.0, doc="Hours that one run may take.")
     harvest_archive_runs: int = setting(
         3, doc="Runs that miss a dataset of a catalogue before it is archived."
     )

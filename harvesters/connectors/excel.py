@@ -10,7 +10,7 @@ from pathlib import Path
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum
 
-from harvesters import archive, areas, forms, header, picture, serials
+from harvesters import archive, areas, around, forms, header, picture, serials
 from harvesters.areas import Area
 from harvesters.connectors import old_sheets, sheets
 from harvesters.connectors.base import Connector
@@ -132,8 +132,9 @@ def _table(found: _Found, where: str, several: bool, bench: Workbench) -> RawTab
             f"units from the row below the header: {', '.join(filter(None, head.units))}"
         )
     messages += _beyond(found, width)
-    title = _title(found.cells[: head.row or 0])
-    return RawTable(name, columns, title=title, messages=messages)
+    return RawTable(
+        name, columns, above=around.lines(found.cells[: head.row or 0]), messages=messages
+    )
 
 
 def _header_rows(found: _Found) -> str:
@@ -243,15 +244,6 @@ def _text(cell: Cell) -> str:
     if isinstance(cell, dt.date | dt.time):
         return cell.isoformat()
     return str(cell)
-
-
-def _title(rows: Sequence[Sequence[str]]) -> str | None:
-    """The first row above the header that is one text alone."""
-    for row in rows:
-        cells = [cell.strip() for cell in row if cell.strip()]
-        if len(cells) == 1:
-            return cells[0]
-    return None
 
 
 CONNECTOR = Connector(

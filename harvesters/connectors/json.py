@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import ijson  # type: ignore[import-untyped]
 
 from harvesters import decode as decoding
-from harvesters.connectors import records
+from harvesters.connectors import json_path, records
 from harvesters.connectors.base import Connector
 from harvesters.connectors.json_stream import (
     BUFFER_BYTES,
@@ -40,7 +39,6 @@ from lake.rejected import Rejected
 _MOST_LISTS = 1_000
 _MOST_KEYS = 100_000
 _SHOWN_LISTS = 8
-_NUMBER_STEP = re.compile(r"\[(?:\d+|\*)\]")
 
 
 @dataclass
@@ -75,24 +73,13 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
 def place(text: Text, pinned: str | None) -> str:
     """Where the rows are, as ijson writes it: the only list of objects, or the one that an officer
     pinned. Raises as `decode`."""
-    wanted = None if pinned is None else dotted(pinned)
+    wanted = None if pinned is None else json_path.dotted(pinned)
     return _choose(_lists(text, wanted), pinned).prefix
 
 
 def has_list(text: Text, place: str) -> bool:
     """Whether a document has a list at a place. Raises JsonBroken and the like."""
     return bool(_lists(text, place))
-
-
-def dotted(path: str) -> str:
-    """An officer's `/a/b`, `$.a.b[*]` or `a.b` as ijson writes it; a list's elements are `item`."""
-    dotted = path.strip().removeprefix("$").replace("/", ".")
-    steps = _NUMBER_STEP.sub(".item", dotted).split(".")
-    named = ["item" if step == "*" else step for step in steps if step]
-    # A last [*] says "its elements", which are the rows anyway.
-    if path.rstrip().endswith(("[*]", ".*", "/*")):
-        named.pop()
-    return ".".join(named)
 
 
 def _lists(text: Text, wanted: str | None) -> list[_Found]:

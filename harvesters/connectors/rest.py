@@ -11,7 +11,7 @@ from typing import Any
 
 from harvesters import decode as decoding
 from harvesters import pages
-from harvesters.connectors import json, ndjson
+from harvesters.connectors import json, json_path, ndjson
 from harvesters.connectors.base import Connector, one_collection
 from harvesters.errors import PagesBroken, SourceAnsweredError
 from harvesters.fetch import Client, Fetched
@@ -127,14 +127,14 @@ def _counted(page: Page, options: Options, step: int) -> str | None:
 
 
 def _by_cursor(page: Page, options: Options) -> str | None:
-    cursor = page.value([json.dotted(options.next or "next_cursor")])
+    cursor = page.value([json_path.dotted(options.next or "next_cursor")])
     if cursor in (None, False):
         return None
     return with_query(page.url, **{_parameter(options): str(cursor)})
 
 
 def _by_address(page: Page, options: Options) -> str | None:
-    address = page.value([json.dotted(options.next)] if options.next else _NEXT)
+    address = page.value([json_path.dotted(options.next)] if options.next else _NEXT)
     if address in (None, False):
         return None
     if not isinstance(address, str):

@@ -5,14 +5,19 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import openpyxl
 import pytest
 import shapely
 
+from harvesters.allowance import RunCaps
 from harvesters.connectors import ckan
 from harvesters.connectors.base import one_file
+from harvesters.errors import HarvestError
+from harvesters.pipeline import harvest
+from harvesters.report import Report
 from harvesters.source import Source
 from lake import names
 from tests.harvesters.conftest import rows, types
@@ -399,6 +404,38 @@ def test_an_unchanged_catalogue_registers_nothing(run, catalogue, catalogue_sour
     again = run(catalogue_source)
     assert again.state == "unchanged"
     assert portal.counted("package_update") + portal.counted("package_create") == updates
+
+
+def test_a_query_takes_a_part_of_a_catalogue(run, catalogue, catalogue_source, httpserver):
+    catalogue_source["url"] = httpserver.url_for("/dataset/?q=gia+ca&fq=organization:so-a")
+    assert run(catalogue_source).error is None
+    asked = [
+        (dict(request.args)["q"], dict(request.args)["fq"])
+        for request, _ in httpserver.log
+        if request.path == "/api/3/action/package_search"
+    ]
+    assert len(asked) == 2
+    assert set(asked) == {("gia ca", "organization:so-a")}
+
+
+@pytest.mark.parametrize(
+    ("caps", "code"),
+    [(RunCaps(total_bytes=10), "source_too_large"), (RunCaps(total_s=-1), "source_too_slow")],
+)
+def test_a_run_has_caps_over_all_of_its_files(
+    catalogue_source, catalogue, room, portal, caps, code
+):
+    source = Source.of(catalogue_source)
+    report = Report()
+    with pytest.raises(HarvestError) as ended:
+        harvest(source, replace(room, caps=caps), report, "run-1")
+    assert ended.value.code == code
+    # What was published before stays, nothing is called missing, and the next run goes on.
+    assert len(portal.datasets) == (1 if code == "source_too_large" else 0)
+    second = Report()
+    harvest(source, room, second, "run-2")
+    told = [message for stage in second.stages.values() for message in stage.messages]
+    assert len(portal.datasets) == 2, told
 
 
 def test_addresses_behind_restricted_datasets_stay_private(

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from harvesters.connectors import json_path
 from tests.harvesters.conftest import rows, types
 
 ROWS = [
@@ -156,3 +157,29 @@ def test_hospitals_of_overpass_become_a_table(taken, lake, data):
     assert len(found) == 252
     assert {"id", "lat", "lon", "tags.name", "tags.amenity"} <= set(found[0])
     assert types(lake, "t")["lat"] == "float64"
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("$", ""),
+        ("$[*]", ""),
+        ("/a/b", "a.b"),
+        ("a.b", "a.b"),
+        ("$.a.b[*]", "a.b"),
+        ("$['result'][\"các mục\"][*]", "result.các mục"),
+        ("$.a[*].rows", "a.item.rows"),
+        ("$.*.b", "item.b"),
+        ("@odata.nextLink", "@odata.nextLink"),
+    ],
+)
+def test_paths_as_people_write_them(path, place):
+    assert json_path.dotted(path) == place
+
+
+@pytest.mark.parametrize("path", ["$..items", "$.a[0].rows", "$.a[?(@.x>1)]", "$.a[1:3]", "a["])
+def test_a_path_that_picks_is_refused_where_it_does(taken, lake, path):
+    ran = taken("json", '{"a": [{"items": [{"x": 1}], "rows": [{"x": 1}]}]}', rows=path)
+    assert ran.code == "source_invalid"
+    assert "can't be read from" in ran.error.detail
+    assert not lake.tables()

@@ -175,7 +175,7 @@ def test_what_a_csv_writer_writes_is_what_is_read(tmp_path_factory, written):
     out.writerows(written)
     _, found, raw = table_of(
         *(tmp_path_factory.mktemp("csv"), stream.getvalue()),
-        **{"delimiter": ",", "header_row": 1, "text_encoding": "none"},
+        **{"delimiter": ",", "header_row": 1, "text_encoding": "none", "row_kind": False},
     )
     expected = [
         (str(number), unicodedata.normalize("NFC", text.strip()) or None)

@@ -47,8 +47,38 @@ def test_two_header_rows_without_merged_cells(sheets):
     )
     assert table.headers == ["STT", "Đơn vị", *YEARS]
     assert len(table.rows) == 2
-    assert table.title == "Báo cáo thu chi"
+    assert table.above == ["Báo cáo thu chi"]
     assert "header rows 2 to 3" in told(table)
+
+
+def test_title_unit_and_source_describe_the_table(run, httpserver, portal, tmp_path):
+    said = [
+        ["UBND HUYỆN", None, "Mẫu số 22"],
+        ["Quyết toán năm 2024 (2023 - 2024)"],
+        ["ĐVT : 1000 đồng"],
+        ["Liên hệ: 0901 234 567, so@example.vn"],
+        ["STT", "Đơn vị", "Thu"],
+        [1, "Ba Đình", 5],
+        [2, "Hà Đông", 9],
+        ["Nguồn: Sở Tài chính"],
+    ]
+    book = openpyxl.Workbook()
+    for row in said:
+        book.active.append(row)
+    book.save(tmp_path / "thu.xlsx")
+    content = (tmp_path / "thu.xlsx").read_bytes()
+    httpserver.expect_request("/thu.xlsx").respond_with_data(content)
+    source = portal.add_source(
+        name="thu", kind="excel", url=httpserver.url_for("/thu.xlsx"), dataset={"table": "thu"}
+    )
+    assert run(source).error is None
+    (dataset,) = portal.datasets.values()
+    assert dataset["resources"][0]["description"].split("\n\n") == [
+        "UBND HUYỆN · Mẫu số 22",
+        "Quyết toán năm 2024 (2023 - 2024)",
+        "ĐVT : 1000 đồng",
+        "Nguồn: Sở Tài chính",
+    ]
 
 
 def test_a_sparse_upper_header_row_is_not_lost(sheets):
@@ -233,7 +263,7 @@ OTHER += [["Đông Anh", 5.5, "x1"], ["Gia Lâm", 6.5, "x2"], ["Sóc Sơn", 7, "
 
 def check_both(tables) -> None:
     assert [table.part for table in tables] == ["Bảng 1", "Bảng 2"]
-    assert [table.title for table in tables] == ["Bảng dân số", "Diện tích các xã"]
+    assert [table.above for table in tables] == [["Bảng dân số"], ["Diện tích các xã"]]
     first, second = ([name for name in table.headers if name] for table in tables)
     assert (first, second) == (ONE[1], OTHER[1])
     assert [len(table.rows) for table in tables] == [3, 3]
