@@ -31,6 +31,7 @@ def address(peer: str | None, forwarded: Iterable[str], proxies: tuple[str, ...]
     return found
 
 
+@lru_cache(maxsize=1024)
 def group(address: str | None) -> str | None:
     """The address under which requests are counted: of IPv6 the network, as one machine has all."""
     parsed = _parsed(address or "")

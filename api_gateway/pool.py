@@ -138,6 +138,10 @@ class Pool:
         self._size = size
         self._life = life or Life()
         self._name = name
+        # Finding a labelled metric takes longer than counting with it.
+        self._waiting = metrics.WAITING.labels(name)
+        self._queued_s = metrics.QUEUE.labels(name)
+        self._busy = metrics.BUSY.labels(name)
         self.places = Places(size, wait_s, share)
         self._slow_places = Places(max(1, size // 2), SLOW_QUEUE_S, share)
         self._lock = threading.Lock()
@@ -199,17 +203,16 @@ class Pool:
         return self.places.held
 
     def _take_place(self, party: str, *, slow: bool) -> None:
-        waiting, queue = metrics.WAITING.labels(self._name), metrics.QUEUE.labels(self._name)
-        with waiting.track_inprogress(), queue.time(), ExitStack() as undo:
+        with self._waiting.track_inprogress(), self._queued_s.time(), ExitStack() as undo:
             if slow:
                 self._slow_places.take(party)
                 undo.callback(self._slow_places.free, party)
             self.places.take(party, _line(slow))
             undo.pop_all()
-        metrics.BUSY.labels(self._name).inc()
+        self._busy.inc()
 
     def _free_place(self, party: str, *, slow: bool) -> None:
-        metrics.BUSY.labels(self._name).dec()
+        self._busy.dec()
         self.places.free(party, _line(slow))
         if slow:
             self._slow_places.free(party)

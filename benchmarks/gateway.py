@@ -69,6 +69,8 @@ ANALYTIC = (
 ORGANIZATIONS = tuple(f"hic_organisation_{number}" for number in range(10))
 BARS = {"arrow": 0.65, "ndjson": 0.40, "csv": 0.30, "parquet": 0.20}
 TEXTS = ("ndjson", "csv")
+# As the launcher starts it (deploy/programs.py).
+WEB_THREADS = 64
 
 
 @dataclass
@@ -473,7 +475,7 @@ def scene(rows: int, peers_bin: Path | None, data: Path | None) -> Iterator[Scen
             "GATEWAY_ANONYMOUS_CONCURRENT_QUERIES": 8,
             **{name: folder / name for name in files},
         }
-        with gateways.running(folder, settings) as gateway:
+        with gateways.running(folder, settings, threads=WEB_THREADS) as gateway:
             yield Scene(gateway, raw, file, rows, folder, peers_bin, portal)
 
 

@@ -72,6 +72,7 @@ def running(
     environment: dict[str, str] | None = None,
     prefix: Sequence[str] = (),
     workers: int = 1,
+    threads: int = THREADS,
 ) -> Iterator[Gateway]:
     """A gateway with these settings (names without prefix), gone afterwards. `prefix`: a command
     that starts it."""
@@ -84,7 +85,7 @@ def running(
     }
     command = [
         *prefix, sys.executable, "-m", "gunicorn", "-k", "api_gateway.serving.Worker",
-        "--threads", str(THREADS),
+        "--threads", str(threads),
         "--workers", str(workers),
         "-b", f"127.0.0.1:{port}", "--no-control-socket", "--keep-alive", "75",
         "api_gateway.app:create_app()",
