@@ -7,6 +7,7 @@ an officer is asked; an approval lets exactly that set go. Nothing is purged.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,9 @@ from harvesters.portal import NotThere, Portal
 from harvesters.presence import ARCHIVED, MISSING, PRESENT, Known, Presence
 from harvesters.report import Report
 from harvesters.source import Source
+from lake import logs
+
+log = logging.getLogger(__name__)
 
 SHOWN_MISSING = 1_000
 SHOWN_ROWS = 20
@@ -105,6 +109,7 @@ def settle(
     """
     now = datetime.now(UTC)
     found = foresee(source, seen, presence.known(source.id), run_id, patience, now)
+    log.debug("departures", extra=logs.facts(source=source.name, missing=len(found.missing)))
     fetch = report.stages["fetch"]
     fetch.say(*found.messages)
     for state, datasets in ((PRESENT, found.returned), (ARCHIVED, found.archived)):

@@ -48,8 +48,12 @@ SEED = int(os.environ.get("HANOIIC_TEST_SEED", "20261122"))
 HASTY = Pace(
     claim_every_s=0.2, rescue_every_s=0.2, heartbeat_s=0.3, stalled_s=1.5, lane_pause_s=0.2
 )
-# Where a worker is killed: where it takes the run, in each stage, or at any moment.
-MOMENTS = ("publish", "register", "run_queued", "any", "fetch", "validate", "decode", "normalise")
+# Where a worker is killed: where it takes the run, in each stage, before datasets that went are
+# marked, or at any moment.
+MOMENTS = (
+    *("publish", "register", "departures", "run_queued", "any", "fetch", "validate"),
+    *("decode", "normalise"),
+)
 WITHIN_S = 60
 ROWS = 2_000
 
