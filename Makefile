@@ -7,6 +7,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 # Test processes side by side, as many as there are processors, but four at most.
 PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
+# One more where tests wait for servers.
+WAITING_PROCESSES = $(shell echo $$(($(PROCESSES) > 1 ? $(PROCESSES) + 1 : 1)))
 
 .PHONY: up down status logs reset doctor test lint test-fast test-ckan-plugins test-e2e test-ckan test-ckan-quick acceptance kill-workers fuzz-search fuzz-gateway test-hostile clean
 
@@ -16,29 +18,37 @@ up: $(VENV)/installed
 down status logs reset doctor: $(VENV)/installed
 	@$(BIN)/hanoiic $@ $(ARGS)
 
-# What the README calls the test command. Each part is a session of its own; the first that fails
-# ends it, and the last line says how long each took.
-SESSIONS := lint test-ckan-quick test-fast test-ckan-plugins test-e2e
+# What the README calls the test command. Each part is a session of its own. Sessions joined by `+`
+# run side by side, as each of them leaves processors idle, and show what they said when they end.
+# The first that fails ends it, and the last line says how long each took.
+STAGES := lint+test-ckan-quick test-fast test-ckan-plugins+test-e2e
+TOOK := $(VENV)/took
 test: $(VENV)/installed-dev
-	@set -e; for session in $(SESSIONS); do \
-		began=$$(date +%s); \
-		$(MAKE) --no-print-directory $$session; \
-		took="$$took $$session $$(($$(date +%s) - began)) s,"; \
-	done; echo "All passed:$${took%,}."
+	@rm -f $(TOOK); set -e; for stage in $(STAGES); do \
+		sessions=$$(echo $$stage | tr + ' '); set -- $$sessions; \
+		if [ $$# -gt 1 ]; then echo "Side by side: $$sessions"; fi; \
+		$(MAKE) --no-print-directory --jobs=$$# --output-sync=target $$(printf 'timed-%s ' $$sessions); \
+	done; echo "All passed:$$(sed '$$!s/$$/,/' $(TOOK) | tr -d '\n')."
+
+timed-%:
+	@began=$$(date +%s); $(MAKE) --no-print-directory $* $(SHARE) && \
+		echo " $* $$(($$(date +%s) - began)) s" >> $(TOOK)
+# The portal that test-e2e starts keeps one processor busy.
+timed-test-ckan-plugins: SHARE := PROCESSES=$(shell echo $$(($(PROCESSES) > 2 ? $(PROCESSES) - 1 : 1)))
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Tests that bound seconds, memory or a rate run alone. With ARGS, one of the two may choose none.
+# Tests that bound what other work changes run alone. With ARGS, one of the two may choose none.
 NONE_CHOSEN := 5
 test-fast: $(VENV)/installed-dev
-	$(BIN)/pytest tests -m "not e2e and not alone" --numprocesses=$(PROCESSES) --dist=loadfile $(ARGS)
-	$(BIN)/pytest tests -m "alone" $(ARGS) || [ $$? = $(NONE_CHOSEN) ]
+	$(BIN)/pytest tests -m "not e2e and not alone" --numprocesses=$(WAITING_PROCESSES) --dist=loadfile $(ARGS)
+	$(BIN)/pytest $$(grep -rl "mark.alone" tests --include="test_*.py") -m alone $(ARGS) || [ $$? = $(NONE_CHOSEN) ]
 
 test-ckan-plugins: $(VENV)/installed-dev
-	$(BIN)/python tests/ckanext_hanoiic/run.py $(ARGS)
+	PROCESSES=$(PROCESSES) $(BIN)/python tests/ckanext_hanoiic/run.py $(ARGS)
 
 test-e2e: $(VENV)/installed-dev
 	$(BIN)/pytest tests/e2e -m e2e $(ARGS)

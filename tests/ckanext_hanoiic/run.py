@@ -2,8 +2,8 @@
 
 CKAN's pytest plugin loads a CKAN configuration before any test is collected, so the servers must
 stand first: this starts PostgreSQL and Valkey on free ports, writes the configuration and hands
-the arguments over to pytest. All tests together run in as many processes as there are processors,
-each on servers of its own; tests that are named run in one.
+the arguments over to pytest. All tests together run in as many processes as `PROCESSES` says (or as
+there are processors), each on servers of its own; tests that are named run in one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ MOST_PROCESSES = 4
 
 def main(arguments: list[str]) -> int:
     named = [argument for argument in arguments if Path(argument.partition("::")[0]).exists()]
-    processes = 1 if named else min(os.cpu_count() or 1, MOST_PROCESSES)
+    several = int(os.environ.get("PROCESSES") or min(os.cpu_count() or 1, MOST_PROCESSES))
+    processes = 1 if named else several
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hanoiic-ini-")))
         # `conftest.py` finds the file of its process by the name that pytest-xdist gives it.
