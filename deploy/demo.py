@@ -29,6 +29,7 @@ FULL_NAMES = {"officer": "Cán bộ sở ngành (minh họa)", "startup": "Lập
 HARVEST_TIMEOUT_S = 300.0
 DONE = {"published", "unchanged"}
 ENDED = {*DONE, "refused", "failed"}
+MOST_RUNS = 1000
 TIMEOUT_S = 60
 
 
@@ -141,11 +142,10 @@ def harvest(
     }
     deadline = time.monotonic() + HARVEST_TIMEOUT_S
     while runs:
-        for name, run_id in list(runs.items()):
-            run = call(officer, "hanoiic_run_show", {"id": run_id})
-            if run["state"] in ENDED:
-                del runs[name]
-                report(name, run, say)
+        newest = call(officer, "hanoiic_run_list", {"limit": MOST_RUNS})
+        ended = {run["id"] for run in newest if run["state"] in ENDED}
+        for name in [name for name, run_id in runs.items() if run_id in ended]:
+            report(name, call(officer, "hanoiic_run_show", {"id": runs.pop(name)}), say)
         if time.monotonic() > deadline:
             raise NotReady(
                 f"The first harvest of {', '.join(runs)} did not end in {HARVEST_TIMEOUT_S:.0f} s; "

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from deploy import demo, own_servers, ports, preparation
+from deploy import own_servers, ports, preparation
 from deploy.errors import AlreadyRunning, NotReady
 from deploy.home import Home
 from deploy.postgres import EmbeddedPostgres
@@ -123,7 +123,12 @@ def bring_up(plan: Plan, supervisor: Supervisor, say: Say) -> dict[str, object] 
         for name in ("portal-jobs", "flight", "harvest"):
             supervisor.start_program(name)
             wait_for_answer(name, lambda name=name: is_up(supervisor, name), supervisor, home)
-    return demo.ensure(plan, say) if plan.demo else None
+    if not plan.demo:
+        return None
+    # It loads CKAN's client, and that CKAN: seconds which no other start should take.
+    from deploy import demo
+
+    return demo.ensure(plan, say)
 
 
 def answers_ok(url: str) -> bool:
