@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,8 @@ class Stack:
     home: Path
     environment: dict[str, str]
     demo: dict[str, Any]
+    # The `hanoiic up` that started it and stays in the foreground; None where these tests did not.
+    foreground: subprocess.Popen[str] | None = None
 
     @property
     def portal_url(self) -> str:
@@ -90,6 +93,27 @@ def hanoiic(environment: dict[str, str], *arguments: str, timeout_s: float) -> A
     )
 
 
+def in_foreground(environment: dict[str, str]) -> tuple[subprocess.Popen[str], str]:
+    """`hanoiic up` as at a terminal, and what it said until it was ready or gave up."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "deploy.cli", "up"],
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        # As a shell starts what runs in its background: Ctrl-C must reach it all the same.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    lines = []
+    for line in child.stdout or ():
+        lines.append(line)
+        if "Ctrl-C stops everything" in line:
+            break
+    return child, "".join(lines)
+
+
 def environment_of(home: Path, **more: str) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
@@ -119,10 +143,11 @@ def stack() -> Iterator[Stack]:
     real = {"HANOIIC_DEMO_DATA": str(REAL_DATA)} if REAL_DATA.is_dir() else {}
     environment = environment_of(home, **real)
     try:
-        done = hanoiic(environment, "up", "--detach", timeout_s=UP_TIMEOUT_S)
-        if done.returncode != 0:
-            pytest.fail(f"`hanoiic up` failed:\n{done.stdout}\n{done.stderr}\n{tails(home)}")
-        yield Stack(home, environment, json.loads((home / "demo.json").read_text("utf-8")))
+        child, said = in_foreground(environment)
+        if "Ctrl-C" not in said:
+            pytest.fail(f"`hanoiic up` failed:\n{said}\n{tails(home)}")
+        demo = json.loads((home / "demo.json").read_text("utf-8"))
+        yield Stack(home, environment, demo, child)
     finally:
         hanoiic(environment, "down", timeout_s=90)
         shutil.rmtree(folder, ignore_errors=True)

@@ -17,7 +17,7 @@ def court(stack: Stack) -> Court:
     return Court(stack)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def second_gateway(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway on the same portal, lake and Valkey."""
     folder = tmp_path_factory.mktemp("second-gateway")
