@@ -23,6 +23,8 @@ from harvesters.workbench import Workbench
 from lake.store import Lake
 from tests.harvesters.conftest import rows
 
+# `HANOIIC_TEST_EXAMPLES` asks for more.
+EXAMPLES = int(os.environ.get("HANOIIC_TEST_EXAMPLES", "10"))
 NUMBERS = st.one_of(
     st.integers(-5_000, 5_000).map(str),
     st.integers(-(10**21), 10**21).map(str),
@@ -75,7 +77,7 @@ def taken(content: bytes, folder, *, carefully: bool, **options):
     return columns, typed.messages, accepted, found, done.content_hash, done.completeness
 
 
-@settings(max_examples=int(os.environ.get("HANOIIC_TEST_EXAMPLES", "25")), deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(
     columns=st.lists(COLUMNS, min_size=1, max_size=4),
     decimal=st.sampled_from([None, ","]),
@@ -110,7 +112,7 @@ def test_one_odd_text_late_in_a_long_file_decides_its_column(tmp_path, monkeypat
 DIALECT = Dialect(",", '"', Header(["a", "b"], None, 0))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=10 * EXAMPLES, deadline=None)
 @given(text=st.text('a1",\n\r é', min_size=1, max_size=60))
 def test_records_of_a_block_are_those_that_pythons_own_reader_sees(text):
     """Where both see records at all: quotes inside of cells are read in many ways."""
@@ -136,7 +138,7 @@ def test_records_of_a_block_are_those_that_pythons_own_reader_sees(text):
         assert [row["c0"], row["c1"]] == wanted
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=10 * EXAMPLES, deadline=None)
 @given(bytes_=st.one_of(st.binary(max_size=12), st.text(max_size=8).map(str.encode)))
 def test_the_first_byte_that_is_no_utf8_is_the_one_python_finds(bytes_):
     try:
@@ -159,7 +161,7 @@ def test_chunks_never_cut_a_letter(tmp_path, monkeypatch, size):
     assert utf8.first_wrong(path) == len(text.encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=10 * EXAMPLES, deadline=None)
 @given(
     texts=st.lists(
         st.text(st.characters(codec="utf-8", categories=["L", "M", "P", "Zs"]), min_size=1),
