@@ -35,8 +35,6 @@ from api_gateway.settings import SLOW_QUEUE_S, SLOW_S
 
 log = logging.getLogger(__name__)
 
-# What a process holds, and whether it gave way.
-_Kind = tuple[Hashable, bool]
 # A party, and which of its queries.
 _Line = tuple[str, str]
 _MOST_SLOW = 1024
@@ -121,7 +119,8 @@ def _line(slow: bool) -> str:
 
 
 class Pool:
-    """At most `size` processes with tables."""
+    """At most `size` processes with tables at work, and kept; besides half as many that gave way
+    for good are kept."""
 
     def __init__(
         self,
@@ -145,8 +144,10 @@ class Pool:
         self.places = Places(size, wait_s, share)
         self._slow_places = Places(max(1, size // 2), SLOW_QUEUE_S, share)
         self._lock = threading.Lock()
-        # In the order of their last use: the first one has waited longest.
-        self._idle: list[tuple[_Kind, Process]] = []
+        # By whether they gave way for good, in the order of their last use: the first one has
+        # waited longest. In use of each kind are so many.
+        self._idle: dict[bool, list[tuple[Hashable, Process]]] = {False: [], True: []}
+        self._used: Counter[bool] = Counter()
         # What took long when it last ran; a dict keeps the order.
         self._slow: dict[Hashable, None] = {}
         self._spare: Process | None = None
@@ -181,9 +182,9 @@ class Pool:
         is known again by the next lease."""
         slow = (key, work) in self._slow
         self._take_place(party, slow=slow)
-        process = None
+        process, behind = None, self._stays_behind(slow=slow)
         try:
-            process = self._warm((key, slow and not self._nursery.takes_turns))
+            process = self._warm(key, behind=behind)
             metrics.looked_up("process", hit=process is not None)
             if process:
                 return Lease(self, key, party, work, process, slow=slow)
@@ -191,6 +192,8 @@ class Pool:
             metrics.STARTED.labels(self._name).inc()
             process.open(sources, memory_mb)
         except BaseException:
+            with self._lock:
+                self._used[behind] -= 1
             if process:
                 self._discard(process, "lost")
             self._free_place(party, slow=slow)
@@ -217,17 +220,28 @@ class Pool:
         if slow:
             self._slow_places.free(party)
 
-    def _warm(self, kind: _Kind) -> Process | None:
+    def _stays_behind(self, *, slow: bool) -> bool:
+        """Whether a query needs a process that gave way, and cannot have its turn back."""
+        return slow and not self._nursery.takes_turns
+
+    def _warm(self, key: Hashable, *, behind: bool) -> Process | None:
         with self._lock:
-            for index in range(len(self._idle) - 1, -1, -1):
-                if self._idle[index][0] == kind:
-                    process = self._idle.pop(index)[1]
+            idle = self._idle[behind]
+            self._used[behind] += 1
+            for index in range(len(idle) - 1, -1, -1):
+                if idle[index][0] == key:
+                    process = idle.pop(index)[1]
                     if process.alive() and not self._life.is_over(process):
                         return process
                     self._discard(process, "age" if process.alive() else "lost")
-            if self.places.held + len(self._idle) > self._size:
-                self._discard(self._idle.pop(0)[1], "place")
+            self._make_room(behind=behind)
             return None
+
+    def _make_room(self, *, behind: bool) -> None:
+        """Each kind makes room for itself, as they would end each other's at every turn."""
+        idle, most = self._idle[behind], max(1, self._size // 2) if behind else self._size
+        if idle and self._used[behind] + len(idle) > most:
+            self._discard(idle.pop(0)[1], "place")
 
     def _fresh(self) -> Process:
         with self._lock:
@@ -277,10 +291,13 @@ class Pool:
             self._discard(process, "age")
         else:
             took_long = time.monotonic() - lease.begun_at >= SLOW_S and process.gave_way()
-            process.slow = process.slow or (took_long and not self._nursery.takes_turns)
+            process.slow |= self._stays_behind(slow=took_long or lease.slow)
             with self._lock:
                 self._note((lease.key, lease.work), slow=took_long)
-                self._idle.append(((lease.key, process.slow), process))
+                self._idle[process.slow].append((lease.key, process))
+        with self._lock:
+            self._used[self._stays_behind(slow=lease.slow)] -= 1
+            self._make_room(behind=process.slow)
         self._free_place(lease.party, slow=lease.slow)
 
 

@@ -292,7 +292,7 @@ class Gateway:
         turn = Turn(lease, query)
         try:
             query.runs_in(lease.process)
-            lease.process.ask(job, caller.connection)
+            lease.process.ask(job | {"slow": lease.slow}, caller.connection)
         except BaseException:
             turn.end()
             raise

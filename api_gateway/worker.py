@@ -62,11 +62,14 @@ class Stopwatch:
         self.fired = False
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def start(self, seconds: float, interrupt: Callable[[], None]) -> None:
-        """Give a new job `seconds`, and its turn like any other."""
+    def start(self, seconds: float, interrupt: Callable[[], None], *, slow: bool = False) -> None:
+        """Give a new job `seconds`, and its turn like any other unless it is known to be `slow`."""
         self._left_s, self._cpu_at_start = seconds, time.process_time()
         self._interrupt, self.fired = interrupt, False
-        if self._gave_way:
+        if slow and not self._gave_way:
+            sandbox.give_way()
+            self._gave_way = True
+        elif self._gave_way and not slow:
             self._gave_way = not sandbox.take_turn()
 
     @contextmanager
@@ -200,7 +203,7 @@ class Worker:
 
     def _query(self, job: dict[str, Any]) -> None:
         begun = time.monotonic()
-        self._stopwatch.start(job["timeout_s"], self._interrupt)
+        self._stopwatch.start(job["timeout_s"], self._interrupt, slow=job.get("slow", False))
         try:
             job["folder"] = str(self._room.spill)
             rows = answers.answer(

@@ -121,6 +121,32 @@ def test_longest_idle_process_makes_room():
     assert [each.dead for each in cradle.made] == [True, False, False]
 
 
+def test_those_that_gave_way_and_the_others_do_not_end_each_other(monkeypatch):
+    monkeypatch.setattr("api_gateway.pool.SLOW_S", 0.01)
+    pool, cradle, _ = pool_of(size=2)
+
+    def lease(work: str):
+        lease = pool.lease("a", (), work, work)
+        lease.process.behind |= work == "heavy"
+        return lease
+
+    def end(lease, seconds: float = 0.0) -> None:
+        time.sleep(seconds)
+        lease.finish()
+        lease.end()
+
+    end(lease("heavy"), 0.02)
+    for _ in range(3):
+        heavy, light = lease("heavy"), lease("light")
+        end(heavy, 0.02)
+        another = lease("other")
+        end(light)
+        end(another)
+    # The first one, which gave way, and one for each of two that ran at once.
+    assert len(cradle.made) == 3
+    assert not any(each.dead for each in cradle.made)
+
+
 def test_queries_known_to_take_long_have_a_process_of_their_own_and_half_of_the_places(monkeypatch):
     monkeypatch.setattr("api_gateway.pool.SLOW_S", 0.05)
     monkeypatch.setattr("api_gateway.pool.SLOW_QUEUE_S", 0.1)
