@@ -20,8 +20,6 @@ from tests.api_gateway.portal import STARTUP
 from tests.api_gateway.reading import metrics_of
 from tests.servers import free_port, wait_for
 
-pytestmark = pytest.mark.alone
-
 REFUSALS = {
     400: {"bad_parameters", "bad_request", "function_not_allowed", "query_invalid",
           "query_too_complex", "sql_syntax", "statement_not_allowed"},
@@ -91,6 +89,7 @@ def bombed(folder, settings):
         yield gateway
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", BOMBS)
 def test_no_bomb_outlives_its_limit(bombed, portal, scene, kind):
     before, gateway = scene.written(), bombed
@@ -141,6 +140,7 @@ def _drained(answer: requests.Response, begun: float) -> str | None:
     return f"streamed for {taken_s:.1f} s" if taken_s > LIMIT_S + 1 + SLACK_S else None
 
 
+@pytest.mark.alone
 def test_who_asks_beside_bombs_hardly_notices(gateway):
     def light() -> float:
         begun = time.perf_counter()

@@ -12,8 +12,6 @@ import pytest
 
 from lake import Provenance
 
-pytestmark = pytest.mark.alone
-
 ROWS = 5_000_000
 _BATCH = 500_000
 

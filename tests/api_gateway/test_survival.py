@@ -18,8 +18,6 @@ from tests.api_gateway import gateway as gateways
 from tests.api_gateway.portal import STARTUP
 from tests.servers import wait_for
 
-pytestmark = pytest.mark.alone
-
 SLOW = "SELECT count(*) FROM range(100000000000) t(i) WHERE i % 7 = 3"
 
 
@@ -27,6 +25,7 @@ def busy(gateway) -> int:
     return gateway.get("/v1/health").json()["workers"]["busy"]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "sql",
     [
@@ -46,6 +45,7 @@ def test_query_over_its_time_is_stopped(gateway, sql):
     assert gateway.sql("FROM bus_stops").status_code == 200
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "sql",
     [

@@ -17,8 +17,6 @@ from deploy.supervision import Program, Supervisor, configuration
 from deploy.valkey import EmbeddedValkey
 from tests.servers import free_port, temporary_home, wait_for
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.fixture
 def home() -> Iterator[Home]:

@@ -41,8 +41,6 @@ from tests.harvesters.conftest import QUICK
 from tests.harvesters.fake_portal import FINISHED, TOKEN, FakePortal
 from tests.servers import wait_for
 
-pytestmark = pytest.mark.alone
-
 ROUNDS = int(os.environ.get("HANOIIC_TEST_KILLS", "6"))
 SEED = int(os.environ.get("HANOIIC_TEST_SEED", "20261122"))
 HASTY = Pace(
