@@ -7,7 +7,7 @@ import datetime
 import pysolr
 import pytest
 from ckan.lib.search import make_connection
-from ckanext.hanoiic.search import statement
+from ckanext.hanoiic.search import ranked_page
 from ckanext.hanoiic.search.client import PostgresSolr
 
 CKAN = {"q.op": "AND", "df": "text"}
@@ -340,7 +340,7 @@ class TestSyntax:
     def test_a_page_behind_those_ranked_again_repeats_and_leaves_out_nothing(
         self, index, monkeypatch
     ):
-        monkeypatch.setattr(statement, "RANKED_AGAIN", 2)
+        monkeypatch.setattr(ranked_page, "RANKED_AGAIN", 2)
         whole = {**BOX, "fl": "name", "sort": "score desc, name asc"}
         everything = index.search("open", rows=50, **whole)
         assert everything.hits == 3
@@ -351,6 +351,26 @@ class TestSyntax:
         assert [[row["name"] for row in page.docs] for page in pages] == [
             names[i : i + 2] for i in range(4)
         ]
+
+    def test_where_many_match_those_with_all_words_in_the_title_come_first(
+        self, index, monkeypatch
+    ):
+        index.delete(q="*:*")
+        filler = {f"text-{n}": {"title": "Trạm", "notes": "trạm y tế"} for n in range(4)}
+        titled = {f"title-{n}": {"title": f"Trạm y tế {n}", "notes": "x"} for n in range(2)}
+        some = {f"some-{n}": {"title": "Trạm y", "notes": "x"} for n in range(2)}
+        whole = {**filler, **titled, **some}
+        index.add(docs=[document(name, **fields) for name, fields in whole.items()])
+        asked = {**BOX, "fl": "name score", "sort": "score desc, name asc"}
+        exact = index.search("trạm y tế", rows=50, **asked)
+        assert exact.hits == len(whole)
+        for ranked_again in (1, 2, 3, 6):
+            monkeypatch.setattr(ranked_page, "RANKED_AGAIN", ranked_again)
+            pages = [index.search("trạm y tế", start=i, rows=1, **asked) for i in range(8)]
+            names = [page.docs[0]["name"] for page in pages]
+            assert sorted(names) == sorted(whole)
+            assert names[:ranked_again] == [row["name"] for row in exact.docs][:ranked_again]
+            assert pages[0].docs == exact.docs[:1]
 
     def test_edismax_mixes_words_and_fields(self, names):
         assert names("tags:bus street", **{**BOX, "defType": "edismax"}) == ["two"]

@@ -27,7 +27,7 @@ MARK = "zzqzz"
 KEYWORDS = (
     "AND OR NOT TRUE FALSE CASE WHEN THEN ELSE END EXISTS SELECT FROM WHERE LIKE COLLATE C NULLS"
     " FIRST LAST LIMIT OFFSET GROUP ORDER BY ASC DESC asc desc LEFT JOIN ON AS IN IS NULL WITH"
-    " CROSS MATERIALIZED UNION ALL GROUPING SETS ANY"
+    " CROSS LATERAL MATERIALIZED UNION ALL GROUPING SETS ANY"
 )
 FUNCTIONS = (
     "count coalesce sum chr split_part unnest json_agg json_build_array jsonb_array_elements"
@@ -35,8 +35,8 @@ FUNCTIONS = (
 )
 NAMES = (
     "hanoiic_search entry value matched together facet scored first ranked page sets worth part"
-    " lexemes headline"
-    r" lexeme exact sorts infix score number id counted_\w+ [fk]\d+ [aceflmnrstuvw] 10"
+    " lexemes headline chosen kinds size in_row"
+    r" lexeme exact sorts infix score number id counted_\w+ [fk]\d+ kind\d [aceflmnrstuvw] 10"
 )
 CONSTANT = re.compile(
     r"(?:[\s(),.*|:?+=<>~'\"@\[\]{}#-]|%s|\b(?:"

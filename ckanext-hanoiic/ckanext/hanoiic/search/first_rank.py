@@ -49,8 +49,19 @@ class FirstRanker(Ranker):
             if isinstance(match, Words) or field.kind == "infix"
         ]
 
+    def steps(self, node: Best) -> list[tuple[float, Match]]:
+        """What the fields in the row are worth where they have a word of the query, best first."""
+        return self._steps(node.nodes)
+
     def _completeness(self, _node: Bool) -> list[Sql]:
         return []  # a set of rows, below
+
+    def complete(self, node: Node) -> Match | None:
+        """The rows with all words of a query where some would do."""
+        if isinstance(node, Bool) and node.at_least and node.at_least < len(node.should):
+            asked = [self.matcher.match(child) for child in node.should]
+            return at_least(len(asked), asked)
+        return None
 
     def sets(self, node: Node) -> list[tuple[float, str]]:
         """Sets of rows that are worth more: how much more, and their tsquery."""
@@ -76,9 +87,7 @@ class FirstRanker(Ranker):
                     found = self.matcher.match(replace(node, nodes=tuple(others)))
                     yield self._rarity(node) * max(map(_heaviest, others)), found
             case Bool():
-                if node.at_least is not None and 0 < node.at_least < len(node.should):
-                    asked = [self.matcher.match(child) for child in node.should]
-                    complete = at_least(len(asked), asked)
+                if (complete := self.complete(node)) is not None:
                     yield max(_heaviest(child) for child in node.should), complete
                 for child in node.nearness:
                     yield NEAR, self.matcher.match(child)

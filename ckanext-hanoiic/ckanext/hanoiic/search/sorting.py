@@ -36,6 +36,7 @@ class Order:
     keys: tuple[Sql, ...]
     text: str
     by_score: bool
+    begins_with_score: bool = False  # the highest first
 
 
 def order_by(sort: str | None, schema: SolrSchema) -> Order:
@@ -51,7 +52,12 @@ def order_by(sort: str | None, schema: SolrSchema) -> Order:
         parts.append(f"m.k{len(expressions)} {direction} {empty}")
         expressions.append(expression)
     text = ", ".join([*parts, "m.number"])
-    return Order(tuple(expressions), text, any(field == SCORE for field, _ in asked))
+    return Order(
+        tuple(expressions),
+        text,
+        any(field == SCORE for field, _ in asked),
+        asked[0] == (SCORE, "desc"),
+    )
 
 
 def _by_field(name: str, direction: str, schema: SolrSchema) -> tuple[Sql, str]:
