@@ -15,7 +15,8 @@ from itertools import islice
 
 from .at_least import at_least
 from .layout import HEADLINE
-from .rank import NEAR, QUALIFIER, Ranker, _heaviest
+from .match import Matcher
+from .rank import NEAR, QUALIFIER, Ranker, Weights, _heaviest
 from .solr_schema import Field, SolrSchema
 from .sql import Match, Sql, Words, loosely
 from .tree import Best, Bool, Boost, Node, Phrase, Qualifier, Scored, leaves
@@ -36,6 +37,11 @@ def _lies_in_the_row(field: Field) -> bool:
 class FirstRanker(Ranker):
     """The same score with what lies in the row only: ``e.lexemes`` is the headline's here."""
 
+    def __init__(self, matcher: Matcher, weights: Weights | None = None) -> None:
+        super().__init__(matcher, weights)
+        # With the nodes: their id stays their own.
+        self._known: dict[int, tuple[tuple[Node, ...], list[tuple[float, Match]]]] = {}
+
     def _tries(self, node: Node) -> list[tuple[float, Match]]:
         if _is_other_name(node):
             return []  # a set of rows, below
@@ -48,6 +54,13 @@ class FirstRanker(Ranker):
             for value, match in tries
             if isinstance(match, Words) or field.kind == "infix"
         ]
+
+    def _steps(self, nodes: tuple[Node, ...]) -> list[tuple[float, Match]]:
+        """Asked for twice of a clause: for its score, and for what comes first."""
+        known = self._known.get(id(nodes))
+        if known is None:
+            known = self._known[id(nodes)] = nodes, super()._steps(nodes)
+        return known[1]
 
     def steps(self, node: Best) -> list[tuple[float, Match]]:
         """What the fields in the row are worth where they have a word of the query, best first."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from . import synonyms
 from .document import LARGE_FIELDS, row_of
-from .facets import facets_of
+from .everything import asks_everything, note_write, page_of, writes_seen
+from .facets import Facet, facets_of
 from .gathering import put, settle
 from .lexemes import lexeme, quoted
 from .match import Matcher
@@ -17,8 +19,8 @@ from .rarity import Rarity
 from .request import Request, parse, request_of
 from .solr_schema import SolrSchema, ckan_schema
 from .some_words import ALL, FEW, FOUND_WORDS, SOME, Steps, steps_of
-from .sorting import SCORE, order_by
-from .sql import sql_of
+from .sorting import BY_NUMBER, SCORE, order_by
+from .sql import Match, sql_of
 from .statement import statement_of
 from .store import Store
 from .telex import as_meant
@@ -52,11 +54,18 @@ class SearchIndex:
                 statement = statement_of(request, facets, order, matcher, rarity, steps)
                 return connection.exec_driver_sql(statement.text, statement.parameters).one()
 
-            count, page, *counted = answer()
-            with_all = count
-            steps = steps_of(request, matcher, connection) if count < FEW else None
-            if steps:
-                count, page, *counted = answer(steps)
+            match = matcher.match(request.filtered)
+            if asks_everything(request, match):
+                everything = page_of(request, match, order)
+                page = connection.exec_driver_sql(everything.text, everything.parameters).all()
+                count, *counted = self._counts(connection, request, match, facets, matcher, rarity)
+                with_all = count
+            else:
+                count, page, *counted = answer()
+                with_all = count
+                steps = steps_of(request, matcher, connection) if count < FEW else None
+                if steps:
+                    count, page, *counted = answer(steps)
             documents = self._documents(connection, request, page)
         fields = {
             facet.field: [part for pair in pairs for part in pair]
@@ -70,8 +79,29 @@ class SearchIndex:
             "facet_counts": {"facet_fields": fields},
         }
 
+    def _counts(
+        self,
+        connection: sa.Connection,
+        request: Request,
+        match: Match,
+        facets: Sequence[Facet],
+        matcher: Matcher,
+        rarity: Rarity,
+    ) -> Sequence[Any]:
+        """The rows and each facet's values of a request for everything, counted once a write."""
+        writes = writes_seen(connection)
+        question = (match, *facets)
+        counts = self.store.remembered.get(writes, question)
+        if counts is None:
+            uncounted = replace(request, rows=0, fields=())
+            statement = statement_of(uncounted, facets, BY_NUMBER, matcher, rarity)
+            counted = connection.exec_driver_sql(statement.text, statement.parameters).one()
+            counts = (counted[0], *counted[2:])
+            self.store.remembered.keep(writes, question, counts)
+        return counts
+
     def _documents(
-        self, connection: sa.Connection, request: Request, page: list[list[Any]]
+        self, connection: sa.Connection, request: Request, page: Sequence[Sequence[Any]]
     ) -> list[dict[str, Any]]:
         named, wants = request.named, request.wants
         stored = "stored"
@@ -121,5 +151,6 @@ class SearchIndex:
                 f"DELETE FROM hanoiic_search.entry e WHERE {condition.text}",  # noqa: S608
                 condition.parameters,
             ).rowcount
+            note_write(connection)
         self.store.counts.forget()
         return deleted

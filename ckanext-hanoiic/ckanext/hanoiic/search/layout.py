@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 
 # Raise it with every change of the tables or of what is put into them.
-LAYOUT = 5
+LAYOUT = 6
 
+LINES_OF_WRITES = 16  # so many may note a write at the same time
 # The fields that decide most of a rank (CKAN's `qf`) and those of the suggestions while a reader
 # types; their lexemes lie in the row too.
 HEADLINE = ("name", "title", "tags", "groups", "extras_title_en")
@@ -93,10 +94,17 @@ TABLES = (
     " validated_data_dict text)",
     "CREATE TABLE hanoiic_search.vocabulary ("
     ' field text COLLATE "C", word text COLLATE "C", PRIMARY KEY (field, word))',
+    # The catalogue's first page is read in this order.
+    "CREATE INDEX entry_modified ON hanoiic_search.entry"
+    " (((sorts ->> 'metadata_modified') COLLATE \"C\") DESC NULLS LAST, number)",
+    # How many transactions have written, in all lines together; never the number of a former index.
+    "CREATE TABLE hanoiic_search.writes (line integer PRIMARY KEY, done bigint NOT NULL)",
+    "INSERT INTO hanoiic_search.writes SELECT line, extract(epoch FROM clock_timestamp())::bigint"  # noqa: S608
+    f" * 1000 FROM generate_series(0, {LINES_OF_WRITES - 1}) line",
     # What the numbers of the counted columns stand for.
     'CREATE TABLE hanoiic_search.value (id bigint PRIMARY KEY, value text COLLATE "C" NOT NULL)',
 )
-DROPPED = ("layout", "value", "vocabulary", "body", "entry")
+DROPPED = ("layout", "writes", "value", "vocabulary", "body", "entry")
 # Faster patterns where the trigram extension is to be had; all works without.
 TRIGRAM_INDEXES = (
     "CREATE INDEX entry_infix ON hanoiic_search.entry USING gin (infix {operators})"

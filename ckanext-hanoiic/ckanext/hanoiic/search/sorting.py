@@ -37,6 +37,10 @@ class Order:
     text: str
     by_score: bool
     begins_with_score: bool = False  # the highest first
+    without_score: str = "m.number"  # for rows that are all as good
+
+
+BY_NUMBER = Order((), "m.number", by_score=False)
 
 
 def order_by(sort: str | None, schema: SolrSchema) -> Order:
@@ -51,12 +55,13 @@ def order_by(sort: str | None, schema: SolrSchema) -> Order:
         expression, empty = _by_field(field, direction, schema)
         parts.append(f"m.k{len(expressions)} {direction} {empty}")
         expressions.append(expression)
-    text = ", ".join([*parts, "m.number"])
+    parts.append("m.number")
     return Order(
         tuple(expressions),
-        text,
+        ", ".join(parts),
         any(field == SCORE for field, _ in asked),
         asked[0] == (SCORE, "desc"),
+        ", ".join(part for part in parts if not part.startswith("m.score ")),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 _PLACES = re.compile(r" <\d+> ")
@@ -45,7 +45,8 @@ def sql_of(match: Match) -> Sql:
     return Sql("TRUE" if match else "FALSE")
 
 
-def _in_row(match: Words | Sql) -> Sql:
+def sql_in_row(match: Match) -> Sql:
+    """The same, of the row's own columns where they hold all that is asked."""
     if isinstance(match, Words) and match.in_row:
         return Sql("e.headline @@ %s::tsquery", (match.tsquery,))
     return sql_of(match)
@@ -69,7 +70,7 @@ def any_of(matches: Sequence[Match]) -> Match:
     if not isinstance(found, Words):
         return found
     parts = [part for match in matches if isinstance(match, Words) for part in ways_of(match)]
-    return replace(found, ways=tuple(dict.fromkeys(parts)))
+    return Words(found.tsquery, found.in_row, tuple(dict.fromkeys(parts)))
 
 
 def ways_of(words: Words) -> tuple[Words, ...]:
@@ -100,7 +101,7 @@ def _joined(matches: Sequence[Match], operator: str, sql_operator: str, empty: b
     if len(parts) == 1:
         return parts[0]
     in_row = apart and operator == AND
-    conditions = [_in_row(part) if in_row else sql_of(part) for part in parts]
+    conditions = [sql_in_row(part) if in_row else sql_of(part) for part in parts]
     return Sql(
         "(" + sql_operator.join(part.text for part in conditions) + ")",
         tuple(parameter for part in conditions for parameter in part.parameters),

@@ -21,6 +21,7 @@ from psycopg import errors as postgres
 
 from . import deadline
 from .errors import IndexUnreachable, LayoutTooNew, QueryTooComplex, QueryTooSlow, SearchFailed
+from .everything import Remembered
 from .layout import DROPPED, LAYOUT, TABLES, TRIGRAM_INDEXES
 from .rarity import Counts
 
@@ -58,6 +59,7 @@ class Store:
             },
         )
         self.counts = Counts()
+        self.remembered = Remembered()
         self.limit_s = min(timeout_s, LONGEST_STATEMENT_S)
         settings = session_settings(self.limit_s)
         deadline.keep(self.engine)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from .document import LARGE_FIELDS, Row
+from .everything import note_write
 from .layout import COUNTED, counted_column, value_id
 
 _COLUMNS = (
@@ -64,6 +65,7 @@ def write(connection: sa.Connection, rows: Sequence[Row]) -> None:
     )
     values = sorted({value for row in rows for value in row.counted_values()})
     connection.exec_driver_sql(WRITE_VALUES, (list(map(value_id, values)), values))
+    note_write(connection)
 
 
 def _entry(row: Row) -> tuple[object, ...]:
