@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import links, tokens, usage, usage_events
+from ckanext.hanoiic.licensing import clock, links, tokens, usage, usage_events
 
 PURPOSE_LENGTH = 2000
 NAME_LENGTH = 100
@@ -121,7 +121,7 @@ def future_moment(value: Any) -> datetime:
         here = ZoneInfo(tk.config["ckan.display_timezone"])
         moment = moment.replace(hour=23, minute=59, second=59, tzinfo=here)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if moment <= datetime.now(UTC):
+    if moment <= clock.now():
         raise tk.Invalid(tk._("Must lie in the future"))
     return moment
 
