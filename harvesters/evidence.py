@@ -26,6 +26,7 @@ from harvesters.workbench import Workbench, literal, quoted
 
 SAMPLE_ROWS = 2_000
 COLUMNS_AT_ONCE = 40
+EXAMPLE_ROWS = 64
 DECIMAL = re.compile(r"decimal\((\d{1,2}),\s*(\d{1,2})\)")
 
 _Candidates = dict[str, tuple[Reading, ...]]
@@ -72,6 +73,11 @@ def gather(
             )
             if not hopeful[key]:
                 found[key] = _hopeless(look)
+    unseen = [column.key for column in texts if column.key in inferred and column.key not in looks]
+    for key, examples in _examples(table, unseen, bench).items():
+        hopeful[key] = tuple(
+            reading for reading in hopeful[key] if all(map(reading.may_accept, examples))
+        )
     open_texts = [column for column in texts if column.key not in found]
     if bench.row_count(table) > SAMPLE_ROWS:
         head = f"(SELECT * FROM {table} LIMIT {SAMPLE_ROWS})"  # noqa: S608
@@ -127,6 +133,20 @@ def date_order(evidence: Mapping[str, Evidence]) -> str | None:
         if len(readable) == 1:
             orders |= readable & {"dmy", "mdy"}
     return orders.pop() if len(orders) == 1 else None
+
+
+def _examples(table: str, keys: list[str], bench: Workbench) -> dict[str, list[str]]:
+    """The first texts of columns, none of them a sentinel: what they can't be needs no query. (The
+    SQL of all readings is so long that reading it takes longer than answering.)"""
+    if not keys:
+        return {}
+    listed = ", ".join(map(quoted, keys))
+    rows = bench.rows(f"SELECT {listed} FROM {table} LIMIT {EXAMPLE_ROWS}")  # noqa: S608
+    columns = zip(*rows, strict=True) if rows else ([] for _ in keys)
+    return {
+        key: [text for text in texts if text and text not in SENTINELS_BESIDE_VALUES]
+        for key, texts in zip(keys, columns, strict=True)
+    }
 
 
 def _hopeless(look: Look) -> Evidence:
