@@ -580,6 +580,7 @@ def test_every_text_is_in_vietnamese_and_keeps_its_facts():
 
 def test_where_a_header_is_and_what_was_seen_of_a_form_are_known_sentences():
     assert sentences.known("sheet 'S' of 1, header rows 3 to 4")
+    assert sentences.known("above the table: ĐVT : 1000 đồng")
     assert sentences.known("sheet 'S' of 2, cells A1:C7, header row 2")
     seen = (
         "No table was found in the sheet 'S' (2 rows × 3 columns, 2 filled cells): no row names "

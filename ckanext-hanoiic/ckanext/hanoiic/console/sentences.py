@@ -86,6 +86,7 @@ SENTENCES: dict[str, str] = {
     r"(?P<count>\d+) lines below the table are notes, not rows: (?P<rows>.+)": N_(
         "{count} lines below the table are notes, not rows: {rows}"
     ),
+    r"above the table: (?P<line>.+)": N_("above the table: {line}"),
     r"(?P<count>\d+) rows repeat the header; left out: (?P<rows>.+)": N_(
         "{count} rows repeat the header; left out: {rows}"
     ),
