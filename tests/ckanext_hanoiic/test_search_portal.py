@@ -96,12 +96,12 @@ def test_a_bad_query_is_an_error_that_ckan_knows():
     ("query", "status"),
     [("q=title:(", 409), ("sort=foo", 400), ("weird=1", 400), ("q=giao", 200), ("q=%00", 200)],
 )
-def test_api_statuses(app, query, status):
-    answer = app.get(f"/api/3/action/package_search?{query}", status=status)
+def test_api_statuses(stage, query, status):
+    answer = stage.get(f"/api/3/action/package_search?{query}", status=status)
     assert answer.json["success"] == (status == 200)
 
 
-def test_pages_answer_whatever_is_typed(app, dataset):
+def test_pages_answer_whatever_is_typed(stage, dataset):
     organization = dataset["organization"]["name"]
     for address in (
         url_for("home.index"),
@@ -116,17 +116,17 @@ def test_pages_answer_whatever_is_typed(app, dataset):
         url_for("feeds.organization", id=organization),
         url_for("feeds.custom", q="giao"),
     ):
-        app.get(address, status=200)
-    found_page = app.get(url_for("dataset.search", q="giao thong")).body
+        stage.get(address, status=200)
+    found_page = stage.get(url_for("dataset.search", q="giao thong")).body
     assert dataset["title"] in BeautifulSoup(found_page, "html.parser").get_text()
-    app.get(url_for("dataset.search", sort="nonsense"), status=400)
+    stage.get(url_for("dataset.search", sort="nonsense"), status=400)
 
 
-def test_a_query_that_can_not_be_read_is_offered_as_words(app, dataset):
-    body = app.get(url_for("dataset.search", q='(Đống AND title:"Đa')).body
+def test_a_query_that_can_not_be_read_is_offered_as_words(stage, dataset):
+    body = stage.get(url_for("dataset.search", q='(Đống AND title:"Đa')).body
     link = BeautifulSoup(body, "html.parser").select_one(".hic-as-words a")
     assert link.text == "Đống and title Đa"
-    page = BeautifulSoup(app.get(link["href"]).body, "html.parser")
+    page = BeautifulSoup(stage.get(link["href"]).body, "html.parser")
     assert dataset["title"] in page.text
 
 
