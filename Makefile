@@ -19,15 +19,15 @@ down status logs reset doctor: $(VENV)/installed
 	@$(BIN)/hanoiic $@ $(ARGS)
 
 # What the README calls the test command. Each part is a session of its own. Sessions joined by `+`
-# run side by side, as each of them leaves processors idle, and show what they said when they end.
+# run two at a time, as each of them leaves processors idle, and show what they said when they end.
 # The first that fails ends it, and the last line says how long each took.
-STAGES := lint+test-ckan-quick test-fast test-ckan-plugins+test-e2e
+STAGES := lint test-fast test-e2e+test-ckan-plugins+test-ckan-quick
 TOOK := $(VENV)/took
 test: $(VENV)/installed-dev
 	@rm -f $(TOOK); set -e; for stage in $(STAGES); do \
 		sessions=$$(echo $$stage | tr + ' '); set -- $$sessions; \
-		if [ $$# -gt 1 ]; then echo "Side by side: $$sessions"; fi; \
-		$(MAKE) --no-print-directory --jobs=$$# --output-sync=target $$(printf 'timed-%s ' $$sessions); \
+		if [ $$# -gt 1 ]; then echo "Two at a time: $$sessions"; fi; \
+		$(MAKE) --no-print-directory --jobs=$$(($$# > 1 ? 2 : 1)) --output-sync=target $$(printf 'timed-%s ' $$sessions); \
 	done; echo "All passed:$$(sed '$$!s/$$/,/' $(TOOK) | tr -d '\n')."
 
 timed-%:
