@@ -1,8 +1,9 @@
 """`hanoiic-harvest`: fetch what the departments publish, check it, and publish it in the portal.
 
-A newcomer starts with `preview URL`: it shows what would become of a file and changes nothing. The
-sources themselves are registered in the portal's pages; `run SOURCE` harvests one of them now, and
-`worker` keeps harvesting all of them as their schedules say.
+A newcomer starts with `preview URL`: it shows what would become of a file, an API or a catalogue,
+and changes nothing; `kinds` lists the kinds of source that there are, and what can be pinned for
+each. The sources themselves are registered in the portal's pages; `run SOURCE` harvests one of them
+now, and `worker` keeps harvesting all of them as their schedules say.
 
 Exit codes: 0 published or unchanged · 1 the run failed · 2 the command line or a setting is wrong ·
 3 the data was refused · 4 something waits for an officer.
@@ -77,12 +78,18 @@ def parser() -> argparse.ArgumentParser:
         help="read the files again as they were last fetched, without asking for them",
     )
     looking = add(preview)
-    looking.add_argument("url", metavar="URL", help="address of a file, or of a CKAN catalogue")
+    looking.add_argument(
+        "url",
+        metavar="URL",
+        help="address of a file, an API, a map server, a database, a catalogue: of any kind that "
+        "`kinds` lists",
+    )
     looking.add_argument(
         "--kind",
         choices=CONNECTORS,
         metavar="KIND",
-        help="what the file is, one of those that `kinds` lists; default: found out from the file",
+        help="what is there, one of those that `kinds` lists; default: found out from the address "
+        "or from what it answers",
     )
     looking.add_argument(
         "--allow-host",
@@ -91,7 +98,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="HOST[:PORT]",
         help="a host that may have a private address (may be repeated)",
     )
-    for command in (worker, kinds, migrate):
+    listing = add(kinds)
+    listing.add_argument(
+        "kind", metavar="KIND", nargs="?", choices=CONNECTORS, help="only this one; default: all"
+    )
+    for command in (worker, migrate):
         add(command)
     return top
 
@@ -116,8 +127,9 @@ def run(given: argparse.Namespace) -> int:
     """Harvest a source now; the portal records the run like any other.
 
     With --dry-run nothing is recorded or published. Every table is shown with its columns, types
-    and rejected rows, whether it would get a new version or wait for an officer; and of a
-    catalogue, which datasets would be noted as missing, be archived or return.
+    and rejected rows, whether it would get a new version or wait for an officer; of a catalogue,
+    which datasets would be noted as missing, be archived or return; and at the end the stages with
+    their counts, bytes and durations.
 
     With --replay every file is taken from the raw store, as it was when it was last published, and
     goes the whole way once more; a catalogue is still asked which files it has.
@@ -143,24 +155,31 @@ def run(given: argparse.Namespace) -> int:
             references=room.references,
             patience=room.patience,
         )
-        return EXIT[print_plan(plan(source, ground))]
+        report = Report()
+        return EXIT[print_plan(plan(source, ground, report), report)]
     with opening.lanes(settings).taken(source.id, source.url):
         return _run(source, room)
 
 
 def preview(given: argparse.Namespace) -> int:
-    """Show what would become of a file: its tables, columns, types and first values.
+    """Show what would become of a source: its tables, columns, types and first values.
 
-    Rows that would be rejected, and what would wait for an officer, are shown as well. Needs no
-    portal and no settings, and changes nothing:
+    Rows that would be rejected, and what would wait for an officer, are shown as well, and at the
+    end the stages with their counts, bytes and durations. Of a catalogue every file is fetched.
+    Needs no portal and no settings, and changes nothing:
 
         hanoiic-harvest preview https://example.org/stations.csv
+        hanoiic-harvest preview https://example.org/arcgis/rest/services/tram/FeatureServer/0
+        hanoiic-harvest preview https://example.org/catalog.ttl --kind dcat
+
+    It has no options and no secrets: a source that needs them is tried in the portal's wizard.
     """
     name = Path(urlsplit(given.url).path).stem or "table"
     row = {"id": "preview", "name": name, "kind": given.kind or "", "url": given.url}
     with tempfile.TemporaryDirectory(prefix="hanoiic-preview-") as folder:
         client = Client(Path(folder), given.allow_host)
-        return EXIT[print_plan(plan(Source.of(row), Ground(client)))]
+        report = Report()
+        return EXIT[print_plan(plan(Source.of(row), Ground(client), report), report)]
 
 
 def worker(_given: argparse.Namespace) -> int:
@@ -187,11 +206,15 @@ def worker(_given: argparse.Namespace) -> int:
     return 0
 
 
-def kinds(_given: argparse.Namespace) -> int:
-    """List the kinds of source, and what can be pinned for each."""
-    for connector in CONNECTORS.values():
-        print(f"{connector.kind:<8} {connector.title}")
-        print(textwrap.indent(textwrap.fill(connector.help, 80), " " * 9))
+def kinds(given: argparse.Namespace) -> int:
+    """List the kinds of source, and what can be pinned for each; or tell of one.
+
+    What is pinned stands in a source's `options`, in the portal's wizard or its form.
+    """
+    for connector in [CONNECTORS[given.kind]] if given.kind else CONNECTORS.values():
+        print(f"{connector.kind:<12} {connector.title}")
+        said = textwrap.fill(connector.help, 80, break_on_hyphens=False, break_long_words=False)
+        print(textwrap.indent(said, " " * 13))
     return 0
 
 

@@ -7,13 +7,27 @@ from collections.abc import Iterable, Sequence
 
 from harvesters.departures import Departures
 from harvesters.errors import DataRefused
+from harvesters.passages import Stage
 from harvesters.plan import PlannedFile, PlannedTable
 from harvesters.report import HELD, PUBLISHED, Report, ending
 
 
-def print_plan(planned: Iterable[PlannedFile | Departures]) -> str:
-    """Print a plan while it is made; the worst state that a run would end in."""
+def print_plan(planned: Iterable[PlannedFile | Departures], report: Report) -> str:
+    """Print a plan while it is made, and the stages of its report; the worst state that a run would
+    end in."""
     worst = [PUBLISHED]
+    try:
+        worst += _print_planned(planned)
+    finally:
+        print("\nStages, of which nothing was published or registered:")
+        for stage in report.stages.values():
+            print_stage(stage)
+    order = (PUBLISHED, HELD, "failed", "refused")
+    return max(worst, key=order.index)
+
+
+def _print_planned(planned: Iterable[PlannedFile | Departures]) -> list[str]:
+    worst = []
     for one in planned:
         if isinstance(one, Departures):
             print_departures(one)
@@ -22,8 +36,7 @@ def print_plan(planned: Iterable[PlannedFile | Departures]) -> str:
         print_file(one)
         worst += [HELD for table in one.tables if table.change == "held"]
         worst += [ending(one.error)] if one.error else []
-    order = (PUBLISHED, HELD, "failed", "refused")
-    return max(worst, key=order.index)
+    return worst
 
 
 def print_file(file: PlannedFile) -> None:
@@ -72,10 +85,14 @@ def print_departures(found: Departures) -> None:
             print(f"{dataset.name}: {word}")
 
 
+def print_stage(stage: Stage) -> None:
+    counts = ", ".join(f"{name} {number}" for name, number in stage.counts.items())
+    print(f"{stage.stage:<10} {stage.state:<8} {stage.duration_s:>8.2f} s  {counts}".rstrip())
+
+
 def print_report(report: Report, state: str) -> None:
     for stage in report.stages.values():
-        counts = ", ".join(f"{name} {number}" for name, number in stage.counts.items())
-        print(f"{stage.stage:<10} {stage.state:<8} {stage.duration_s:>8.2f} s  {counts}")
+        print_stage(stage)
         for message in stage.messages:
             print(f"           {message}")
     for table in report.tables:

@@ -10,6 +10,8 @@ STAGES = ("fetch", "decode", "normalise", "validate", "publish", "register")
 SHOWN_MESSAGES = 50
 # What a dataset is until something happens to it.
 UNCHANGED = "unchanged"
+# In which order datasets are told of: what went wrong or waits first, what stayed as it was last.
+URGENCY = ("failed", "refused", "held", "missing", "archived", "restored", "published", UNCHANGED)
 
 
 @dataclass

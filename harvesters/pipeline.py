@@ -18,6 +18,7 @@ from harvesters import ahead, around, connectors, credentials, departures, editi
 from harvesters.allowance import Allowance
 from harvesters.connectors import File, Offer
 from harvesters.errors import HarvestError, SourceInvalid
+from harvesters.fetch import Client
 from harvesters.passages import DatasetPart, Passage
 from harvesters.prepare import Gated, fetch, gate, prepare, resource_name
 from harvesters.publish import Published, publish
@@ -80,7 +81,7 @@ def harvest(source: Source, room: Room, report: Report, run_id: str) -> None:
     registered = Registered(source, room.portal, many=is_catalogue(source))
     with Workbenches() as benches, room.receipts.open():
         run = Run(source, room, report, run_id, registered, benches, Allowance(room.caps))
-        offers = _discover(source, room, report)
+        offers = discover(source, room.client, report)
         for offer, dataset_id, error in ahead.each(run.dataset, offers, DATASETS_AT_ONCE):
             seen[offer.identifier] = (dataset_id, offer.name) if dataset_id else None
             if error is not None:
@@ -211,9 +212,9 @@ def _write_editions(done: Published, room: Room, stage: Passage) -> None:
         stage.say(f"{done.table}: an edition could not be written ({code}); look at its offer.")
 
 
-def _discover(source: Source, room: Room, report: Report) -> Iterator[Offer]:
+def discover(source: Source, client: Client, report: Report) -> Iterator[Offer]:
     """The connector's offers; asking for the next one is part of `fetch`."""
-    offers = iter(connectors.of(source.kind).discover(source, room.client))
+    offers = iter(connectors.of(source.kind).discover(source, client))
     while True:
         with report.stage("fetch"):
             offer = next(offers, None)

@@ -8,19 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from harvesters import connectors, credentials, departures
-from harvesters.connectors import File
+from harvesters import credentials, departures
+from harvesters.connectors import File, Offer
 from harvesters.contract import References
 from harvesters.departures import Departures, Patience
 from harvesters.errors import HarvestError
 from harvesters.fetch import Client, Fetched
 from harvesters.holds import Hold
-from harvesters.pipeline import is_catalogue
+from harvesters.passages import UNCHANGED, URGENCY
+from harvesters.pipeline import discover, is_catalogue
 from harvesters.portal import Portal
 from harvesters.prepare import Gated, fetch, gate, guessed, prepare
 from harvesters.presence import Presence
 from harvesters.publish import publish
-from harvesters.report import Report
+from harvesters.report import HELD, PUBLISHED, REFUSED, Report, ending, problem
 from harvesters.showing import show
 from harvesters.source import Source
 from harvesters.workbench import Workbench
@@ -31,6 +32,14 @@ from lake.store import Lake
 PREVIEWED_ROWS = 5
 # A run that is only planned.
 NO_RUN = "plan"
+# What a dataset is by the change of one of its tables.
+_BECOMES = {
+    "new table": PUBLISHED,
+    "new version": PUBLISHED,
+    "unchanged": UNCHANGED,
+    "held": HELD,
+    "rejected": REFUSED,
+}
 
 
 @dataclass(frozen=True)
@@ -83,51 +92,89 @@ class Ground:
     patience: Patience = field(default_factory=Patience)
 
 
-def plan(source: Source, ground: Ground) -> Iterator[PlannedFile | Departures]:
+def plan(source: Source, ground: Ground, report: Report) -> Iterator[PlannedFile | Departures]:
     """Each file of a source as a run would publish it, and last, of a catalogue, what would go.
 
-    Nothing is published, registered or remembered. Raises what discovering raises; what is wrong
-    with one file is in its `error`.
+    Nothing is published, registered or remembered; `report` gets the stages as those of a run, of
+    `publish` what would be. Raises what discovering raises; what is wrong with one file is in its
+    `error`.
     """
     fetched: dict[str, Fetched] = {}
     if ground.portal:
         ground.client.carry(credentials.read(source, ground.portal), source.url)
     if not source.kind:
-        source, first = guessed(source, ground.client, ground.portal, Report())
+        source, first = guessed(source, ground.client, ground.portal, report)
         if first is not None:
             fetched[source.url] = first
     seen: dict[str, None] = {}
-    for offer in connectors.of(source.kind).discover(source, ground.client):
+    broken = False
+    for offer in discover(source, ground.client, report):
         seen[offer.identifier] = None
-        for file in offer.files:
-            report = Report()
-            tables: list[PlannedTable] = []
-            error = None
-            try:
+        with report.dataset(offer.identifier, offer.name) as part:
+            for file in offer.files:
                 whole = fetched.get(file.url) if file.collect is None else None
-                tables = _tables(file, source, ground, report, whole)
-            except HarvestError as caught:
-                error = caught
-            messages = [text for stage in report.stages.values() for text in stage.messages]
-            yield PlannedFile(file, offer.name, tables, messages, error)
+                planned = _file(file, offer, source, ground, report, whole)
+                part.state = _worse(part.state, planned)
+                if planned.error:
+                    part.error, broken = problem(planned.error), True
+                yield planned
     if is_catalogue(source) and ground.presence:
         known = ground.presence.known(source.id)
         yield departures.foresee(source, seen, known, NO_RUN, ground.patience, datetime.now(UTC))
+    if is_catalogue(source) or not broken:
+        report.close()
+
+
+def _file(
+    file: File,
+    offer: Offer,
+    source: Source,
+    ground: Ground,
+    report: Report,
+    fetched: Fetched | None,
+) -> PlannedFile:
+    """One file through the stages; what they say of it is its own, and the report's."""
+    own = Report()
+    tables: list[PlannedTable] = []
+    error = None
+    try:
+        tables = _tables(file, source, ground, own, fetched)
+    except HarvestError as caught:
+        error = caught
+    report.include(own)
+    messages = [text for stage in own.stages.values() for text in stage.messages]
+    return PlannedFile(file, offer.name, tables, messages, error)
+
+
+def _worse(state: str, planned: PlannedFile) -> str:
+    """What becomes of a dataset by one more of its files."""
+    found = [_BECOMES[table.change] for table in planned.tables]
+    found += [ending(planned.error)] if planned.error else []
+    return min([state, *found], key=URGENCY.index)
 
 
 def _tables(
     file: File, source: Source, ground: Ground, report: Report, fetched: Fetched | None
 ) -> list[PlannedTable]:
-    if fetched is None:
-        with report.stage("fetch"):
+    with report.stage("fetch") as stage:
+        if fetched is None:
             fetched = fetch(file, ground.client, ground.portal)
+        stage.count(files=1, bytes=fetched.byte_count)
     with Workbench() as bench:
         scratch = Lake(bench.folder / "lake")
         checked = prepare(
             file, fetched, source, bench, report, ground.mask_secret, ground.references
         )
         gated = gate(file, checked, source, ground.lake, report)
-        return [_planned(one, scratch, ground.lake) for one in gated]
+        with report.stage("publish") as stage:
+            planned = [_planned(one, scratch, ground.lake) for one in gated]
+            would = [one for one in planned if _BECOMES[one.change] in (PUBLISHED, UNCHANGED)]
+            stage.count(
+                tables=len(would),
+                new_versions=sum(_BECOMES[one.change] == PUBLISHED for one in would),
+                rows=sum(one.accepted_count for one in would),
+            )
+        return planned
 
 
 def _planned(gated: Gated, scratch: Lake, lake: Lake | None) -> PlannedTable:

@@ -14,17 +14,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import Any
 
 from harvesters.errors import DataRefused, HarvestError
-from harvesters.passages import STAGES, UNCHANGED, DatasetPart, Passage, Stage, add
+from harvesters.passages import STAGES, UNCHANGED, URGENCY, DatasetPart, Passage, Stage, add
 from lake import logs
 from lake.rejected import Rejected
 
 log = logging.getLogger(__name__)
 
 SHOWN_REJECTED = 100
-SHOWN_DATASETS = 200
+# Of datasets to which nothing happened a few say enough: all are counted.
+SHOWN_DATASETS, SHOWN_UNCHANGED = 2000, 200
 
 PUBLISHED, HELD = "published", "held"
 REFUSED, FAILED = "refused", "failed"
@@ -45,8 +47,8 @@ class Report:
         self.tables: list[dict[str, Any]] = []
         self.rejected: list[dict[str, Any]] = []
         self.holds: list[dict[str, Any]] = []
-        self._datasets: list[DatasetPart] = []
-        self._unchanged: list[DatasetPart] = []
+        self._datasets: dict[str, list[DatasetPart]] = {state: [] for state in URGENCY}
+        self._unchanged: set[str] = set()
         self._on_change = on_change
         self._keep_rejected = keep_rejected
         self._lock = threading.RLock()
@@ -93,20 +95,19 @@ class Report:
             self.add_dataset(part)
 
     def add_dataset(self, part: DatasetPart) -> None:
-        """Tell of a dataset; there is more room for those that something happened to.
-
-        What is told later of an unchanged one takes the place of that.
-        """
+        """Tell of a dataset. What is told later of an unchanged one takes the place of that."""
         counts = self.stages["register"].counts
         with self._lock:
-            if any(one.identifier == part.identifier for one in self._unchanged):
-                self._unchanged = [
-                    one for one in self._unchanged if one.identifier != part.identifier
-                ]
+            if part.identifier in self._unchanged:
+                self._unchanged.remove(part.identifier)
+                unchanged = self._datasets[UNCHANGED]
+                unchanged[:] = [one for one in unchanged if one.identifier != part.identifier]
                 counts["datasets_unchanged"] -= 1
             add(counts, {f"datasets_{part.state}": 1})
-            kept = self._unchanged if part.state == UNCHANGED else self._datasets
-            if len(kept) < SHOWN_DATASETS:
+            if part.state == UNCHANGED:
+                self._unchanged.add(part.identifier)
+            kept = self._datasets[part.state]
+            if len(kept) < (SHOWN_UNCHANGED if part.state == UNCHANGED else SHOWN_DATASETS):
                 kept.append(part)
 
     def note(self, stage: str, *messages: str, **counts: int) -> None:
@@ -124,9 +125,24 @@ class Report:
         }
         last = len(places)
         with self._lock:
-            for parts in (self._datasets, self._unchanged):
+            for parts in self._datasets.values():
                 parts.sort(key=lambda part: places.get(part.identifier, last))
             self.tables.sort(key=lambda row: of_dataset.get(row["dataset"], last))
+
+    def include(self, other: Report) -> None:
+        """Add what another report has of the stages: their times, counts and messages."""
+        with self._lock:
+            for name, more in other.stages.items():
+                stage = self.stages[name]
+                if more.state == "pending":
+                    continue
+                stage.state = more.state
+                stage.started_at = stage.started_at or more.started_at
+                stage.duration_s = round(stage.duration_s + more.duration_s, 3)
+                stage.count(**more.counts)
+                stage.say(*more.messages)
+                if part := self._part():
+                    part.passed(name, more.duration_s, more.counts)
 
     def close(self) -> None:
         """At the end of a run that went through: what was not needed was skipped, and what failed
@@ -182,18 +198,18 @@ class Report:
             return HELD
         return PUBLISHED if any(table["changed"] for table in self.tables) else UNCHANGED
 
-    @property
-    def datasets(self) -> list[dict[str, Any]]:
+    def datasets(self, most: int = SHOWN_DATASETS) -> list[dict[str, Any]]:
+        """At most so many datasets, in the order of `URGENCY`."""
         with self._lock:
-            shown = [*self._datasets, *self._unchanged][:SHOWN_DATASETS]
-            return [asdict(part) for part in shown]
+            parts = chain.from_iterable(self._datasets.values())
+            return [asdict(part) for part in islice(parts, most)]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self, most_datasets: int = SHOWN_DATASETS) -> dict[str, Any]:
         """The report as `hanoiic_run_update` takes it."""
         with self._lock:
             return {
                 "stages": [asdict(stage) for stage in self.stages.values()],
-                "datasets": self.datasets,
+                "datasets": self.datasets(most_datasets),
                 "tables": [dict(table) for table in self.tables],
                 "rejected": list(self.rejected),
                 "holds": list(self.holds),

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 TELL_EVERY_S = 1.0
 # A long report takes the portal a while: it gets so many times that to do other things.
 REST_FACTOR = 20
+# The end of a run tells of more.
+DATASETS_MEANWHILE = 200
 # The portal hands a run out again when nobody reports on it.
 KEEP_LEASE_EVERY_S = 60.0
 
@@ -88,7 +90,7 @@ class Teller:
 
 def tell(portal: Portal, run_id: str, report: Report | None = None) -> bool:
     """Tell progress; false when the portal has ended the run."""
-    said = report.as_dict() if report else {}
+    said = report.as_dict(DATASETS_MEANWHILE) if report else {}
     # What waits for an officer waits from the end of the run on.
     said.pop("holds", None)
     try:

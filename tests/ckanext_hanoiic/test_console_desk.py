@@ -12,6 +12,7 @@ from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.tests import factories
 from ckan.tests.helpers import call_action
+from ckanext.hanoiic.console import report
 from fresh_database import made_once
 from werkzeug.datastructures import FileStorage
 
@@ -209,6 +210,15 @@ def test_datasets_of_a_catalogue_join_by_identifier(source):
     for said in (first, second):
         shown = call_action("hanoiic_run_update", id=run["id"], datasets=[said])
     assert shown["datasets"] == [second]
+
+
+def test_of_too_many_datasets_those_that_need_somebody_stay():
+    many = [{"identifier": f"u{n}", "state": "unchanged"} for n in range(report.DATASETS_KEPT)]
+    kept = report.merge_datasets([], many)
+    later = [{"identifier": "p", "state": "published"}, {"identifier": "f", "state": "failed"}]
+    merged = report.merge_datasets(kept, [*later, {"identifier": "o", "state": "odd"}])
+    assert len(merged) == report.DATASETS_KEPT
+    assert [one["identifier"] for one in merged[:3]] == ["f", "p", "u0"]
 
 
 # Previews.

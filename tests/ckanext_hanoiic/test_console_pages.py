@@ -264,6 +264,33 @@ def test_the_workers_words_are_said_in_the_readers_language(browse, form):
     assert "is not a number" in english
 
 
+def test_a_catalogues_report_shows_the_stages_of_each_dataset(browse, form):
+    browse("/hanoiic/sources/new", {**form, "harvest_now": "true"})
+    run = call_action("hanoiic_source_show", id="diem-dung-xe-buyt")["last_run"]["id"]
+    stages = {
+        "fetch": {"duration_s": 1.25, "counts": {"files": 2, "bytes": 1204}},
+        "validate": {"duration_s": 0.5, "counts": {"rejected": 3}},
+    }
+    datasets = [{"identifier": f"d{n}", "state": "published", "stages": stages} for n in range(120)]
+    error = {"code": "too_many_rejected", "detail": "7 of 9 rows were rejected"}
+    datasets.append({"identifier": "hỏng", "state": "refused", "stages": stages, "error": error})
+    counted = {"datasets_refused": 1, "datasets_published": 120, "datasets_unchanged": 4879}
+    register = {"stage": "register", "state": "done", "counts": counted}
+    report(id=run, state="published", datasets=datasets, stages=[register])
+    page = browse(f"/hanoiic/runs/{run}")
+    rows = page.select("tr:has(.hanoiic-own-stages)")
+    # What needs the officer comes first; the page says that there are more.
+    assert "hỏng" in rows[0].get_text()
+    assert len(rows) == 100
+    own = " ".join(rows[0].select_one("details dl").get_text(" ").split())
+    assert "Tải tệp về 1,2 s · 1.204 byte · 2 tệp" in own
+    assert "3 dòng bị loại" in own
+    assert "121 trong số 5.000" in text(page)
+    last = browse(f"/hanoiic/runs/{run}?datasets=2")
+    assert len(last.select("tr:has(.hanoiic-own-stages)")) == 21
+    assert last.select_one('nav.hanoiic-pager a[href="?datasets=1#datasets"]')
+
+
 def test_sources_that_went_wrong_come_first_then_the_alphabet(browse, form):
     for title in ("Quận", "Điểm sạc", "Danh mục"):
         browse("/hanoiic/sources/new", {**form, "title": title})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,12 @@ def test_a_dry_run_shows_what_would_change_and_changes_nothing(
     assert "wards: new table" in shown.stdout
     assert "1 rows accepted, 0 rejected" in shown.stdout
     assert "mã      string" in shown.stdout
+    stages = shown.stdout[shown.stdout.index("Stages") :]
+    # As in the run's own report: counts, bytes and durations.
+    assert re.search(rf"fetch +done +\d+\.\d\d s  files 1, bytes {len(CSV.encode())}\n", stages)
+    assert re.search(r"validate +done .+ accepted 1, rejected 0\n", stages)
+    assert re.search(r"publish +done .+ tables 1, new_versions 1, rows 1\n", stages)
+    assert re.search(r"register +skipped .+ datasets_published 1\n", stages)
     assert lake.tables() == []
     assert portal.runs == portal.datasets == {}
     assert command(settings_home, "run", "phuong").exit_code == 0
@@ -64,6 +71,7 @@ def test_a_dry_run_shows_what_would_change_and_changes_nothing(
     serve(CSV + "x,Ngọc Hà\n")
     changed = command(settings_home, "run", "phuong", "--dry-run").stdout
     assert "1 rows accepted, 1 rejected" in changed
+    assert re.search(r"validate +done .+ accepted 1, rejected 1\n", changed)
     assert "pattern_mismatch" in changed
     assert len(lake.table("wards").versions()) == 1
 
@@ -91,12 +99,29 @@ def test_preview_needs_no_portal(command, tmp_path, serve, httpserver):
     forbidden = command(tmp_path, "preview", url)
     assert forbidden.exit_code == 1
     assert "address_forbidden" in forbidden.stderr
+    assert re.search(r"fetch +failed", forbidden.stdout)
+    assert re.search(r"decode +pending", forbidden.stdout)
 
 
-def test_help_and_kinds(command, tmp_path):
-    assert "Exit codes" in command(tmp_path, "--help").stdout
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_the_help_of_every_kind_is_printed(command, tmp_path):
+    said = command(tmp_path, "--help").stdout
+    assert "Exit codes" in said
+    assert "`kinds`" in said
+    assert "`kinds`" in command(tmp_path, "preview", "--help").stdout
     kinds = command(tmp_path, "kinds").stdout
     assert [line.split()[0] for line in kinds.splitlines() if line[0] != " "] == list(CONNECTORS)
+    for kind, connector in CONNECTORS.items():
+        assert len(words(connector.help)) > 40
+        assert words(f"{kind} {connector.title} {connector.help}") in words(kinds)
+        alone = words(command(tmp_path, "kinds", kind).stdout)
+        assert alone == words(f"{kind} {connector.title} {connector.help}")
+    unknown = command(tmp_path, "kinds", "fax")
+    assert unknown.exit_code == 2
+    assert "'csv'" in unknown.stderr
 
 
 def test_settings_that_miss_end_with_one_sentence(command, tmp_path):

@@ -11,6 +11,7 @@ from werkzeug import Response
 from harvesters import holds
 from harvesters.departures import foresee
 from harvesters.plan import Ground, plan
+from harvesters.report import Report
 from harvesters.source import Source
 
 
@@ -62,7 +63,7 @@ def states(portal) -> dict[str, str | None]:
 
 
 def told(ran) -> dict[str, str]:
-    return {part["identifier"]: part["state"] for part in ran.report.datasets}
+    return {part["identifier"]: part["state"] for part in ran.report.datasets()}
 
 
 def days(source, count):
@@ -217,11 +218,16 @@ def test_a_dry_run_foresees_it_and_changes_nothing(run, room, portal, catalogue,
     before = room.presence.known(source["id"])
     ground = Ground(room.client, room.lake, room.portal, room.presence, patience=room.patience)
     catalogue.there = TEN[:9]
-    *files, foreseen = plan(Source.of(source), ground)
+    report = Report()
+    *files, foreseen = plan(Source.of(source), ground, report)
+    assert report.stages["fetch"].counts["files"] == len(files)
+    assert report.stages["fetch"].counts["bytes"] > 0
+    # Datasets of links only have nothing to plan.
+    assert [part["state"] for part in report.datasets()] == ["unchanged"] * 9
     assert {table.change for file in files for table in file.tables} == {"unchanged"}
     assert [one.identifier for one in foreseen.missing] == ["d9"]
     catalogue.there = TEN[:5]
-    *_, foreseen = plan(Source.of(source), ground)
+    *_, foreseen = plan(Source.of(source), ground, Report())
     assert foreseen.hold is not None
     assert foreseen.hold.kind == holds.DELETES
     assert room.presence.known(source["id"]) == before

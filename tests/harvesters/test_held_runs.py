@@ -8,6 +8,7 @@ import pytest
 from werkzeug import Response
 
 from harvesters.plan import Ground, plan
+from harvesters.report import Report
 from harvesters.source import Source
 from tests.harvesters.conftest import rows
 
@@ -42,7 +43,7 @@ def test_a_personal_column_waits_and_the_version_before_stays(
     assert kinds == {"personal_data", "schema_drift"}
     assert len(rows(lake, "wards")) == 2
     assert held.stage("publish").state == "skipped"
-    (part,) = held.report.datasets
+    (part,) = held.report.datasets()
     assert part["state"] == "held"
     # The wait goes on, with the same fingerprints, although the file is the same.
     again = run(source)
@@ -119,7 +120,11 @@ def test_the_other_tables_of_a_catalogue_are_published_all_the_same(run, portal,
 def test_a_dry_run_says_what_would_wait(run, room, portal, source, serve, httpserver, lake):
     run(source)
     served(httpserver, serve, PEOPLE)
-    (file,) = plan(Source.of(source), Ground(room.client, room.lake, room.portal, room.presence))
+    report = Report()
+    ground = Ground(room.client, room.lake, room.portal, room.presence)
+    (file,) = plan(Source.of(source), ground, report)
+    (part,) = report.datasets()
+    assert part["state"] == "held"
     (table,) = file.tables
     assert table.change == "held"
     assert "personal_data" in {hold.kind for hold in table.holds}

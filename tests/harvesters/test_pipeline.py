@@ -221,7 +221,7 @@ def test_two_sources_that_want_one_dataset_are_both_named(run, serve, portal):
     ran = run(source_of(portal, serve(CSV, "/other.csv"), dataset={"table": "other"}))
     assert problem(ran.error)["source_id"] == first["id"]
     # The dataset of a catalogue says it, too.
-    (part,) = ran.report.datasets
+    (part,) = ran.report.datasets()
     assert (part["state"], part["error"]["source_id"]) == ("failed", first["id"])
 
 

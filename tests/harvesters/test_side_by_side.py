@@ -56,7 +56,7 @@ def test_a_report_is_in_the_order_of_the_source():
                 name, dataset=name, version=1, changed=True, row_count=1, rejected_count=0
             )
     report.arrange({"id-a": ("uuid-a", "a"), "gone": None, "id-b": ("uuid-b", "b")})
-    assert [part["identifier"] for part in report.datasets] == ["id-a", "id-b"]
+    assert [part["identifier"] for part in report.datasets()] == ["id-a", "id-b"]
     assert [row["table"] for row in report.tables] == ["a", "b"]
 
 
@@ -91,7 +91,7 @@ def test_a_catalogues_datasets_are_worked_on_together_and_fetched_one_by_one(
     ran = run(source)
     assert ran.error is None
     assert waited == [False, True, True]
-    assert [part["identifier"] for part in ran.report.datasets] == catalogue.there
+    assert [part["identifier"] for part in ran.report.datasets()] == catalogue.there
     assert [row["dataset"] for row in ran.report.tables] == [f"cat-d{n}" for n in range(8)]
     assert portal.calls.count("package_search") == 1
     again = run(source)

@@ -15,7 +15,7 @@ from .dataset_quality import dataset_quality
 from .hold_actions import waiting_holds
 from .kinds import KINDS
 from .source_fields import ACCESS_TIERS, FREQUENCIES
-from .states import OPEN, STAGES
+from .states import DATASET_URGENCY, OPEN, STAGES
 
 WENT_WRONG = ("refused", "failed")
 # Endpoint → the officers' page that it belongs to.
@@ -59,6 +59,16 @@ def stages(run: dict[str, Any]) -> list[dict[str, Any]]:
     blank = "pending" if run["state"] in OPEN else "skipped"
     shown = [{"state": blank, **reported.get(name, {}), "stage": name} for name in STAGES]
     return [stage | {"state": blank} if stage["state"] == "pending" else stage for stage in shown]
+
+
+def dataset_count(run: dict[str, Any]) -> int:
+    """How many datasets of a catalogue a run has counted; its report may tell of fewer."""
+    counts = [stage.get("counts") or {} for stage in run["stages"]]
+    states = [f"datasets_{state}" for state in DATASET_URGENCY]
+    counted = sum(
+        one[state] for one in counts for state in states if isinstance(one.get(state), int)
+    )
+    return max(counted, len(run["datasets"]))
 
 
 def urgent_first(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -25,18 +25,18 @@ class Page:
     total: int
 
 
-def page(rows: Iterable[dict[str, Any]], number: str) -> Page:
+def page(rows: Iterable[dict[str, Any]], number: str, size: int = ROWS_A_PAGE) -> Page:
     """The page asked for, the last one where there is none such; reads the rows once."""
     wanted = max(1, int(number)) if number.isdecimal() and len(number) < 8 else 1
     shown: list[dict[str, Any]] = []
     here = total = 0
     for row in rows:
-        if total % ROWS_A_PAGE == 0 and here < wanted:
+        if total % size == 0 and here < wanted:
             here, shown = here + 1, []
-        if total // ROWS_A_PAGE + 1 == here:
+        if total // size + 1 == here:
             shown.append(row)
         total += 1
-    return Page(shown, max(1, here), max(1, -(-total // ROWS_A_PAGE)), total)
+    return Page(shown, max(1, here), max(1, -(-total // size)), total)
 
 
 def as_csv(rows: Iterable[dict[str, Any]]) -> Iterator[str]:

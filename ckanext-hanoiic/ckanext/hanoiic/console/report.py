@@ -15,11 +15,11 @@ from ckan.plugins.toolkit import _
 
 from . import checks
 from .kinds import N_
-from .states import HOLD_KINDS, STAGES
+from .states import DATASET_URGENCY, HOLD_KINDS, STAGES
 
 REJECTED_KEPT = 100
 TABLES_KEPT = 2000
-DATASETS_KEPT = 500
+DATASETS_KEPT = 2000
 HOLDS_KEPT = 500
 HOLD_BYTES = 200_000
 PREVIEW_ROWS = 20
@@ -158,7 +158,11 @@ def merge_tables(kept: list[Entry], said: Any) -> list[Entry]:
 
 
 def merge_datasets(kept: list[Entry], said: Any) -> list[Entry]:
-    return merge_named(kept, entries(said, dataset), "identifier")[:DATASETS_KEPT]
+    """What needs somebody first: where there are too many, those that stayed as they were go."""
+    merged = merge_named(kept, entries(said, dataset), "identifier")
+    places = {state: place for place, state in enumerate(DATASET_URGENCY)}
+    merged.sort(key=lambda one: places.get(one.get("state"), len(places)))
+    return merged[:DATASETS_KEPT]
 
 
 def holds(said: Any) -> list[Entry]:

@@ -11,6 +11,11 @@ TRIGGERS = ("manual", "schedule", "retry", "release")
 STAGES = ("fetch", "decode", "normalise", "validate", "publish", "register")
 STAGE_STATES = ("pending", "running", "done", "skipped", "failed")
 
+# What became of a catalogue's datasets, as a report tells it: what needs somebody comes first.
+DATASET_URGENCY = (
+    *("failed", "refused", "held", "missing", "archived", "restored", "published", "unchanged"),
+)
+
 REQUESTED, RUNNING = "requested", "running"
 OPEN = (REQUESTED, RUNNING)
 HELD = "held"

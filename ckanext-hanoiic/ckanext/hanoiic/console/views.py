@@ -15,6 +15,7 @@ from .states import OPEN
 from .upload_model import Upload, upload_of_url
 
 RUNS_SHOWN = 20
+DATASETS_A_PAGE = 100
 
 
 @console.get("/sources")
@@ -120,6 +121,10 @@ def run(id: str) -> Answer:
         source=act("hanoiic_source_show", id=shown["source_id"]),
         holds=pages.holds_of(shown, act("hanoiic_hold_list", source_id=shown["source_id"])),
         stages=pages.stages(shown),
+        datasets=rejected_rows.page(
+            shown["datasets"], flask.request.args.get("datasets", "1"), DATASETS_A_PAGE
+        ),
+        dataset_count=pages.dataset_count(shown),
         is_open=shown["state"] in OPEN,
         rejected_count=sum(table.get("rejected_count") or 0 for table in shown["tables"]),
     )

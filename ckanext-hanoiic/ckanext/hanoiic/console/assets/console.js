@@ -59,7 +59,15 @@
         const answer = await fetch(window.location.href, { headers: { Accept: 'text/html' } });
         const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
         const fresh = page.getElementById(report.id);
-        if (answer.ok && fresh) { report.replaceWith(fresh); report = fresh; }
+        if (answer.ok && fresh) {
+          // What the reader has opened stays open.
+          report.querySelectorAll('details[id][open]').forEach((one) => {
+            const same = fresh.querySelector('#' + CSS.escape(one.id));
+            if (same) same.open = true;
+          });
+          report.replaceWith(fresh);
+          report = fresh;
+        }
       } finally {
         if ('open' in report.dataset) follow(report);
       }
