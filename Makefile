@@ -10,7 +10,7 @@ PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4))
 # One more where tests wait for servers.
 WAITING_PROCESSES = $(shell echo $$(($(PROCESSES) > 1 ? $(PROCESSES) + 1 : 1)))
 
-.PHONY: up down status logs reset doctor test lint test-fast test-ckan-plugins test-e2e test-ckan test-ckan-quick acceptance kill-workers fuzz-search fuzz-gateway test-hostile clean
+.PHONY: up down status logs reset doctor test lint test-fast test-ckan-plugins test-e2e test-ckan test-ckan-quick acceptance kill-workers fuzz-search fuzz-gateway test-hostile test-hostile-files clean
 
 up: $(VENV)/installed
 	@$(BIN)/hanoiic up $(ARGS)
@@ -72,6 +72,11 @@ test-hostile: export HANOIIC_ALL_BOMBS := 1
 test-hostile: export HANOIIC_FUZZ_STATEMENTS ?= 50000
 test-hostile: $(VENV)/installed-dev
 	$(BIN)/pytest tests/api_gateway/test_hostile_sql.py tests/api_gateway/test_hostile_doors.py tests/api_gateway/test_locks_alone.py tests/api_gateway/test_gate.py -rP --timeout=7200 $(ARGS)
+
+# The hostile corpus of the harvesters with vast files of 1 GiB (some minutes; not a part of `test`).
+test-hostile-files: export HANOIIC_TEST_VAST := 1
+test-hostile-files: $(VENV)/installed-dev
+	$(BIN)/pytest tests/harvesters/test_hostile.py tests/harvesters/test_hostile_servers.py --timeout=1200 --durations=10 $(ARGS)
 
 # A hundred harvests whose worker is killed, and sixteen into a real portal (half an hour; not a
 # part of `test`).

@@ -148,8 +148,9 @@ TEXTS = [
 
 WORKBOOKS = [
     Case("xlsx_truncated", "excel", "archive_broken", lambda: xlsx()[:2000]),
+    Case("xlsx_encrypted", "excel", "workbook_encrypted", workbooks.encrypted_xlsx),
     Case(
-        "xlsx_encrypted", "excel", "workbook_encrypted",
+        "xlsx_of_an_empty_package", "excel", "workbook_encrypted",
         lambda: workbooks.compound("EncryptedPackage", os.urandom(6000)),
     ),
     Case("xlsx_to_the_last_cell", "excel", "archive_too_large", lambda: sheet(FAR)),

@@ -7,6 +7,7 @@ import struct
 import zipfile
 
 import openpyxl
+from msoffcrypto.format.ooxml import OOXMLFile
 
 SHEET = "xl/worksheets/sheet1.xml"
 _SECTOR = 512
@@ -102,6 +103,13 @@ def xls(cells: list[tuple[int, int, float]], extra: bytes = b"") -> bytes:
         stream += _record(0x203, struct.pack("<HHHd", row, column, 0, value))
     stream += _record(0x0A)
     return compound("Workbook", stream)
+
+
+def encrypted_xlsx() -> bytes:
+    """A workbook under a password, as Excel encrypts it (ECMA-376 agile encryption)."""
+    book, encrypted = io.BytesIO(xlsx()), io.BytesIO()
+    OOXMLFile(book).encrypt("mật khẩu", encrypted)
+    return encrypted.getvalue()
 
 
 def compound(name: str, stream: bytes) -> bytes:
