@@ -10,16 +10,22 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from harvesters import decode
 from harvesters.connectors import CONNECTORS
-from harvesters.errors import HarvestError, SourceInvalid
+from harvesters.errors import SourceInvalid
+from harvesters.mending import mend
+from harvesters.rawtable import RawColumn, RawTable, batches_of_rows, text_schema
 from harvesters.source import Options
 from harvesters.workbench import Workbench
 from tests.harvesters.test_legacy import FAMOUS, encoded
 
 KIND_OF_SUFFIX = {
     **{".csv": "csv", ".txt": "csv", ".xlsx": "excel", ".xls": "excel"},
-    **{".geojson": "geojson", ".zip": "gtfs"},
+    **{".geojson": "geojson", ".zip": "gtfs", ".tsv": "csv", ".json": "json", ".jsonld": "json"},
+    ".rdf": "xml",
 }
+# Where several elements repeat.
+PINNED = {"dcat-foggia-catalog.rdf": {"rows": "RDF/Dataset"}}
 HEAD = ["Tên đơn vị", "Số dự án", "Ghi chú"]
 
 
@@ -190,19 +196,40 @@ def test_real_workbooks_are_as_people_transcribed_them(data, name, sheets, least
 
 @pytest.mark.realdata
 def test_no_unicode_file_of_the_real_data_is_touched(data):
-    seen = 0
-    for path in sorted(data.rglob("*")):
-        kind = KIND_OF_SUFFIX.get(path.suffix)
-        if kind is None or path.suffix == ".xls" or path.name.endswith(".truth.txt"):
-            continue
-        try:
-            tables = decoded(path, kind)
-        except HarvestError:
-            continue
-        seen += 1
+    """Workbooks of old fonts apart: every file is decoded as a table, and none is refused."""
+    old_fonts = {".xls"}
+    files = [path for path in sorted(data.rglob("*")) if path.is_file()]
+    assert {path.suffix for path in files} == KIND_OF_SUFFIX.keys()
+    unicode = [path for path in files if path.suffix not in old_fonts]
+    for path in unicode:
+        tables = decoded(path, KIND_OF_SUFFIX[path.suffix], **PINNED.get(path.name, {}))
+        assert sum(len(table.rows) for table in tables) > 0, path.name
         told = [text for table in tables for text in table.messages if "made Unicode" in text]
         assert not told, path.name
-    assert seen >= 12
+    assert len(unicode) >= 26
+
+
+@pytest.mark.realdata
+def test_no_line_of_a_utf_8_file_of_the_real_data_is_touched(data):
+    """Whatever a file is: transcripts, catalogues and the manifest too, as texts."""
+    seen = 0
+    for path in (path for path in sorted(data.rglob("*")) if path.is_file()):
+        try:
+            text = path.read_bytes().decode("utf-8-sig")
+        except UnicodeDecodeError:
+            assert path.suffix in (".xls", ".xlsx", ".zip") or path.name.startswith("DERIVED-")
+            continue
+        seen += 1
+        assert "".join(part.decode() for part in decode.text(path).iter_utf8()) == text
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        with Workbench() as bench:
+            name = bench.load(text_schema(1), batches_of_rows(enumerate(zip(lines)), 1))
+            table = RawTable(name, [RawColumn("c0", "dòng")])
+            mend(table, Options(), bench)
+            found = [line for (line,) in bench.rows(f"SELECT c0 FROM {name} ORDER BY row")]
+        assert table.messages == [], path.name
+        assert found == [unicodedata.normalize("NFC", line) for line in lines], path.name
+    assert seen >= 18
 
 
 @pytest.mark.realdata
