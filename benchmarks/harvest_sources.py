@@ -89,7 +89,7 @@ def catalogue(dataset_count: int, *, with_files: bool) -> Iterator[str]:
                 self._say(json.dumps({"success": True, "result": result}).encode(), "")
                 return
             number = int(parts.path.rpartition("/")[2].removesuffix(".csv"))
-            self._say(small_csv(number), f'"{number}"')
+            self._say(small_csv(number), _etag(number))
 
         def _say(self, body: bytes, etag: str) -> None:
             unchanged = bool(etag) and self.headers.get("If-None-Match") == etag
@@ -104,14 +104,48 @@ def catalogue(dataset_count: int, *, with_files: bool) -> Iterator[str]:
         def log_message(self, format: str, *arguments: Any) -> None:
             """Nothing: a line for each request would take longer than the answer."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    with _serving(Answers) as port:
+        yield f"http://127.0.0.1:{port}/"
+
+
+def file_of(catalogue: str, number: int) -> tuple[str, str]:
+    """Address and ETag of the file of a catalogue's dataset."""
+    return f"{catalogue}data/{number}.csv", _etag(number)
+
+
+@contextmanager
+def served(file: Path) -> Iterator[str]:
+    """A server that has one file; the file's address."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(file.stat().st_size))
+            self.end_headers()
+            with file.open("rb") as content:
+                self.connection.sendfile(content)
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            """Nothing."""
+
+    with _serving(Answers) as port:
+        yield f"http://127.0.0.1:{port}/{file.name}"
+
+
+@contextmanager
+def _serving(answers: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), answers)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/"
+        yield server.server_port
     finally:
         server.shutdown()
         server.server_close()
+
+
+def _etag(number: int) -> str:
+    return f'"{number}"'
 
 
 def _package(number: int, port: int, with_file: bool) -> dict[str, Any]:
