@@ -55,16 +55,20 @@ def test_wizard_from_an_address_to_a_published_version(stack: Stack) -> None:
         assert "Bảng CSV hoặc văn bản" in seen
         assert "PM2.5" in seen
 
-        # A title for the first column: looked at once more, then on.
+        # A title and a rule for the first column: looked at once more, then on.
         page.locator("input[name='column.0-0.title']").fill("Mã trạm quan trắc")
+        page.locator(".hanoiic-column-rules summary").first.click()
+        page.check("[name='column.0-0.required']")
         page.click("[name=again]")
         page.wait_for_selector("[name=go_on]", timeout=ENDED_TIMEOUT_MS)
         assert page.input_value("input[name='column.0-0.title']") == "Mã trạm quan trắc"
+        assert page.is_checked("[name='column.0-0.required']")
         page.click("[name=go_on]")
 
         assert "Đã công bố" in describe(page, "Thuật sĩ: chất lượng không khí")
     source = stack.call("hanoiic_source_show", "officer", id="thuat-si-chat-luong-khong-khi")
-    assert [pin["title"] for pin in source["options"]["columns"].values()] == ["Mã trạm quan trắc"]
+    (pins,) = source["options"]["columns"].values()
+    assert pins == {"title": "Mã trạm quan trắc", "required": True}
     run = stack.call("hanoiic_run_show", "officer", id=source["last_run"]["id"])
     assert run["tables"][0]["row_count"] > 0
 
