@@ -8,5 +8,8 @@ import os
 import pylibmagic  # noqa: F401  (finds libmagic for CKAN where the system has none)
 from ckan.cli import load_config
 from ckan.config.middleware import make_app
+from ckan.lib import webassets_tools
 
 application = make_app(load_config(os.environ["CKAN_INI"]))
+# `prepare` has built them; each page would look at the time of every source of every asset.
+webassets_tools.env.auto_build = False
