@@ -53,7 +53,7 @@ def worker(home: Path, log: Path) -> Iterator[subprocess.Popen]:
             child.wait()
 
 
-def ended(portal, run: dict, timeout_s: float = 40) -> dict:
+def ended(portal, run: dict, timeout_s: float = 120) -> dict:
     wait_for(lambda: portal.runs[run["id"]]["state"] in FINISHED, "the run's end", timeout_s)
     return portal.runs[run["id"]]
 
