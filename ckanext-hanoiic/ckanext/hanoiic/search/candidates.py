@@ -16,6 +16,8 @@ from .first_rank import FirstRanker
 from .sql import Sql, Words, all_of, any_of, loosely
 from .tree import Best, Bool, Node, Qualifier
 
+WORTH_CHOOSING = 5  # times as many rows as are needed; fewer are scored sooner than chosen from
+
 # Rows of the kind ``{i}``, read where the narrower kinds are too few, and there is a choice.
 SIZE = ", size AS MATERIALIZED (SELECT count(*) AS n FROM matched)"
 KIND = (
@@ -70,7 +72,7 @@ def chosen(conditions: Sequence[Sql], enough: int) -> Sql:
     too_few = ""
     for i, condition in enumerate(conditions):
         texts.append(KIND.format(i=i, condition=condition.text, narrower=too_few))
-        parameters += [*condition.parameters, *[enough] * (1 + i)]
+        parameters += [*condition.parameters, WORTH_CHOOSING * enough, *[enough] * i]
         too_few += TOO_FEW.format(i=i)
     enough_rows = " UNION ALL ".join(ENOUGH.format(i=i) for i in range(len(conditions)))
     texts.append(CHOSEN.format(too_few=too_few, kinds=enough_rows))
