@@ -120,7 +120,7 @@ LIMIT_ROWS = 100_000
 # A caller that takes no byte for so long has gone.
 STALL_S = 60.0
 # Longest wait for a free query process, before 503 `busy`.
-QUEUE_S = 10.0
+QUEUE_S = 5.0
 GATE_TIMEOUT_S = 1.5
 # Past its engine time a query is interrupted; past this much more, the gateway kills its process,
 # and a moment later the kernel does.
