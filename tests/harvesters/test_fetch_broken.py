@@ -328,4 +328,6 @@ def test_questions_to_a_host_have_a_pause_between():
         with host.visit(LIMITS, 0.05):
             moments.append(time.monotonic())
     pauses = [after - before for before, after in pairwise(moments)]
-    assert min(pauses) >= 0.045
+    # The moments are taken after the pause, and a busy machine takes them late.
+    assert sum(pauses) >= 0.14
+    assert min(pauses) >= 0.03
