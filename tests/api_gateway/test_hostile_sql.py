@@ -162,7 +162,8 @@ def test_who_asks_beside_bombs_hardly_notices(gateway):
     for thread in threads:
         thread.start()
     try:
-        wait_for(lambda: gateway.get("/v1/health").json()["workers"]["busy"] == 3, "the bombs")
+        # What is known to take long has half of the processes at most.
+        wait_for(lambda: gateway.get("/v1/health").json()["workers"]["busy"] >= 2, "the bombs")
         loud = sorted(light() for _ in range(60))
     finally:
         over.set()
