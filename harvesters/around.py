@@ -15,6 +15,13 @@ LONGEST_LINE = 300  # letters
 # Phone numbers, accounts and numbers of persons have as many; a date is cut by its slashes.
 MOST_DIGITS = 8
 _NUMBER = re.compile(r"\d(?:[ .-]?\d)+")
+# Who made, signed or answers for a sheet; below a table such a line has the name on the next ones.
+_PERSON = re.compile(
+    r"người (?:lập|ký|báo cáo|liên hệ|kiểm)|họ (?:và )?tên|kế toán|thủ trưởng|giám đốc|chủ tịch"
+    r"|điện thoại",
+    re.I,
+)
+_NOTE = re.compile(r"\(?\*|(?:ghi chú|chú thích|nguồn|lưu ý|notes?|source)\b", re.I)
 
 
 def lines(rows: Iterable[Sequence[str]]) -> list[str]:
@@ -24,11 +31,12 @@ def lines(rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def description(table: RawTable) -> str:
-    """The lines as a description in Markdown, without those that may tell of a person."""
-    told = [*table.above, *table.below]
+    """The lines as a description in Markdown, without those that may tell of a person; of those
+    below only what says that it is a note or a source, for signatures stand there too."""
+    told = [*table.above, *(line for line in table.below if _NOTE.match(line))]
     return "\n\n".join(line for line in told if not _may_be_personal(line))
 
 
 def _may_be_personal(line: str) -> bool:
     longest = max((sum(map(str.isdigit, run)) for run in _NUMBER.findall(line)), default=0)
-    return "@" in line or longest > MOST_DIGITS
+    return "@" in line or longest > MOST_DIGITS or bool(_PERSON.search(line))

@@ -61,6 +61,10 @@ def test_title_unit_and_source_describe_the_table(run, httpserver, portal, tmp_p
         [1, "Ba Đình", 5],
         [2, "Hà Đông", 9],
         ["Nguồn: Sở Tài chính"],
+        [],
+        ["Người lập biểu"],
+        [],
+        ["Người Thử Nghiệm"],
     ]
     book = openpyxl.Workbook()
     for row in said:
