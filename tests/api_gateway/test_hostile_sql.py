@@ -162,8 +162,9 @@ def test_who_asks_beside_bombs_hardly_notices(gateway):
     for thread in threads:
         thread.start()
     try:
-        # What is known to take long has half of the processes at most.
-        wait_for(lambda: gateway.get("/v1/health").json()["workers"]["busy"] >= 2, "the bombs")
+        # What is known to take long has half of the processes at most, and one party not all of
+        # those: which bombs are known by then depends on the tests before.
+        wait_for(lambda: gateway.get("/v1/health").json()["workers"]["busy"] >= 1, "the bombs")
         loud = sorted(light() for _ in range(60))
     finally:
         over.set()
