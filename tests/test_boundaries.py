@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -45,6 +46,17 @@ def test_a_room_imports_no_other(room):
     for file in files:
         wrong = {name for name in imported(file) if name.split(".")[0] in FORBIDDEN[room]}
         assert not wrong, f"{file.relative_to(ROOT)} imports {wrong}"
+
+
+def test_a_harvester_loads_no_ckan_through_a_library():
+    """As where no CKAN is installed: ckanapi would load it, for its error classes."""
+    loaded = "import sys, harvesters.cli; print(sorted({n.split('.')[0] for n in sys.modules}))"
+    told = subprocess.run(
+        [sys.executable, "-c", loaded], capture_output=True, text=True, check=True
+    )
+    modules = set(ast.literal_eval(told.stdout))
+    assert "ckanapi" in modules
+    assert not modules & FORBIDDEN["harvesters"]
 
 
 def test_the_launcher_takes_only_settings_from_the_lake():
