@@ -1,7 +1,7 @@
 """May this caller read these tables? The portal decides; the gateway asks, remembers, and obeys.
 
 The epoch is a number that the portal raises with every change of a policy, token or membership. It
-is read with every request, so a remembered answer never outlives a change.
+is looked at with every request, so a remembered answer never outlives a change.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import redis
 from api_gateway import metrics
 from api_gateway.errors import DecisionUnavailable, TokenInvalid
 from api_gateway.portal import PortalActions, Refused, Unreachable
-from api_gateway.valkey import Lookup
+from api_gateway.valkey import Watched
 from lake import logs
 
 log = logging.getLogger(__name__)
@@ -145,11 +145,11 @@ class ValkeyEpoch:
     """The epoch at `hanoiic:epoch`; a missing key is epoch 0."""
 
     def __init__(self, client: redis.Redis) -> None:
-        self._epoch = Lookup(client, "GET", EPOCH_KEY)
+        self._epoch = Watched(client, EPOCH_KEY)
 
     def read(self) -> int:
         try:
-            return int(self._epoch.ask() or 0)
+            return int(self._epoch.read() or 0)
         except (redis.RedisError, ValueError) as error:
             log.warning("epoch_unreadable", extra=logs.facts(error=type(error).__qualname__))
             raise Unreachable from error

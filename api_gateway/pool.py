@@ -10,9 +10,8 @@ half of the places at most and may wait longer for one; all other queries find a
 process cannot have its turn back it serves such queries only, and the others one that never gave
 way.
 
-Free places go round by party (an organisation, or the address of somebody unknown): the next one is
-for the party that has the fewest, and none may have all. Those that its long queries hold do not
-set back its other ones.
+Free places go round by party (an organisation, or the address of somebody unknown; `places.py`),
+and none may have all. Those that its long queries hold do not set back its other ones.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import logging
 import math
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -29,14 +28,13 @@ from dataclasses import dataclass
 
 from api_gateway import metrics
 from api_gateway.engine import Source
-from api_gateway.errors import Busy, WorkerDied
+from api_gateway.errors import WorkerDied
+from api_gateway.places import Places
 from api_gateway.processes import Nursery, Process
 from api_gateway.settings import SLOW_QUEUE_S, SLOW_S
 
 log = logging.getLogger(__name__)
 
-# A party, and which of its queries.
-_Line = tuple[str, str]
 _MOST_SLOW = 1024
 _DEATH_S = 1.0
 _TOO_LONG = frozenset({"overtime", "query_timeout"})
@@ -51,67 +49,6 @@ class Life:
 
     def is_over(self, process: Process) -> bool:
         return process.served >= self.queries or time.monotonic() - process.born_at >= self.seconds
-
-
-class Places:
-    """`size` places, of which one party holds at most `share`; who waits, waits in turn. A party's
-    `line` waits apart from its others, and what those hold does not set it back."""
-
-    def __init__(self, size: int, wait_s: float, share: int | None = None) -> None:
-        self._size, self._wait_s = size, wait_s
-        self._share = share or fair_share(size)
-        self._freed = threading.Condition()
-        self._held: Counter[_Line] = Counter()
-        self._waiting: dict[_Line, deque[object]] = {}
-
-    @property
-    def held(self) -> int:
-        """The number of places in use."""
-        return self._held.total()
-
-    @property
-    def waiting(self) -> int:
-        """How many wait for one."""
-        return sum(map(len, list(self._waiting.values())))
-
-    def take(self, party: str, line: str = "") -> None:
-        """A place for `party`, which must `free` it. Raises Busy after the longest wait."""
-        deadline, ticket, key = time.monotonic() + self._wait_s, object(), (party, line)
-        with self._freed:
-            self._waiting.setdefault(key, deque()).append(ticket)
-            try:
-                while not self._is_next(key, ticket):
-                    if not self._freed.wait(deadline - time.monotonic()):
-                        raise Busy(headers={"Retry-After": "2"})
-                self._held[key] += 1
-            finally:
-                self._waiting[key].remove(ticket)
-                if not self._waiting[key]:
-                    del self._waiting[key]
-                self._freed.notify_all()
-
-    def free(self, party: str, line: str = "") -> None:
-        """Give a place back."""
-        with self._freed:
-            self._held[party, line] -= 1
-            if not self._held[party, line]:
-                del self._held[party, line]
-            self._freed.notify_all()
-
-    def _is_next(self, key: _Line, ticket: object) -> bool:
-        if self.held >= self._size or self._waiting[key][0] is not ticket:
-            return False
-        parties: Counter[str] = Counter()
-        for (party, _), count in self._held.items():
-            parties[party] += count
-        below = [each for each in self._waiting if parties[each[0]] < self._share]
-        # Among those that have as few, who came first: a dict keeps that order.
-        return bool(below) and key == min(below, key=self._held.__getitem__)
-
-
-def fair_share(size: int) -> int:
-    """Three quarters, and never the last place."""
-    return max(1, size - max(1, size // 4))
 
 
 def _line(slow: bool) -> str:

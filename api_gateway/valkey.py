@@ -6,9 +6,9 @@ told at once that it is away, and goes on without it as it can.
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
-from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -16,8 +16,12 @@ from redis.backoff import NoBackoff
 from redis.connection import ConnectionPool, parse_url
 from redis.retry import Retry
 
+log = logging.getLogger(__name__)
+
 TIMEOUT_S = 1.0
 REST_S = 1.0
+# A server that hangs tells of no change: a watched key is read anew after so long.
+WATCHED_S = 0.5
 
 
 class _Rest:
@@ -56,27 +60,55 @@ def impatient(url: str) -> redis.Redis:
     return redis.Redis.from_pool(pool)
 
 
-class Lookup:
-    """One command that is asked all the time, without what a client does around every command,
-    which takes longer than the server. Thread-safe."""
+class Watched:
+    """The value of one key, read all the time and asked for only after it changed: the server tells
+    a connection that read a key of its next change ("client-side caching"). Thread-safe."""
 
-    def __init__(self, client: redis.Redis, *command: str) -> None:
+    def __init__(self, client: redis.Redis, key: str) -> None:
         pool: Any = client.connection_pool
-        self._connect: Callable[[], Any] = pool.make_connection
-        self._packed = self._connect().pack_command(*command)
-        self._free: deque[Any] = deque()
+        self._connection: Any = pool.make_connection()
+        self._connection.register_connect_callback(self._watch)
+        self._asking = self._connection.pack_command("GET", key)
+        self._lock = threading.Lock()
+        self._value: Any = None
+        self._is_told = False
+        self._asked_at = float("-inf")
 
-    def ask(self) -> Any:
-        """The server's answer. Raises redis.RedisError."""
+    def read(self) -> Any:
+        """The key's value. Raises redis.RedisError."""
+        with self._lock:
+            if not self._unchanged():
+                asked_at = time.monotonic()
+                try:
+                    self._value = self._ask()
+                except redis.ConnectionError:
+                    # The server closed it meanwhile.
+                    self._value = self._ask()
+                self._asked_at = asked_at
+            return self._value
+
+    def _unchanged(self) -> bool:
+        if not self._is_told or time.monotonic() - self._asked_at >= WATCHED_S:
+            return False
         try:
-            return self._ask(self._free.pop())
-        except (IndexError, redis.ConnectionError):
-            # None is free, or the server closed it meanwhile.
-            return self._ask(self._connect())
+            return not self._connection.can_read()
+        except redis.RedisError:
+            return False
 
-    def _ask(self, connection: Any) -> Any:
-        connection.connect()
-        connection.send_packed_command(self._packed, check_health=False)
-        answer = connection.read_response()
-        self._free.append(connection)
-        return answer
+    def _ask(self) -> Any:
+        # From here to the answer nothing is known.
+        self._asked_at = float("-inf")
+        self._connection.connect()
+        self._connection.send_packed_command(self._asking, check_health=False)
+        return self._connection.read_response()
+
+    def _watch(self, connection: Any) -> None:
+        """Have the server tell a new connection; one that cannot is asked every time."""
+        self._is_told = False
+        if connection.get_protocol() not in (3, "3"):
+            return
+        connection.send_command("CLIENT", "TRACKING", "ON", check_health=False)
+        try:
+            self._is_told = connection.read_response() == b"OK"
+        except redis.ResponseError:
+            log.info("valkey_tells_no_changes")

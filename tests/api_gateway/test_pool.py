@@ -10,7 +10,8 @@ import pytest
 
 from api_gateway import metrics
 from api_gateway.errors import Busy
-from api_gateway.pool import Life, Places, Pool
+from api_gateway.places import Places
+from api_gateway.pool import Life, Pool
 from tests.servers import wait_for
 
 

@@ -1,0 +1,103 @@
+"""Places that go round: who may run now, and who is next.
+
+A place that becomes free is given to somebody at once, and only that one wakes. Among those who
+wait it is for the party that holds the fewest, and among those that hold as few for the one whose
+last turn is longest ago.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+
+from api_gateway.errors import Busy
+
+# A party, and which of its queries.
+_Line = tuple[str, str]
+
+
+class _Ticket:
+    """One who waits. `given` turns true under the lock of its places."""
+
+    def __init__(self) -> None:
+        self.given = False
+        self._turn = threading.Lock()
+        self._turn.acquire()
+
+    def give(self) -> None:
+        self.given = True
+        self._turn.release()
+
+    def wait(self, seconds: float) -> None:
+        self._turn.acquire(timeout=seconds)
+
+
+class Places:
+    """`size` places, of which one party holds at most `share`; who waits, waits in turn. A party's
+    `line` waits apart from its others, and what those hold does not set it back."""
+
+    def __init__(self, size: int, wait_s: float, share: int | None = None) -> None:
+        self._size, self._wait_s = size, wait_s
+        self._share = share or fair_share(size)
+        self._lock = threading.Lock()
+        self._held: Counter[_Line] = Counter()
+        # The line whose last turn is longest ago comes first: a dict keeps the order.
+        self._waiting: dict[_Line, deque[_Ticket]] = {}
+
+    @property
+    def held(self) -> int:
+        """The number of places in use."""
+        return self._held.total()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for one."""
+        with self._lock:
+            return sum(map(len, self._waiting.values()))
+
+    def take(self, party: str, line: str = "") -> None:
+        """A place for `party`, which must `free` it. Raises Busy after the longest wait."""
+        ticket, key = _Ticket(), (party, line)
+        with self._lock:
+            self._waiting.setdefault(key, deque()).append(ticket)
+            self._give()
+            if ticket.given:
+                return
+        ticket.wait(self._wait_s)
+        with self._lock:
+            if ticket.given:
+                return
+            self._waiting[key].remove(ticket)
+            if not self._waiting[key]:
+                del self._waiting[key]
+        raise Busy(headers={"Retry-After": "2"})
+
+    def free(self, party: str, line: str = "") -> None:
+        """Give a place back."""
+        with self._lock:
+            self._held[party, line] -= 1
+            if not self._held[party, line]:
+                del self._held[party, line]
+            self._give()
+
+    def _give(self) -> None:
+        """Give the free places to whoever is next."""
+        while self.held < self._size and (key := self._next()):
+            line = self._waiting.pop(key)
+            self._held[key] += 1
+            line.popleft().give()
+            if line:
+                # Its next one comes after all others have had their turn.
+                self._waiting[key] = line
+
+    def _next(self) -> _Line | None:
+        parties: Counter[str] = Counter()
+        for (party, _), count in self._held.items():
+            parties[party] += count
+        below = (key for key in self._waiting if parties[key[0]] < self._share)
+        return min(below, key=self._held.__getitem__, default=None)
+
+
+def fair_share(size: int) -> int:
+    """Three quarters, and never the last place."""
+    return max(1, size - max(1, size // 4))
