@@ -55,15 +55,16 @@ class Places:
         with self._lock:
             return sum(map(len, self._waiting.values()))
 
-    def take(self, party: str, line: str = "") -> None:
-        """A place for `party`, which must `free` it. Raises Busy after the longest wait."""
+    def take(self, party: str, line: str = "", wait_s: float | None = None) -> None:
+        """A place for `party`, which must `free` it. Raises Busy after the longest wait, or
+        `wait_s`."""
         ticket, key = _Ticket(), (party, line)
         with self._lock:
             self._waiting.setdefault(key, deque()).append(ticket)
             self._give()
             if ticket.given:
                 return
-        ticket.wait(self._wait_s)
+        ticket.wait(self._wait_s if wait_s is None else wait_s)
         with self._lock:
             if ticket.given:
                 return

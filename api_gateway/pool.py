@@ -5,9 +5,11 @@ meet in it in turn and leave nothing behind: an instance holds the files and no 
 change. Each query has a cursor of its own in a transaction that may not write (`worker.py`), the
 settings are locked, and a process that failed in any way is not used again.
 
-A query that took long made its process give way to others. Queries that are known to take long hold
-half of the places at most and may wait longer for one; all other queries find a place. Where a
-process cannot have its turn back it serves such queries only, and the others one that never gave
+A query that takes long makes its process give way to others. Queries that are known to take long
+hold half of the places at most and may wait longer for one; all other queries find a place. One
+that is found to take long while it runs counts among them from then on. Where they have their half
+already its place goes to somebody else, and it goes on beside: half as many again may do so. Where
+a process cannot have its turn back it serves such queries only, and the others one that never gave
 way.
 
 Free places go round by party (an organisation, or the address of somebody unknown; `places.py`),
@@ -23,12 +25,12 @@ import time
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from api_gateway import metrics
 from api_gateway.engine import Source
-from api_gateway.errors import WorkerDied
+from api_gateway.errors import Busy, WorkerDied
 from api_gateway.places import Places
 from api_gateway.processes import Nursery, Process
 from api_gateway.settings import SLOW_QUEUE_S, SLOW_S
@@ -44,15 +46,17 @@ _TOO_LONG = frozenset({"overtime", "query_timeout"})
 class Life:
     """How long a process is used: queries, and seconds since its start."""
 
-    queries: int = 1000
+    queries: int = 10_000
     seconds: float = 900.0
 
     def is_over(self, process: Process) -> bool:
         return process.served >= self.queries or time.monotonic() - process.born_at >= self.seconds
 
 
-def _line(slow: bool) -> str:
-    return "slow" if slow else ""
+# The line of queries that are known to take long.
+_SLOW = "slow"
+# Places of which a query has one, and the line it is in there.
+_Held = tuple[Places, str]
 
 
 class Pool:
@@ -79,7 +83,9 @@ class Pool:
         self._queued_s = metrics.QUEUE.labels(name)
         self._busy = metrics.BUSY.labels(name)
         self.places = Places(size, wait_s, share)
-        self._slow_places = Places(max(1, size // 2), SLOW_QUEUE_S, share)
+        half = max(1, size // 2)
+        self._slow_places = Places(half, SLOW_QUEUE_S, share)
+        self._places_beside = Places(half, 0.0, share)
         self._lock = threading.Lock()
         # By whether they gave way for good, in the order of their last use: the first one has
         # waited longest. In use of each kind are so many.
@@ -117,14 +123,13 @@ class Pool:
     ) -> Lease:
         """As `process`, for answers that outlive the call: the caller must `end` the lease. `work`
         is known again by the next lease."""
-        slow = (key, work) in self._slow
-        self._take_place(party, slow=slow)
+        held, slow = self._take_places(party, (key, work))
         process, behind = None, self._stays_behind(slow=slow)
         try:
             process = self._warm(key, behind=behind)
             metrics.looked_up("process", hit=process is not None)
             if process:
-                return Lease(self, key, party, work, process, slow=slow)
+                return Lease(self, key, party, work, process, held, slow=slow, behind=behind)
             process = self._fresh()
             metrics.STARTED.labels(self._name).inc()
             process.open(sources, memory_mb)
@@ -133,29 +138,60 @@ class Pool:
                 self._used[behind] -= 1
             if process:
                 self._discard(process, "lost")
-            self._free_place(party, slow=slow)
+            self._free_places(party, held)
             raise
-        return Lease(self, key, party, work, process, slow=slow)
+        return Lease(self, key, party, work, process, held, slow=slow, behind=behind)
 
     @property
     def busy(self) -> int:
         """The number of processes at work."""
-        return self.places.held
+        return self.places.held + self._places_beside.held
 
-    def _take_place(self, party: str, *, slow: bool) -> None:
-        with self._waiting.track_inprogress(), self._queued_s.time(), ExitStack() as undo:
-            if slow:
-                self._slow_places.take(party)
-                undo.callback(self._slow_places.free, party)
-            self.places.take(party, _line(slow))
-            undo.pop_all()
+    def _take_places(self, party: str, work: Hashable) -> tuple[list[_Held], bool]:
+        """What a query needs to run, and whether it is known to take long. Raises Busy."""
+        with self._waiting.track_inprogress(), self._queued_s.time():
+            slow = work in self._slow
+            held = self._waited_for(party, slow=slow)
+            if not slow and work in self._slow:
+                # The same question was found to take long while this one waited.
+                self._free(party, held)
+                held, slow = self._waited_for(party, slow=True), True
         self._busy.inc()
+        return held, slow
 
-    def _free_place(self, party: str, *, slow: bool) -> None:
+    def _waited_for(self, party: str, *, slow: bool) -> list[_Held]:
+        wanted = [(self._slow_places, ""), (self.places, _SLOW)] if slow else [(self.places, "")]
+        with ExitStack() as undo:
+            for places, line in wanted:
+                places.take(party, line)
+                undo.callback(places.free, party, line)
+            undo.pop_all()
+        return wanted
+
+    def _free_places(self, party: str, held: list[_Held]) -> None:
         self._busy.dec()
-        self.places.free(party, _line(slow))
-        if slow:
-            self._slow_places.free(party)
+        self._free(party, held)
+
+    @staticmethod
+    def _free(party: str, held: list[_Held]) -> None:
+        for places, line in reversed(held):
+            places.free(party, line)
+
+    def _found_slow(self, lease: Lease) -> None:
+        """A running query takes long: whoever asks the same waits with such queries now."""
+        with self._lock:
+            self._note((lease.key, lease.work), slow=True)
+            self._used[lease.behind] -= 1
+            lease.behind = self._stays_behind(slow=True)
+            self._used[lease.behind] += 1
+        with suppress(Busy):
+            self._slow_places.take(lease.party, wait_s=0.0)
+            lease.held.insert(0, (self._slow_places, ""))
+            return
+        with suppress(Busy):
+            self._places_beside.take(lease.party)
+            self._free(lease.party, lease.held)
+            lease.held[:] = [(self._places_beside, "")]
 
     def _stays_behind(self, *, slow: bool) -> bool:
         """Whether a query needs a process that gave way, and cannot have its turn back."""
@@ -207,9 +243,9 @@ class Pool:
         process.kill(patience_s)
         metrics.ENDED.labels(self._name, cause).inc()
 
-    def _note(self, work: Hashable, *, slow: bool) -> None:
+    def _note(self, work: tuple[Hashable, Hashable], *, slow: bool) -> None:
         self._slow.pop(work, None)
-        if slow:
+        if slow and work[1] is not None:
             self._slow[work] = None
             if len(self._slow) > _MOST_SLOW:
                 del self._slow[next(iter(self._slow))]
@@ -227,15 +263,15 @@ class Pool:
         elif self._life.is_over(process):
             self._discard(process, "age")
         else:
-            took_long = time.monotonic() - lease.begun_at >= SLOW_S and process.gave_way()
-            process.slow |= self._stays_behind(slow=took_long or lease.slow)
+            took_long = lease.took_long()
+            process.slow |= lease.behind or self._stays_behind(slow=took_long)
             with self._lock:
                 self._note((lease.key, lease.work), slow=took_long)
                 self._idle[process.slow].append((lease.key, process))
         with self._lock:
-            self._used[self._stays_behind(slow=lease.slow)] -= 1
+            self._used[lease.behind] -= 1
             self._make_room(behind=process.slow)
-        self._free_place(lease.party, slow=lease.slow)
+        self._free_places(lease.party, lease.held)
 
 
 class Lease:
@@ -249,17 +285,41 @@ class Lease:
         party: str,
         work: Hashable,
         process: Process,
+        held: list[_Held],
         *,
         slow: bool,
+        behind: bool,
     ) -> None:
         self._pool, self.key, self.party, self.work = pool, key, party, work
-        self.process, self.slow = process, slow
-        self.finished = self._ended = False
+        self.process, self.held, self.slow, self.behind = process, held, slow, behind
+        self.finished = self._ended = self._found = False
         self.cause = "left"
         self.begun_at = time.monotonic()
         # When its query is to be over, as long as nothing of the answer is there.
         self.due_at = math.inf
         process.served += 1
+
+    def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
+        """The next frame, as `Process.receive`; what is found to take long meanwhile lets others
+        pass."""
+        deadline = time.monotonic() + timeout_s
+        while not (self.slow or self._found):
+            if self.took_long():
+                self._found = True
+                self._pool._found_slow(self)
+                break
+            left = deadline - time.monotonic()
+            if left <= SLOW_S:
+                break
+            try:
+                return self.process.receive(SLOW_S)
+            except TimeoutError:
+                continue
+        return self.process.receive(max(0.0, deadline - time.monotonic()))
+
+    def took_long(self) -> bool:
+        """Whether its query used the CPU for long."""
+        return time.monotonic() - self.begun_at >= SLOW_S and self.process.gave_way()
 
     def finish(self) -> None:
         """The process has answered in full and may serve again."""

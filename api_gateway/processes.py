@@ -85,7 +85,11 @@ class Process:
 
     def gave_way(self) -> bool:
         """Whether it waits behind others for the CPU."""
-        return os.getpriority(os.PRIO_PROCESS, self._pid) > os.getpriority(os.PRIO_PROCESS, 0)
+        try:
+            own = os.getpriority(os.PRIO_PROCESS, self._pid)
+        except ProcessLookupError:
+            return False
+        return own > os.getpriority(os.PRIO_PROCESS, 0)
 
     def end_soon(self) -> None:
         """Have it end, for another thread than the one that uses it, which sees it die."""

@@ -311,7 +311,7 @@ class Gateway:
         """What an answer says before its rows; and all its bytes, if it is a short one."""
         turn.lease.due_at = due_at = time.monotonic() + timeout_s
         try:
-            kind, payload = turn.lease.process.receive(timeout_s + GRACE_S)
+            kind, payload = turn.lease.receive(timeout_s + GRACE_S)
         except TimeoutError:
             turn.lease.fail("overtime")
             raise QueryTimeout(timeout_s=timeout_s) from None
@@ -342,7 +342,7 @@ class Gateway:
         sent = metrics.bytes_of(metered.door)
         try:
             while not flow.stopped:
-                kind, payload = turn.lease.process.receive(timeout_s + GRACE_S)
+                kind, payload = turn.lease.receive(timeout_s + GRACE_S)
                 if kind == frames.END:
                     turn.lease.finish()
                     metered.finish()

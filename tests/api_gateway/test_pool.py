@@ -28,6 +28,11 @@ class Quiet:
     def gave_way(self) -> bool:
         return self.behind
 
+    def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
+        """It goes on for long."""
+        time.sleep(timeout_s)
+        raise TimeoutError
+
     def alive(self) -> bool:
         return not self.dead
 
@@ -174,6 +179,43 @@ def test_queries_known_to_take_long_have_a_process_of_their_own_and_half_of_the_
     # Once it was quick, it is no longer known to take long.
     assert lease("heavy") is behind
     assert lease("heavy") is quick
+
+
+def test_queries_found_to_take_long_while_they_run_leave_places_to_others(monkeypatch):
+    monkeypatch.setattr("api_gateway.pool.SLOW_S", 0.02)
+    monkeypatch.setattr("api_gateway.pool.SLOW_QUEUE_S", 0.1)
+    pool, cradle, _ = pool_of(size=4)
+
+    def heavy(party: str):
+        lease = pool.lease("a", (), party, "heavy")
+        lease.process.behind = True
+        return lease
+
+    waiting: list[object] = []
+
+    def wait() -> None:
+        with pytest.raises(Busy):
+            heavy("fifth")
+        waiting.append("busy")
+
+    unknown = [heavy(party) for party in ("first", "second", "third", "fourth")]
+    thread = threading.Thread(target=wait)
+    thread.start()
+    wait_for(lambda: pool.places.waiting == 1, "its place in the queue")
+    for lease in unknown:
+        with pytest.raises(TimeoutError):
+            lease.receive(0.05)
+    # Who asks the same waits for the others that take long; anybody else need not.
+    thread.join()
+    assert waiting == ["busy"]
+    light = [pool.lease("a", (), party, "light") for party in ("fifth", "sixth")]
+    assert pool.busy == 6
+    for lease in (*unknown, *light):
+        lease.finish()
+        lease.end()
+    assert pool.busy == 0
+    assert sum(lease.process.dead for lease in unknown) == 2
+    assert {lease.process.slow for lease in light} == {False}
 
 
 def test_no_party_holds_every_place_and_who_waits_too_long_is_told():
