@@ -184,7 +184,7 @@ def test_queries_known_to_take_long_have_a_process_of_their_own_and_half_of_the_
 def test_queries_found_to_take_long_while_they_run_leave_places_to_others(monkeypatch):
     monkeypatch.setattr("api_gateway.pool.SLOW_S", 0.02)
     monkeypatch.setattr("api_gateway.pool.SLOW_QUEUE_S", 0.1)
-    pool, cradle, _ = pool_of(size=4)
+    pool, _, _ = pool_of(size=4)
 
     def heavy(party: str):
         lease = pool.lease("a", (), party, "heavy")
