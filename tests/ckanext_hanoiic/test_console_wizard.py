@@ -476,6 +476,26 @@ def test_secrets_are_kept_listed_without_values_and_deleted(browse, department):
     assert "Đã xóa khóa bí mật" in str(browse("/hanoiic/secrets/delete", gone)[0])
 
 
+def test_the_one_page_form_offers_the_secrets_and_keeps_the_chosen_one(browse, department):
+    secret = {"owner_org": department["id"], "name": "khoa", "kind": "bearer"}
+    browse("/hanoiic/secrets", {**secret, "host": "api.example.vn", "value": "gia-tri-bi-mat"})
+    page, _path = browse("/hanoiic/sources/new")
+    offered = {one["value"]: one.get_text() for one in page.select("#field-secret option")}
+    assert offered["khoa"] == "khoa (api.example.vn)"
+    sent = fields(page) | {"title": "Có khóa", "url": "https://api.example.vn/a.csv"}
+    sent |= {"owner_org": department["id"], "options": '{"encoding": "utf-8"}', "secret": "khoa"}
+    browse("/hanoiic/sources/new", sent)
+    source = call_action("hanoiic_source_show", id="co-khoa")
+    assert source["options"] == {"encoding": "utf-8", "secret": "khoa"}
+    page, _path = browse("/hanoiic/sources/co-khoa/edit")
+    assert page.select_one("#field-secret option[selected]")["value"] == "khoa"
+    assert "khoa" not in page.select_one("#field-options").get_text()
+    page, _path = browse("/hanoiic/sources/co-khoa/edit", fields(page) | {"secret": "Sai tên"}, 422)
+    assert page.select_one("#error-secret")
+    browse("/hanoiic/sources/co-khoa/edit", fields(page) | {"secret": ""})
+    assert call_action("hanoiic_source_show", id="co-khoa")["options"] == {"encoding": "utf-8"}
+
+
 def test_quality_is_shown_by_dataset_and_on_its_page(browse, department):
     columns = [{"name": "a", "ascii": "a", "type": "string", "title": "Tên"}]
     resource = {

@@ -211,6 +211,11 @@ COLUMN_RULES: dict[str, Choice] = {
 
 
 def offered(kind: str) -> list[str]:
-    """The options of reading that a kind has; of an unknown kind all. Every kind has texts."""
+    """The options of reading that a kind has; of an unknown kind all, before there is one none.
+
+    Every kind has texts.
+    """
+    if not kind:
+        return []
     own = kind_of(kind).reading if kind in KINDS else READING
     return list(dict.fromkeys([*own, "text_encoding"]))

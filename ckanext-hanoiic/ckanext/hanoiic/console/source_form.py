@@ -17,7 +17,7 @@ from .kinds import guess_kind
 from .schedule import FREQUENCY_OF_PRESET, PRESETS, preset_of
 from .slugs import slug
 
-OWN_TEXTS = ("title", "name", "owner_org", "url", "kind", "options", "schedule")
+OWN_TEXTS = ("title", "name", "owner_org", "url", "kind", "secret", "options", "schedule")
 DATASET_TEXTS = (
     "table",
     "title",
@@ -55,7 +55,7 @@ def of_preview(preview: dict[str, Any], file: str | None) -> Form:
         "url": preview["url"],
         "kind": result.get("kind") or preview["kind"],
         "title": name_of_file(file or preview["url"]),
-        "options": json.dumps(options, ensure_ascii=False, indent=2) if options else "",
+        **_split(options),
         "schedule_preset": "none" if file else "daily",
     }
 
@@ -91,7 +91,7 @@ def of_source(source: dict[str, Any]) -> Form:
     dataset, options = source["dataset"], source["options"]
     return {
         **{key: source[key] for key in ("title", "name", "owner_org", "url", "kind", "schedule")},
-        "options": json.dumps(options, ensure_ascii=False, indent=2) if options else "",
+        **_split(options),
         "schedule_preset": preset_of(source["schedule"]),
         "paused": source["state"] == "paused",
         **{f"dataset.{key}": dataset.get(key, "") for key in DATASET_TEXTS},
@@ -120,18 +120,41 @@ def source_data(form: Form, kept_dataset: dict[str, Any] | None = None) -> dict[
         "kind": form["kind"] or guess_kind(form["url"]),
         "schedule": form["schedule"] if preset == CUSTOM else PRESETS.get(preset, ""),
         "state": "paused" if form["paused"] else "active",
-        "options": form["options"],
+        "options": _joined(form["options"], form.get("secret", "")),
         "dataset": dataset,
     }
 
 
+def _split(options: dict[str, Any]) -> Form:
+    """The options' secret in a field of its own, the others as JSON."""
+    others = {key: value for key, value in options.items() if key != "secret"}
+    return {
+        "secret": options.get("secret", ""),
+        "options": json.dumps(others, ensure_ascii=False, indent=2) if others else "",
+    }
+
+
+def _joined(options: str, secret: str) -> str:
+    """The options as JSON with the chosen secret; what is no JSON object the action complains of."""
+    try:
+        others = json.loads(options or "{}")
+    except ValueError:
+        return options
+    if not secret or not isinstance(others, dict):
+        return options
+    return json.dumps({**others, "secret": secret}, ensure_ascii=False)
+
+
 def field_errors(errors: dict[str, Any]) -> dict[str, list[str]]:
-    """The action's complaints by the form's fields; those about one option stand by ``options``."""
+    """The action's complaints by the form's fields; an option without one stands by ``options``."""
     shown: dict[str, list[str]] = {}
     for key, complaints in errors.items():
         part, _dot, option = key.partition(".")
         texts = [complaints] if isinstance(complaints, str) else list(complaints)
-        if part == "options" and option:
+        field = key
+        if part == "options":
+            field = "secret" if option == "secret" else "options"
+        if field == "options" and option:
             texts = [f"{option}: {text}" for text in texts]
-        shown.setdefault("options" if part == "options" else key, []).extend(texts)
+        shown.setdefault(field, []).extend(texts)
     return shown

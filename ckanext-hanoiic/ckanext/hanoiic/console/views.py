@@ -174,12 +174,14 @@ def show_form(
     errors = source_form.field_errors(error.error_dict) if error else {}
     if "title" in errors and not form["name"]:
         errors.pop("name", None)  # It would have been made of the title.
+    choices = pages.choices()
     return render(
         "form.html",
         form=form,
         errors=errors,
         source=source,
-        choices=pages.choices(),
+        choices=choices,
+        secrets=pages.secrets_of(choices["departments"]),
         file=file_name(form.get("url", "")),
         is_previewed="preview" in flask.request.args,
     )
