@@ -103,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
     receipt.add_argument("file", type=Path, metavar="FILE", help="the receipt (a JWS)")
     receipt.add_argument("--result", type=Path, help="the answer it is for, as downloaded")
     receipt.add_argument(
-        "--keys", help="the gateway's public keys: URL or file (default: the gateway's URL)"
+        "--keys", help="the gateway's public keys: URL or file (default: this portal's gateway)"
     )
     receipt.add_argument("--json", action="store_true", help="for scripts")
     check = command("doctor", run_doctor, "check what the portal needs, and say what to do")
@@ -222,7 +222,8 @@ def run_audit(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def run_receipt(settings: Settings, options: argparse.Namespace) -> int:
-    keys = options.keys or f"{settings.public_gateway_url}/v1/receipts/keys"
+    gateway_url = Home(settings.home.resolve()).gateway_url(settings)
+    keys = options.keys or f"{gateway_url}/v1/receipts/keys"
     command = ["ckanext.hanoiic.licensing.receipt_command", options.file, "--keys", keys]
     if options.result:
         command += ["--result", options.result]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from deploy.errors import DiskFull, HomeNotWritable
+from deploy.settings import Settings
 
 FREE_BYTES_NEEDED = 1 << 30
 # sockaddr_un.sun_path holds 108 bytes with its NUL; supervisord adds ".<pid>" while it binds.
@@ -36,6 +38,12 @@ class Home:
     @property
     def demo(self) -> Path:
         return self.root / "demo.json"
+
+    def gateway_url(self, settings: Settings) -> str:
+        """Where the gateway of this portal is: by setting, else as the last start said."""
+        if not settings.gateway_url and self.demo.exists():
+            return str(json.loads(self.demo.read_text(encoding="utf-8"))["gateway_url"])
+        return settings.public_gateway_url
 
     @property
     def etc(self) -> Path:

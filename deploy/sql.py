@@ -132,7 +132,8 @@ def _value(text: str) -> Any:
 def _asked(
     settings: Settings, options: argparse.Namespace, body: dict[str, Any]
 ) -> Iterator[requests.Response]:
-    url = (options.url or _gateway_url(settings)).rstrip("/")
+    home = Home(settings.home.resolve())
+    url = (options.url or home.gateway_url(settings)).rstrip("/")
     session = requests.Session()
     # Proxies and .netrc of the environment are not for this token.
     session.trust_env = False
@@ -156,13 +157,6 @@ def _asked(
         raise GatewayUnreachable(f"The gateway at {url} does not answer, or broke off.") from error
     except requests.RequestException as error:
         raise GatewayUnreachable(f"The answer of {url} is not whole; ask again.") from error
-
-
-def _gateway_url(settings: Settings) -> str:
-    demo = Home(settings.home.resolve()).demo
-    if not settings.gateway_url and demo.exists():
-        return str(json.loads(demo.read_text(encoding="utf-8"))["gateway_url"])
-    return settings.public_gateway_url
 
 
 def _token(settings: Settings) -> str | None:

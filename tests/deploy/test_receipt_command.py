@@ -11,6 +11,7 @@ import pytest
 from ckanext.hanoiic.licensing import receipt_command, signing
 
 from deploy import cli
+from tests.servers import free_port
 
 ANSWER = "mã,tên\n1,Hồ Gươm\n".encode()
 TOLD = {
@@ -121,3 +122,27 @@ def test_the_launchers_key_and_its_command_fit(tmp_path, monkeypatch, capfd):
     public = str(file.with_suffix(".pub"))
     assert cli.main(["receipt", "verify", str(receipt), "--keys", public]) == 0
     assert "Good: signed by" in capfd.readouterr().out
+
+
+def test_the_keys_come_from_the_running_portals_gateway(
+    key, tmp_path, httpserver, monkeypatch, capfd
+):
+    jwk = signing.jwk_of(key.public_key()) | {"kid": "k1"}
+    httpserver.expect_request("/v1/receipts/keys").respond_with_json({"keys": [jwk]})
+    (tmp_path / "demo.json").write_text(json.dumps({"gateway_url": httpserver.url_for("")}))
+    receipt = tmp_path / "receipt.jws"
+    receipt.write_text(signed(key))
+    monkeypatch.setenv("HANOIIC_HOME", str(tmp_path))
+    assert cli.main(["receipt", "verify", str(receipt)]) == 0
+    assert "Good: signed by https://gateway.example.vn" in capfd.readouterr().out
+
+
+def test_a_gateway_that_does_not_answer_is_named(key, tmp_path, monkeypatch, capfd):
+    receipt = tmp_path / "receipt.jws"
+    receipt.write_text(signed(key))
+    monkeypatch.setenv("HANOIIC_HOME", str(tmp_path))
+    monkeypatch.setenv("HANOIIC_GATEWAY_URL", f"http://127.0.0.1:{free_port()}")
+    assert cli.main(["receipt", "verify", str(receipt)]) == 2
+    said = capfd.readouterr().err
+    assert "/v1/receipts/keys does not answer" in said
+    assert "Pool" not in said

@@ -56,7 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
 def keys(where: str) -> dict[str, Any]:
     """The JWK set at a URL, or of a file with one or with a key in PEM."""
     if "://" in where:
-        answer = requests.get(where, timeout=TIMEOUT_S)
+        try:
+            answer = requests.get(where, timeout=TIMEOUT_S)
+        except requests.RequestException as error:
+            raise ValueError(f"{where} does not answer; --keys takes a file too") from error
         answer.raise_for_status()
         return dict(answer.json())
     text = Path(where).read_bytes()
