@@ -15,6 +15,7 @@ from portal_scene import page
 pytest_plugins = ("portal_scene",)
 
 OURS = Path(plugin.__file__).with_name("i18n") / "vi/LC_MESSAGES/ckanext-hanoiic-portal.po"
+ALL = sorted(OURS.parents[4].glob("*/i18n/vi/LC_MESSAGES/*.po"))
 CKANS = Path(ckan.__file__).with_name("i18n") / "vi/LC_MESSAGES/ckan.po"
 ATTRIBUTES = ("aria-label", "placeholder", "title", "alt", "data-bs-title", "content")
 # Words that CKAN has as messages and that are also names, of formats or of software.
@@ -136,6 +137,19 @@ def test_compiled_messages_are_those_of_the_source():
     source = polib.pofile(str(OURS))
     assert {(e.msgid, e.msgstr) for e in compiled} == {(e.msgid, e.msgstr) for e in source}
     assert not [entry.msgid for entry in source if not entry.translated()]
+
+
+def test_a_message_of_several_plugins_has_one_translation():
+    """CKAN merges the plugins' catalogues; of two translations the last one loaded would win."""
+    said: dict[tuple[str | None, str], dict[str, str]] = {}
+    for catalogue in ALL:
+        for entry in polib.pofile(str(catalogue)):
+            texts = entry.msgstr or str(entry.msgstr_plural)
+            said.setdefault((entry.msgctxt, entry.msgid), {})[catalogue.stem] = texts
+    assert len(ALL) > 1
+    assert any(len(texts) > 1 for texts in said.values())
+    differing = {key: texts for key, texts in said.items() if len(set(texts.values())) > 1}
+    assert differing == {}
 
 
 def sysadmin_token() -> str:
