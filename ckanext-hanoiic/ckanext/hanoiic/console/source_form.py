@@ -135,7 +135,7 @@ def _split(options: dict[str, Any]) -> Form:
 
 
 def _joined(options: str, secret: str) -> str:
-    """The options as JSON with the chosen secret; what is no JSON object the action complains of."""
+    """The options as JSON with the chosen secret; what is no JSON object is left to the action."""
     try:
         others = json.loads(options or "{}")
     except ValueError:
