@@ -111,7 +111,13 @@ def test_a_dataset_without_tables_has_no_score():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "—"), (1.0, "100 %"), (0.9999, "99 %"), (0.994, "99 %"), (0.0, "0 %")],
+    [
+        (None, "—"),
+        (1.0, "100\u00a0%"),
+        (0.9999, "99\u00a0%"),
+        (0.994, "99\u00a0%"),
+        (0.0, "0\u00a0%"),
+    ],
 )
 def test_only_all_is_shown_as_100_per_cent(value, shown):
     assert wording.percent(value) == shown

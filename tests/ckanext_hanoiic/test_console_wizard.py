@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import io
 import json
@@ -15,6 +16,7 @@ from ckan.plugins import toolkit as tk
 from ckan.tests import factories
 from ckan.tests.helpers import call_action
 from ckanext.hanoiic.console import (
+    error_sentences,
     kinds,
     plugin,
     problems,
@@ -588,7 +590,8 @@ def test_every_text_is_in_vietnamese_and_keeps_its_facts():
     folder = Path(plugin.__file__).with_name("i18n")
     entries = polib.pofile(str(folder / "vi/LC_MESSAGES/ckanext-hanoiic-console.po"))
     known = {entry.msgid: entry for entry in entries}
-    wanted = {*sentences.SENTENCES.values(), *problems.REASONS.values()}
+    wanted = {*sentences.SENTENCES.values(), *error_sentences.ERRORS.values()}
+    wanted |= {*problems.REASONS.values()}
     wanted |= {said for pair in problems.PROBLEMS.values() for said in pair}
     assert wanted <= known.keys()
     for entry in entries:
@@ -608,6 +611,35 @@ def test_where_a_header_is_and_what_was_seen_of_a_form_are_known_sentences():
     )
     assert sentences.known(seen)
     assert sentences.say(seen).endswith(":\n■ · ·\n· · ■")
+
+
+def workers_words():
+    """Every text of the harvesters' code as the worker would say it, its facts being 7."""
+    for file in (ROOT / "harvesters").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+            elif isinstance(node, ast.JoinedStr):
+                yield "".join(said_of(part) for part in node.values)
+
+
+def said_of(part):
+    if isinstance(part, ast.Constant):
+        return part.value
+    return "'7'" if part.conversion == ord("r") else "7"
+
+
+def test_every_error_that_is_translated_is_one_that_the_worker_says():
+    words = {*workers_words()}
+    # What follows on another line of the code.
+    words |= {f"{said}The account sees 7." for said in words if said.endswith("SELECT. ")}
+    said_by_nobody = [
+        pattern
+        for pattern in error_sentences.ERRORS
+        if not any(re.fullmatch(pattern, said) for said in words)
+    ]
+    assert said_by_nobody == ["The account sees (?P<names>.+) and (?P<count>\\d+) more\\."]
+    assert sentences.known("The account sees a, b and 3 more.")
 
 
 # What is chosen on the page, and a source's options. Pure functions.

@@ -9,6 +9,7 @@ import re
 
 from ckan.plugins.toolkit import _
 
+from .error_sentences import ERRORS
 from .kinds import N_
 
 # A pattern of the worker's words → the same with its facts in braces.
@@ -162,7 +163,7 @@ SENTENCES: dict[str, str] = {
     ),
 }
 # Facts that are words themselves.
-NESTED = ("type", "header", "rest")
+NESTED = ("type", "header", "rest", "choice")
 # Facts that are several sentences.
 LISTED = ("changes",)
 TYPES: dict[str, str] = {
@@ -176,7 +177,7 @@ TYPES: dict[str, str] = {
 }
 # ``table: sentence``, ``column: sentence``, one inside of the other.
 NAMED = re.compile(r"(?P<name>[^:]{1,200}): (?P<rest>.+)", re.DOTALL)
-PATTERNS = [(re.compile(pattern), text) for pattern, text in SENTENCES.items()]
+PATTERNS = [(re.compile(pattern), text) for pattern, text in (SENTENCES | ERRORS).items()]
 
 
 def known(sentence: str) -> bool:

@@ -194,7 +194,7 @@ def percent(value: float | None) -> str:
     if value is None:
         return "—"
     whole = 99 if 0.99 <= value < 1 else round(value * 100)
-    return f"{whole} %"
+    return f"{whole}\u00a0%"
 
 
 def grade(value: float | None) -> str:
