@@ -123,6 +123,8 @@ class CkanIni:
             "ckan.display_timezone": "Asia/Ho_Chi_Minh",
             "ckan.hide_version": "true",
             "ckan.favicon": "/hanoiic/favicon.svg",
+            # Else a reader's browser asks gravatar.com for each person on a page.
+            "ckan.gravatar_default": "disabled",
             "ckan.auth.create_user_via_web": "true",
             "ckan.auth.user_create_groups": "false",
             "ckan.auth.user_create_organizations": "false",

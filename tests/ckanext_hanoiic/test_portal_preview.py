@@ -193,3 +193,10 @@ def test_kept_rows_are_not_shown_once_their_offer_is_withdrawn(site, own_scene, 
 def test_cells_read_as_sql_and_json_write_them():
     values = [None, True, False, 3, 2.50, "Đống Đa"]
     assert [wording.cell(value) for value in values] == ["", "true", "false", "3", "2.5", "Đống Đa"]
+
+
+def test_days_and_times_in_cells_are_in_hanoi_and_in_the_readers_order(site):
+    said = [("2025-12-31T17:00:00Z", "timestamp"), ("2026-03-01", "date"), ("soon", "date")]
+    with site.flask_app.test_request_context("/"):
+        assert [wording.cell(*each) for each in said] == ["01/01/2026 00:00", "01/03/2026", "soon"]
+    assert wording.cell("2026-03-01", "string") == "2026-03-01"

@@ -20,6 +20,8 @@ from .catalogue import entity_title
 
 DAY = {"vi": "dd/MM/yyyy", "en": "d MMM yyyy"}
 MINUTE = {"vi": "dd/MM/yyyy HH:mm", "en": "d MMM yyyy HH:mm"}
+# Types of columns that are shown as days and times, in Hanoi's clock.
+MOMENTS = {"date": DAY, "timestamp": MINUTE}
 SHOWN_WARDS = 12
 LONGEST_CELL = 80
 
@@ -65,8 +67,8 @@ def _decimal(value: float | str, locale: str) -> str:
 
 
 def percent(share: float) -> str:
-    """A share from 0 to 1, as ``98,2 %``."""
-    return format_percent(share, "#,##0.# %", locale=language())
+    """A share from 0 to 1, as ``98,2 %``; the space does not break."""
+    return format_percent(share, "#,##0.#\u00a0%", locale=language())
 
 
 def licence_title(dataset: Mapping[str, Any]) -> str:
@@ -104,10 +106,12 @@ def period(start: str | None, end: str | None) -> str:
     return tk._("until {day}").format(day=day(end)) if end else ""
 
 
-def cell(value: Any) -> str:
-    """A value of a table, short enough for a preview."""
+def cell(value: Any, column_type: str = "") -> str:
+    """A value of a table, short enough for a preview; dates and times as readers write them."""
     if value is None:
         return ""
+    if column_type in MOMENTS and isinstance(value, str):
+        return _moment(value, MOMENTS[column_type])
     if isinstance(value, bool):
         return str(value).lower()  # as SQL and JSON write it
     text = format(value, ".12g") if isinstance(value, float) else str(value)
