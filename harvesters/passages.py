@@ -55,6 +55,8 @@ class Passage:
 
     def __init__(self, stage: Stage, lock: threading.RLock) -> None:
         self.counts: dict[str, int] = {}
+        # Waiting for others to be done is no part of the stage's duration.
+        self.idle_s = 0.0
         self._stage = stage
         self._lock = lock
 

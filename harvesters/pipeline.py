@@ -10,15 +10,19 @@ crash anywhere before it is healed by the next run. Datasets that are gone come 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from threading import Lock
+from functools import partial
+from threading import BoundedSemaphore, Lock
+from typing import Any
 
 from harvesters import ahead, around, connectors, credentials, departures, editions, replay
 from harvesters.allowance import Allowance
 from harvesters.connectors import File, Offer
 from harvesters.errors import HarvestError, SourceInvalid
 from harvesters.fetch import Client
+from harvesters.newcomers import Newcomers
 from harvesters.passages import DatasetPart, Passage
 from harvesters.prepare import Gated, fetch, gate, prepare, resource_name
 from harvesters.publish import Published, publish
@@ -35,6 +39,8 @@ from lake.errors import InvalidName
 
 # Three keep two processors busy: one of them mostly waits for the portal.
 DATASETS_AT_ONCE = 3
+# With those that only wait for the portal to make them: it makes many together.
+DATASETS_BEGUN = 48
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Run:
     """One run of a source, and what it keeps from file to file.
 
     `fetching` is held by whoever asks the source: a few datasets are worked on at once, but a
-    source is asked for one thing at a time.
+    source is asked for one thing at a time. `places` are those of the datasets that are worked on.
     """
 
     source: Source
@@ -52,7 +58,9 @@ class Run:
     registered: Registered
     benches: Workbenches
     allowance: Allowance
+    newcomers: Newcomers
     fetching: Lock = field(default_factory=Lock)
+    places: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(DATASETS_AT_ONCE))
 
     def dataset(self, offer: Offer) -> tuple[Offer, str | None, HarvestError | None]:
         """Work on one dataset: its id in the portal, when it has one, and what it failed of.
@@ -61,12 +69,25 @@ class Run:
         """
         self.allowance.check()
         try:
-            with self.report.dataset(offer.identifier, offer.name) as part:
+            with self.places, self.report.dataset(offer.identifier, offer.name) as part:
                 return offer, _dataset(offer, self, part), None
         except HarvestError as error:
             if not is_catalogue(self.source):
                 raise
             return offer, None, error
+
+    def create(self, fields: dict[str, Any], stage: Passage) -> dict[str, Any]:
+        """Have the portal make a dataset; meanwhile another one has its place."""
+        self.places.release()
+        begun = time.monotonic()
+        try:
+            made = self.newcomers.make(fields)
+            stage.idle_s += time.monotonic() - begun - made.took_s
+        finally:
+            begun = time.monotonic()
+            self.places.acquire()
+            stage.idle_s += time.monotonic() - begun
+        return made.dataset
 
 
 def harvest(source: Source, room: Room, report: Report, run_id: str) -> None:
@@ -79,10 +100,11 @@ def harvest(source: Source, room: Room, report: Report, run_id: str) -> None:
     failures: list[HarvestError] = []
     seen: dict[str, tuple[str, str] | None] = {}
     registered = Registered(source, room.portal, many=is_catalogue(source))
-    with Workbenches() as benches, room.receipts.open():
-        run = Run(source, room, report, run_id, registered, benches, Allowance(room.caps))
+    with Workbenches() as benches, Newcomers(room.portal) as newcomers, room.receipts.open():
+        allowance = Allowance(room.caps)
+        run = Run(source, room, report, run_id, registered, benches, allowance, newcomers)
         offers = discover(source, room.client, report)
-        for offer, dataset_id, error in ahead.each(run.dataset, offers, DATASETS_AT_ONCE):
+        for offer, dataset_id, error in ahead.each(run.dataset, offers, DATASETS_BEGUN):
             seen[offer.identifier] = (dataset_id, offer.name) if dataset_id else None
             if error is not None:
                 failures.append(error)
@@ -121,6 +143,7 @@ def _dataset(offer: Offer, run: Run, part: DatasetPart) -> str | None:
                 room.portal,
                 room.lake,
                 room.gateway_url,
+                partial(run.create, stage=stage),
                 known_id=known,
                 may_exist=known is not None or not run.registered.none(),
                 listed=run.registered.dataset(offer.identifier),

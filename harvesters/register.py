@@ -7,7 +7,7 @@ officers added by hand, further fields or resources, stays.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -49,11 +49,13 @@ def register(
     portal: Portal,
     lake: Lake,
     gateway_url: str,
+    create: Callable[[dict[str, Any]], dict[str, Any]],
     known_id: str | None = None,
     may_exist: bool = True,
     listed: dict[str, Any] | None = None,
 ) -> Registered:
-    """Create or update the offer's dataset. `known_id` is what an earlier run registered; not
+    """Create or update the offer's dataset. `create` makes a new one of what `package_create`
+    takes and answers its `id` and `name`, `known_id` is what an earlier run registered; not
     `may_exist`: nothing of the source was registered so far, so it is not looked for first.
     `listed` is the dataset as the portal's search tells it: it is asked for by itself only if that
     is not what is wanted.
@@ -67,7 +69,7 @@ def register(
     resources += [_link_fields(link) for link in links]
     if not may_exist:
         try:
-            made = portal.call("package_create", **wanted, resources=resources)
+            made = create({**wanted, "resources": resources})
             return Registered(made["id"], made["name"], True)
         except PortalRefused as refused:
             if "name" not in (refused.facts.get("fields") or {}):
@@ -76,7 +78,7 @@ def register(
         return Registered(listed["id"], listed["name"], False)
     existing = find(offer, source, portal, known_id)
     if existing is None:
-        made = portal.call("package_create", **wanted, resources=resources)
+        made = create({**wanted, "resources": resources})
         return Registered(made["id"], made["name"], True)
     updated = _updated(existing, wanted, resources)
     if _has_all(existing, updated):

@@ -71,7 +71,7 @@ class Report:
             passage.say(error.detail)
             raise
         finally:
-            took_s = time.monotonic() - started
+            took_s = time.monotonic() - started - passage.idle_s
             with self._lock:
                 stage.state = ended
                 stage.duration_s = round(stage.duration_s + took_s, 3)

@@ -36,6 +36,7 @@ ALLOWED = {
     "hanoiic_run_update": {"harvester"},
     "hanoiic_run_claim": {"harvester"},
     "hanoiic_tables_reserve": {"harvester"},
+    "hanoiic_datasets_create": {"harvester"},
     "hanoiic_rejected_put": {"harvester"},
     "hanoiic_hold_list": OFFICERS | {"harvester"},
     "hanoiic_hold_show": OFFICERS | {"harvester"},

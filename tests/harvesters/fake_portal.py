@@ -120,6 +120,16 @@ class FakePortal:
         self.datasets[dataset["id"]] = dataset
         return self._stored(dataset)
 
+    def hanoiic_datasets_create(self, data: dict[str, Any]) -> Any:
+        """All of them or none."""
+        before = dict(self.datasets)
+        try:
+            made = [self.package_create(fields) for fields in data["datasets"]]
+        except ActionError:
+            self.datasets = before
+            raise
+        return {"datasets": [{"id": one["id"], "name": one["name"]} for one in made]}
+
     def package_update(self, data: dict[str, Any]) -> Any:
         dataset = self._dataset(data["id"])
         dataset.clear()

@@ -87,7 +87,7 @@ def test_a_catalogues_datasets_are_worked_on_together_and_fetched_one_by_one(
             together.wait(10)
 
     assert DATASETS_AT_ONCE > 1
-    portal.before["package_create"] = meet
+    portal.before["hanoiic_tables_reserve"] = meet
     ran = run(source)
     assert ran.error is None
     assert waited == [False, True, True]

@@ -154,6 +154,11 @@ def hanoiic_run_update(context: Context, data: dict[str, Any]) -> AuthResult:
 
 
 @tk.auth_sysadmins_check
+def hanoiic_datasets_create(context: Context, data: dict[str, Any]) -> AuthResult:
+    return hanoiic_run_claim(context, data)
+
+
+@tk.auth_sysadmins_check
 def hanoiic_tables_reserve(context: Context, data: dict[str, Any]) -> AuthResult:
     return hanoiic_run_claim(context, data)
 
@@ -171,5 +176,6 @@ AUTH_FUNCTIONS: dict[str, AuthFunction] = {
     "hanoiic_run_list": hanoiic_run_list,
     "hanoiic_run_claim": hanoiic_run_claim,
     "hanoiic_rejected_put": hanoiic_run_claim,
+    "hanoiic_datasets_create": hanoiic_datasets_create,
     "hanoiic_tables_reserve": hanoiic_tables_reserve,
 }

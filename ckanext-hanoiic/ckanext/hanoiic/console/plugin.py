@@ -13,6 +13,7 @@ from ckan.plugins import toolkit as tk
 from . import held_views, quality_views, secret_views, views, wizard_views  # noqa: F401 (routes)
 from .auth import AUTH_FUNCTIONS
 from .blueprint import console
+from .dataset_actions import DATASET_ACTIONS
 from .hold_actions import HOLD_ACTIONS, HOLD_AUTH
 from .pages import HELPERS
 from .preview_actions import PREVIEW_ACTIONS, PREVIEW_AUTH
@@ -27,6 +28,7 @@ ACTIONS = {
     **SOURCE_ACTIONS,
     **RUN_ACTIONS,
     **TABLE_ACTIONS,
+    **DATASET_ACTIONS,
     **HOLD_ACTIONS,
     **PREVIEW_ACTIONS,
     **UPLOAD_ACTIONS,

@@ -1,0 +1,114 @@
+"""New datasets on their way into the portal: those that wait together go in one request.
+
+Making datasets takes the portal longer than anything else of a catalogue's first run, and many in
+one request cost it half. Nothing waits for company: a dataset goes at once where a request may, and
+what comes while the requests are under way goes together in the next one.
+
+A request is made whole or not at all. One that fails says nothing of most of its datasets, so each
+of them is made by itself then, and has its own error.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from threading import Lock
+from types import TracebackType
+from typing import Any
+
+from harvesters.errors import HarvestError
+from harvesters.portal import Portal
+from lake import logs
+
+log = logging.getLogger(__name__)
+
+# Answered within seconds, while people use the portal too.
+MOST = 25
+# As many as the portal has processes.
+REQUESTS_AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class Made:
+    """A dataset that was made: its `id` and `name` in the portal, its share of the request."""
+
+    dataset: dict[str, Any]
+    took_s: float
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    fields: dict[str, Any]
+    made: Future[Made] = field(default_factory=Future)
+
+
+class Newcomers:
+    """Makes datasets. Threads share it: each waits for its own."""
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+        self._waiting: list[_Waiting] = []
+        self._requests = 0
+        self._lock = Lock()
+        self._pool = ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="newcomers")
+
+    def __enter__(self) -> Newcomers:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown()
+
+    def make(self, fields: dict[str, Any]) -> Made:
+        """Make a dataset of what `package_create` takes. Raises as Portal."""
+        waiting = _Waiting(fields)
+        with self._lock:
+            self._waiting.append(waiting)
+            begins = self._requests < REQUESTS_AT_ONCE
+            self._requests += begins
+        if begins:
+            self._pool.submit(copy_context().run, self._make_all)
+        return waiting.made.result()
+
+    def _make_all(self) -> None:
+        """Make what waits, until nothing does."""
+        while True:
+            with self._lock:
+                batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                if not batch:
+                    self._requests -= 1
+                    return
+            if len(batch) == 1 or not self._made_together(batch):
+                for one in batch:
+                    self._make_one(one)
+
+    def _made_together(self, batch: list[_Waiting]) -> bool:
+        begun = time.monotonic()
+        try:
+            answer = self._portal.call(
+                "hanoiic_datasets_create", datasets=[one.fields for one in batch]
+            )
+        except HarvestError as error:
+            facts = logs.facts(count=len(batch), code=error.code)
+            log.info("datasets_made_one_by_one", extra=facts)
+            return False
+        share_s = (time.monotonic() - begun) / len(batch)
+        for one, dataset in zip(batch, answer["datasets"], strict=True):
+            one.made.set_result(Made(dataset, share_s))
+        return True
+
+    def _make_one(self, one: _Waiting) -> None:
+        begun = time.monotonic()
+        try:
+            dataset = self._portal.call("package_create", **one.fields)
+        except BaseException as error:  # whoever waits raises it
+            one.made.set_exception(error)
+        else:
+            one.made.set_result(Made(dataset, time.monotonic() - begun))
