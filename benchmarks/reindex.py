@@ -2,8 +2,8 @@
 
 Starts CKAN's servers in a folder of its own, creates datasets of the portal's schema through CKAN's
 action, empties the index and times CKAN's own commands, each from an empty index:
-``ckan search-index rebuild`` (one process) and ``ckan hanoiic-search rebuild`` (one process for
-each processor). Bar: 100 datasets a second.
+``ckan search-index rebuild`` and ``ckan hanoiic-search rebuild`` (both with one process for each
+processor). Bar: 100 datasets a second.
 """
 
 from __future__ import annotations

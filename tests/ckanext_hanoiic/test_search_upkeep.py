@@ -147,14 +147,14 @@ def test_rebuild_indexes_everything_in_several_processes(cli, five):
 
 
 def test_a_dataset_that_cannot_be_indexed_is_told_and_the_others_go_on(cli, five, monkeypatch):
-    indexing = logic.index_update_package
+    indexing = logic.index_update_package_dicts
 
-    def fails_for_one(context, id_, defer_commit):
-        if id_ == five[1]:
+    def fails_for_one(both, defer_commit=False):
+        if both[0]["id"] == five[1]:
             raise ValueError("a hook of another extension")
-        indexing(context, id_, defer_commit)
+        indexing(both, defer_commit)
 
-    monkeypatch.setattr(logic, "index_update_package", fails_for_one)
+    monkeypatch.setattr(logic, "index_update_package_dicts", fails_for_one)
     done = cli.invoke(ckan, ["hanoiic-search", "rebuild", "--jobs", "2"])
     assert "4 datasets indexed, 1 failed" in done.output
     assert f"{five[1]}: ValueError: a hook of another extension" in done.output

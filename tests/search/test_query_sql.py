@@ -230,8 +230,8 @@ def test_a_document_becomes_one_row():
     assert row.large == {"data_dict": "{}"}
     assert row.stored["start_date"] == "2024-05-01T00:00:00Z"
     assert "permission_labels" not in row.stored
-    assert row.lexemes["title:buyt"] == {2}
-    assert row.lexemes["title!buyt4"] == {2}
+    assert row.lexemes["title:buyt"] == [2]
+    assert row.lexemes["title!buyt4"] == [2]
     assert "tags=Xe" in row.lexemes
     assert "title?" in row.lexemes
     assert {"text:bus", "text:buyt", "text:xe"} <= row.lexemes.keys()

@@ -26,17 +26,21 @@ TERMS = (
 )  # fmt: skip
 
 
+# Asked for every dataset that is shown or indexed: making the statement takes as long as asking it.
+_CURRENT = (
+    sa.select(Offer)
+    .where(
+        Offer.dataset_id == sa.bindparam("dataset"),
+        Offer.table_name == sa.bindparam("table"),
+        Offer.superseded_at.is_(None),
+    )
+    .execution_options(populate_existing=True)
+)
+
+
 def current(dataset_id: str, table: str = "") -> Offer | None:
     """The dataset's own current offer, or that of one table; None when there is none."""
-    return model.Session.scalars(
-        sa.select(Offer)
-        .where(
-            Offer.dataset_id == dataset_id,
-            Offer.table_name == table,
-            Offer.superseded_at.is_(None),
-        )
-        .execution_options(populate_existing=True)
-    ).first()
+    return model.Session.scalars(_CURRENT, {"dataset": dataset_id, "table": table}).first()
 
 
 def all_current(dataset_id: str) -> dict[str, Offer]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -106,5 +107,7 @@ class LicensingPlugin(p.SingletonPlugin, DefaultTranslation):
         pkg_dict["access_tier"] = offers.tier_of(pkg_dict["id"])
 
     def before_dataset_index(self, pkg_dict: dict[str, Any]) -> dict[str, Any]:
-        pkg_dict["access_tier"] = offers.tier_of(pkg_dict["id"])
+        shown = json.loads(pkg_dict.get("validated_data_dict") or "{}")
+        # As `after_dataset_show` has just told it.
+        pkg_dict["access_tier"] = shown.get("access_tier") or offers.tier_of(pkg_dict["id"])
         return pkg_dict

@@ -56,6 +56,8 @@ def mend_command(check: bool, jobs: int) -> None:
         return
     found = gaps(index)
     click.echo(f"Datasets in the index: {found}")
+    if not check:
+        index.store.sort_in()
     if not found:
         return
     if check:

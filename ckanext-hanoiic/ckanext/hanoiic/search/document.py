@@ -6,9 +6,10 @@ import json
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import islice
 from typing import Any
 
 from dateutil.parser import isoparse
@@ -31,54 +32,66 @@ TITLE_FOR_SORTING = "title_string"
 # Stored, never searched, and by far the largest: columns of their own.
 LARGE_FIELDS = ("data_dict", "validated_data_dict")
 
-NO_PLACES: set[int] = set()
-_FILTERED_LEXEMES = tuple(lexeme(name, "=") for name in FILTERED)
-_HEADLINE_LEXEMES = tuple(lexeme(name, mark) for name in HEADLINE for mark in "=:!~")
+NO_PLACES: list[int] = []
 
 
 @dataclass
 class Row:
-    """What the index keeps of one document."""
+    """What the index keeps of one document.
+
+    ``lexemes``: each with its places, rising. ``filtered``, ``named``: those of them that lie in
+    the row: of every search's filters, and of the fields that decide most of a rank (``rank`` reads
+    the others later). ``words``: each text field's folded words, for the vocabulary.
+    """
 
     index_id: str
     exact: dict[str, list[str | float]] = field(default_factory=dict)
-    lexemes: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    lexemes: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    filtered: list[str] = field(default_factory=list)
+    named: list[str] = field(default_factory=list)
+    words: dict[str, list[str]] = field(default_factory=dict)
     stored: dict[str, Any] = field(default_factory=dict)
     large: dict[str, str] = field(default_factory=dict)
     infix: dict[str, str] = field(default_factory=dict)
-    vocabulary: set[tuple[str, str]] = field(default_factory=set)
 
     def tsvector(self) -> str:
         """The lexemes in the text form of a tsvector."""
         return self._tsvector(self.lexemes, MOST_LEXEME_BYTES)
 
     def headline(self) -> str:
-        """The lexemes that lie in the row: of every search's filters, and of the fields that decide
-        most of a rank (``rank`` reads the others later).
-        """
-        filtered = [name for name in self.lexemes if name.startswith(_FILTERED_LEXEMES)]
-        names = [name for name in self.lexemes if name.startswith(_HEADLINE_LEXEMES)]
+        """The lexemes that lie in the row, in the same form."""
         parts = (
-            self._tsvector(filtered, MOST_LEXEME_BYTES),
-            self._tsvector(names, MOST_HEADLINE_BYTES),
+            self._tsvector(self.filtered, MOST_LEXEME_BYTES),
+            self._tsvector(self.named, MOST_HEADLINE_BYTES),
         )
         return " ".join(part for part in parts if part)
 
-    def _tsvector(self, names: Iterable[str], most_bytes: int) -> str:
-        written = []
+    def _tsvector(self, names: Collection[str], most_bytes: int) -> str:
+        together = "".join(names)
+        plain = "'" not in together and "\\" not in together
+        written = [
+            (f"'{name}'" if plain else quoted(name))
+            + (f":{','.join(map(str, places[:MOST_PLACES]))}" if places else "")
+            for name in names
+            for places in (self.lexemes[name],)
+        ]
+        text = " ".join(written)
+        if len(text.encode()) + 8 * len(written) > most_bytes:
+            return " ".join(written[: self._fitting(names, most_bytes)])
+        return text
+
+    def _fitting(self, names: Iterable[str], most_bytes: int) -> int:
+        """How many of the lexemes a tsvector of so many bytes holds."""
         size = 0
-        for name in names:
-            places = self.lexemes[name]
-            kept = sorted(places)[:MOST_PLACES] if len(places) > 1 else places
-            size += len(name if name.isascii() else name.encode()) + 2 * len(kept) + 8
+        for count, name in enumerate(names):
+            size += len(name.encode()) + 2 * len(self.lexemes[name][:MOST_PLACES]) + 8
             if size > most_bytes:
                 if most_bytes == MOST_LEXEME_BYTES:
                     log.warning(
                         "Document %s is too long: its last words are not indexed", self.index_id
                     )
-                break
-            written.append(f"{quoted(name)}{':' if kept else ''}{','.join(map(str, kept))}")
-        return " ".join(written)
+                return count
+        return len(self.lexemes)
 
     def infix_lines(self) -> str:
         """One line for each field whose parts are searched, in the order of ``INFIX``."""
@@ -194,7 +207,17 @@ def _stored(description: Field, item: Any) -> Any:
 
 def _index(row: Row, description: Field, items: list[Any]) -> None:
     name = description.name
-    row.lexemes[lexeme(name, "?")] = set()
+    row.lexemes[lexeme(name, "?")] = NO_PLACES
+    others = len(row.lexemes)
+    _index_values(row, description, items)
+    if name in FILTERED:
+        row.filtered += islice(row.lexemes, others, None)
+    elif name in HEADLINE:
+        row.named += islice(row.lexemes, others, None)
+
+
+def _index_values(row: Row, description: Field, items: list[Any]) -> None:
+    name = description.name
     if not description.multivalued and (description.is_words or name == TITLE_FOR_SORTING):
         # No more of a long text than its key shows.
         first = _text(items[0]).strip()[:LONGEST_SORT_KEY]
@@ -217,7 +240,7 @@ def _index(row: Row, description: Field, items: list[Any]) -> None:
         row.infix[name] = str(keys[0])
         return
     for key in row.exact[name]:
-        row.lexemes[lexeme(name, "=", str(key))] = set()
+        row.lexemes[lexeme(name, "=", str(key))] = NO_PLACES
 
 
 def _index_words(row: Row, description: Field, texts: list[str]) -> None:
@@ -225,7 +248,9 @@ def _index_words(row: Row, description: Field, texts: list[str]) -> None:
     folded_as, stemmed_as, spelt_as = (lexeme(name, mark) for mark in ":~!")
     stems = description.kind == "stemmed"
     pairs = name == PAIRED
-    lexemes, vocabulary = row.lexemes, row.vocabulary
+    lexemes = row.lexemes
+    others = len(lexemes)
+    paired: list[str] = []
     place = 1
     for text in texts:
         before = None
@@ -234,18 +259,22 @@ def _index_words(row: Row, description: Field, texts: list[str]) -> None:
             for spelling, folded in cut:
                 at = place if place < LAST_PLACE else LAST_PLACE
                 place += 1
-                lexemes[folded_as + folded].add(at)
-                vocabulary.add((name, folded))
+                lexemes[folded_as + folded].append(at)
                 stem = vietnamese.stem(folded) if stems else folded
                 if stem != folded:
-                    lexemes[stemmed_as + stem].add(at)
+                    lexemes[stemmed_as + stem].append(at)
                 if spelling != folded:
-                    lexemes[spelt_as + spelling].add(at)
+                    lexemes[spelt_as + spelling].append(at)
                 if pairs:
                     if before is not None:
-                        lexemes[pair(before, stem)] = NO_PLACES
+                        paired.append(pair(before, stem))
                     before = stem
             if joined:
-                lexemes[folded_as + joined].add(first)
-                vocabulary.add((name, joined))
+                lexemes[folded_as + joined].append(first)
         place += GAP_BETWEEN_VALUES
+    row.words[name] = [
+        added[len(folded_as) :]
+        for added in islice(lexemes, others, None)
+        if added.startswith(folded_as)
+    ]
+    lexemes.update(dict.fromkeys(paired, NO_PLACES))

@@ -50,6 +50,7 @@ def lexeme(field: str, mark: str, value: str = "") -> str:
     return f"{_field_part(field)}{mark}{value}"
 
 
+@functools.lru_cache(maxsize=4096)  # a document's fields have few different names
 def _field_part(field: str) -> str:
     # The marks may not occur in a field's name, else two fields could share a lexeme.
     if field.replace("_", "").isalnum():

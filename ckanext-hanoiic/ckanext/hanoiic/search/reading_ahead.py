@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import eq
 from typing import Any
 
@@ -54,12 +54,13 @@ class _Answers:
     def to(self, state: ORMExecuteState) -> IteratorResult[Any] | None:
         """The answer to a statement, or None: it goes to the database."""
         statement = state.statement
-        if not isinstance(statement, sa.Select) or state.parameters:
+        given = state.parameters or {}
+        if not isinstance(statement, sa.Select) or not isinstance(given, Mapping):
             return None
         key = statement._generate_cache_key()  # as in SQLAlchemy's own example of a cache
         if key is None:
             return None
-        values = [bound.effective_value for bound in key.bindparams]
+        values = [given.get(bound.key, bound.effective_value) for bound in key.bindparams]
         try:
             question = (key.key, *values)
             known = self.known.get(question)
@@ -82,8 +83,8 @@ class _Answers:
         if not about:
             found = state.invoke_statement()
             return list(found.keys()), [tuple(row) for row in found]
-        condition = _condition(statement, values[about[0]]) if len(about) == 1 else None
-        if condition is None:
+        condition = _condition(statement, state.parameters or {}, values[about[0]])
+        if len(about) > 1 or condition is None:
             return None
         column = condition.left
 
@@ -110,7 +111,9 @@ def _is_plain(statement: sa.Select[Any]) -> bool:
     )
 
 
-def _condition(statement: sa.Select[Any], dataset: str) -> sa.BinaryExpression[Any] | None:
+def _condition(
+    statement: sa.Select[Any], given: Mapping[str, Any], dataset: str
+) -> sa.BinaryExpression[Any] | None:
     """The condition ``column = dataset``, where it must hold for every row."""
     where = statement.whereclause
     both = isinstance(where, BooleanClauseList) and where.operator is operators.and_
@@ -120,7 +123,7 @@ def _condition(statement: sa.Select[Any], dataset: str) -> sa.BinaryExpression[A
             and part.operator is eq
             and isinstance(part.left, sa.Column)
             and isinstance(part.right, BindParameter)
-            and part.right.effective_value == dataset
+            and given.get(part.right.key, part.right.effective_value) == dataset
         ):
             return part
     return None

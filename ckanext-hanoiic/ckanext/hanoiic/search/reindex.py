@@ -14,15 +14,20 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime
 
+import ckan.lib.search as ckan_search
 from ckan import logic, model
 from ckan.common import config
 from ckan.types import Context
 
+from .both_forms import BothForms, may_be_made_at_once
+from .client import PostgresSolr
+from .dictized import Portion
 from .errors import IndexingStopped
 from .gathering import gathered
 from .reading_ahead import reading
 
-AT_ONCE = 50  # datasets that a process takes in one go
+AT_ONCE = 100  # datasets that a process takes in one go
+MANY = 500  # datasets for which the index is told that many come
 
 Failures = list[str]
 
@@ -41,7 +46,18 @@ def reindex(datasets: Sequence[str], jobs: int = 1) -> Iterator[tuple[int, Failu
     Raises IndexingStopped where a process died.
     """
     portions = [datasets[start : start + AT_ONCE] for start in range(0, len(datasets), AT_ONCE)]
-    jobs = min(jobs, len(portions))
+    with _heaping() if len(datasets) >= MANY else contextlib.nullcontext():
+        yield from _reindex(portions, min(jobs, len(portions)))
+
+
+def _heaping() -> contextlib.AbstractContextManager[None]:
+    connection = ckan_search.make_connection()
+    if isinstance(connection, PostgresSolr):
+        return connection.index.store.heaping()
+    return contextlib.nullcontext()
+
+
+def _reindex(portions: Sequence[Sequence[str]], jobs: int) -> Iterator[tuple[int, Failures]]:
     if jobs < 2:
         yield from _counted(portions, map(_index, portions))
         return
@@ -86,8 +102,13 @@ def _in_one_go(datasets: Sequence[str]) -> list[str]:
     """Index the datasets; returns those that somebody changed meanwhile: they need another go."""
     before = _modified(datasets)
     with gathered(), reading(datasets):
-        for dataset in datasets:
-            logic.index_update_package(Context(ignore_auth=True), dataset, True)
+        if may_be_made_at_once():
+            forms = BothForms(Portion(datasets))
+            for dataset in datasets:
+                logic.index_update_package_dicts(forms.of(dataset), True)
+        else:
+            for dataset in datasets:
+                logic.index_update_package(Context(ignore_auth=True), dataset, True)
     model.Session.remove()
     after = _modified(datasets)
     return [dataset for dataset in datasets if before.get(dataset) != after.get(dataset)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import snowballstemmer
@@ -32,6 +32,8 @@ _PLACE = {letter: chr(ord("A") + place) for place, letter in enumerate(ALPHABET)
 
 def storable(text: str) -> str:
     """``text`` in Unicode's composed form (NFC), without what PostgreSQL can't hold."""
+    if text.isascii() and "\x00" not in text:
+        return text
     return unicodedata.normalize("NFC", _UNSTORABLE.sub("", text))
 
 
@@ -97,21 +99,23 @@ def chunks(text: str, first_place: int = 1) -> Iterator[Chunk]:
         place += len(cut)
 
 
-def cuts(text: str) -> Iterator[tuple[tuple[tuple[str, str], ...], str | None]]:
+Cut = tuple[tuple[tuple[str, str], ...], str | None]
+
+
+@functools.lru_cache(maxsize=256)  # a document has most of its texts in several fields
+def cuts(text: str) -> tuple[Cut, ...]:
     """The same as plain tuples, for long texts: words as (spelling, folded), and them joined."""
-    for piece in storable(text).split():
-        cut = _cut(piece)
-        if cut:
-            several = 1 < len(cut) <= MOST_JOINED_PARTS
-            yield cut, "".join(word[1] for word in cut)[:LONGEST_WORD] if several else None
+    return tuple(cut for cut in map(_cut, storable(text).split()) if cut[0])
 
 
 @functools.lru_cache(maxsize=65536)  # a language has few words, and a catalogue repeats them
-def _cut(piece: str) -> tuple[tuple[str, str], ...]:
-    """The words of a piece without spaces, each as (spelling, folded)."""
+def _cut(piece: str) -> Cut:
+    """A piece without spaces."""
     parts = [part for run in _RUNS.findall(_POSSESSIVE.sub("", piece)) for part in _parts(run)]
     forms = [(spelling(part)[:LONGEST_WORD], fold(part)[:LONGEST_WORD]) for part in parts]
-    return tuple(form for form in forms if form[1])
+    cut = tuple(form for form in forms if form[1])
+    several = 1 < len(cut) <= MOST_JOINED_PARTS
+    return cut, "".join(word[1] for word in cut)[:LONGEST_WORD] if several else None
 
 
 def _parts(run: str) -> list[str]:
@@ -131,9 +135,8 @@ def sort_key(text: str) -> str:
     dictionaries (ngang, huyền, hỏi, ngã, sắc, nặng), then the text itself. Digits stand before
     letters; other characters keep their own order behind them.
     """
-    letters, tones = _letters_and_tones(storable(text).strip().lower())
-    places = "".join(_PLACE.get(letter, letter) for letter in letters)
-    return f"{places}\x01{''.join(tones)}\x01{text}"
+    lower = storable(text).strip().lower()
+    return f"{lower.translate(_places)}\x01{lower.translate(_tones)}\x01{text}"
 
 
 def _letters_and_tones(text: str) -> tuple[list[str], list[str]]:
@@ -152,3 +155,23 @@ def _letter_and_tone(character: str) -> tuple[str, str]:
         else:
             kept += mark
     return unicodedata.normalize("NFC", kept), tone
+
+
+class _Table(dict[int, str]):
+    """A table for ``str.translate`` that works each character out when it first comes."""
+
+    def __init__(self, of: Callable[[str], str]) -> None:
+        self._of = of
+
+    def __missing__(self, code: int) -> str:
+        self[code] = found = self._of(chr(code))
+        return found
+
+
+def _place(character: str) -> str:
+    letter, _ = _letter_and_tone(character)
+    return _PLACE.get(letter, letter)
+
+
+_places = _Table(_place)
+_tones = _Table(lambda character: _letter_and_tone(character)[1])

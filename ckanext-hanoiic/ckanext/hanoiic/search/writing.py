@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -11,29 +12,37 @@ from .document import LARGE_FIELDS, Row
 from .everything import note_write
 from .layout import COUNTED, counted_column, value_id
 
-_COLUMNS = (
-    "index_id",
-    "sorts",
-    "infix",
-    "headline",
-    "exact",
-    "lexemes",
-    *(counted_column(field) for field in COUNTED),
-)
-_KINDS = {"sorts": "jsonb", "exact": "jsonb", "headline": "tsvector", "lexemes": "tsvector"}
-WRITE_ENTRY = (  # noqa: S608 (made of the names above)
-    "INSERT INTO hanoiic_search.entry ({columns}) VALUES ({values})"
-    " ON CONFLICT (index_id) DO UPDATE SET {changes} RETURNING number"
+# What a row of `entry` is made of, and each column's type: the rows arrive as arrays of text.
+_KINDS = {
+    "index_id": "text",
+    "sorts": "jsonb",
+    "infix": "text",
+    "headline": "tsvector",
+    "exact": "jsonb",
+    "lexemes": "tsvector",
+    **{
+        counted_column(field): "bigint[]" if several else "bigint"
+        for field, several in COUNTED.items()
+    },
+}
+_BODY = {"stored": "jsonb", **dict.fromkeys(LARGE_FIELDS, "text")}
+WRITE_ROWS = (  # noqa: S608 (made of the names above)
+    "WITH given AS (SELECT * FROM unnest({arrays}) AS g({given})),"
+    " written AS (INSERT INTO hanoiic_search.entry ({columns}) SELECT {values} FROM given"
+    ' ORDER BY index_id COLLATE "C"'
+    " ON CONFLICT (index_id) DO UPDATE SET {changes} RETURNING number, index_id)"
+    " INSERT INTO hanoiic_search.body (number, {bodies}) SELECT number, {body_values}"
+    " FROM written JOIN given USING (index_id)"
+    " ON CONFLICT (number) DO UPDATE SET {body_changes}"
 ).format(
-    columns=", ".join(_COLUMNS),
-    values=", ".join(f"%s::{_KINDS[c]}" if c in _KINDS else "%s" for c in _COLUMNS),
-    changes=", ".join(f"{column} = excluded.{column}" for column in _COLUMNS[1:]),
-)
-WRITE_BODY = (
-    "INSERT INTO hanoiic_search.body VALUES (%s, %s::jsonb, %s, %s)"
-    " ON CONFLICT (number) DO UPDATE SET"
-    " stored = excluded.stored, data_dict = excluded.data_dict,"
-    " validated_data_dict = excluded.validated_data_dict"
+    arrays=", ".join(["%b::text[]"] * (len(_KINDS) + len(_BODY))),
+    given=", ".join([*_KINDS, *_BODY]),
+    columns=", ".join(_KINDS),
+    values=", ".join(f"{column}::{kind}" for column, kind in _KINDS.items()),
+    changes=", ".join(f"{column} = excluded.{column}" for column in list(_KINDS)[1:]),
+    bodies=", ".join(_BODY),
+    body_values=", ".join(f"{column}::{kind}" for column, kind in _BODY.items()),
+    body_changes=", ".join(f"{column} = excluded.{column}" for column in _BODY),
 )
 # In one order everywhere, so that two writers never wait for each other in a circle.
 WRITE_VOCABULARY = (
@@ -52,14 +61,15 @@ WRITE_VALUES = (
 
 
 def write(connection: sa.Connection, rows: Sequence[Row]) -> None:
-    """Write the rows, replacing those with the same ``index_id``."""
-    for row in sorted(rows, key=lambda row: row.index_id):
-        number = connection.exec_driver_sql(WRITE_ENTRY, _entry(row)).scalar_one()
-        connection.exec_driver_sql(
-            WRITE_BODY,
-            (number, json.dumps(row.stored), *(row.large.get(name) for name in LARGE_FIELDS)),
-        )
-    words = sorted({pair for row in rows for pair in row.vocabulary})
+    """Write the rows, replacing those with the same ``index_id``; of two such the last counts."""
+    last = {row.index_id: row for row in rows}
+    columns = zip(*(_written(row) for row in last.values()), strict=True)
+    connection.exec_driver_sql(WRITE_ROWS, tuple(map(list, columns)))
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        for field, its_words in row.words.items():
+            found[field].update(its_words)
+    words = [(field, word) for field in sorted(found) for word in sorted(found[field])]
     connection.exec_driver_sql(
         WRITE_VOCABULARY, ([field for field, _ in words], [word for _, word in words])
     )
@@ -68,7 +78,7 @@ def write(connection: sa.Connection, rows: Sequence[Row]) -> None:
     note_write(connection)
 
 
-def _entry(row: Row) -> tuple[object, ...]:
+def _written(row: Row) -> tuple[str | None, ...]:
     counted = row.counted()
     return (
         row.index_id,
@@ -78,7 +88,13 @@ def _entry(row: Row) -> tuple[object, ...]:
         json.dumps(row.exact),
         row.tsvector(),
         *(
-            counted.get(field) if several else next(iter(counted.get(field, ())), None)
+            _as_text(counted[field], several) if field in counted else None
             for field, several in COUNTED.items()
         ),
+        json.dumps(row.stored),
+        *(row.large.get(name) for name in LARGE_FIELDS),
     )
+
+
+def _as_text(ids: Sequence[int], several: bool) -> str:
+    return f"{{{','.join(map(str, ids))}}}" if several else str(ids[0])
