@@ -12,9 +12,6 @@ from collections import Counter, deque
 
 from api_gateway.errors import Busy
 
-# A party, and which of its queries.
-_Line = tuple[str, str]
-
 
 class _Ticket:
     """One who waits. `given` turns true under the lock of its places."""
@@ -33,16 +30,15 @@ class _Ticket:
 
 
 class Places:
-    """`size` places, of which one party holds at most `share`; who waits, waits in turn. A party's
-    `line` waits apart from its others, and what those hold does not set it back."""
+    """`size` places, of which one party holds at most `share`; who waits, waits in turn."""
 
     def __init__(self, size: int, wait_s: float, share: int | None = None) -> None:
         self._size, self._wait_s = size, wait_s
         self._share = share or fair_share(size)
         self._lock = threading.Lock()
-        self._held: Counter[_Line] = Counter()
-        # The line whose last turn is longest ago comes first: a dict keeps the order.
-        self._waiting: dict[_Line, deque[_Ticket]] = {}
+        self._held: Counter[str] = Counter()
+        # The party whose last turn is longest ago comes first: a dict keeps the order.
+        self._waiting: dict[str, deque[_Ticket]] = {}
 
     @property
     def held(self) -> int:
@@ -55,12 +51,12 @@ class Places:
         with self._lock:
             return sum(map(len, self._waiting.values()))
 
-    def take(self, party: str, line: str = "", wait_s: float | None = None) -> None:
+    def take(self, party: str, wait_s: float | None = None) -> None:
         """A place for `party`, which must `free` it. Raises Busy after the longest wait, or
         `wait_s`."""
-        ticket, key = _Ticket(), (party, line)
+        ticket = _Ticket()
         with self._lock:
-            self._waiting.setdefault(key, deque()).append(ticket)
+            self._waiting.setdefault(party, deque()).append(ticket)
             self._give()
             if ticket.given:
                 return
@@ -68,34 +64,31 @@ class Places:
         with self._lock:
             if ticket.given:
                 return
-            self._waiting[key].remove(ticket)
-            if not self._waiting[key]:
-                del self._waiting[key]
+            self._waiting[party].remove(ticket)
+            if not self._waiting[party]:
+                del self._waiting[party]
         raise Busy(headers={"Retry-After": "2"})
 
-    def free(self, party: str, line: str = "") -> None:
+    def free(self, party: str) -> None:
         """Give a place back."""
         with self._lock:
-            self._held[party, line] -= 1
-            if not self._held[party, line]:
-                del self._held[party, line]
+            self._held[party] -= 1
+            if not self._held[party]:
+                del self._held[party]
             self._give()
 
     def _give(self) -> None:
         """Give the free places to whoever is next."""
-        while self.held < self._size and (key := self._next()):
-            line = self._waiting.pop(key)
-            self._held[key] += 1
+        while self.held < self._size and (party := self._next()) is not None:
+            line = self._waiting.pop(party)
+            self._held[party] += 1
             line.popleft().give()
             if line:
                 # Its next one comes after all others have had their turn.
-                self._waiting[key] = line
+                self._waiting[party] = line
 
-    def _next(self) -> _Line | None:
-        parties: Counter[str] = Counter()
-        for (party, _), count in self._held.items():
-            parties[party] += count
-        below = (key for key in self._waiting if parties[key[0]] < self._share)
+    def _next(self) -> str | None:
+        below = (party for party in self._waiting if self._held[party] < self._share)
         return min(below, key=self._held.__getitem__, default=None)
 
 

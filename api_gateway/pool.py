@@ -6,14 +6,13 @@ change. Each query has a cursor of its own in a transaction that may not write (
 settings are locked, and a process that failed in any way is not used again.
 
 A query that takes long makes its process give way to others. Queries that are known to take long
-hold half of the places at most and may wait longer for one; all other queries find a place. One
-that is found to take long while it runs counts among them from then on. Where they have their half
-already its place goes to somebody else, and it goes on beside: half as many again may do so. Where
-a process cannot have its turn back it serves such queries only, and the others one that never gave
+have places of their own, half as many again, and may wait longer for one; all other queries find a
+place. One that is found to take long while it runs goes on in such a place, if one is free. Where a
+process cannot have its turn back it serves such queries only, and the others one that never gave
 way.
 
 Free places go round by party (an organisation, or the address of somebody unknown; `places.py`),
-and none may have all. Those that its long queries hold do not set back its other ones.
+and none may have all.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from api_gateway import metrics
@@ -53,15 +52,9 @@ class Life:
         return process.served >= self.queries or time.monotonic() - process.born_at >= self.seconds
 
 
-# The line of queries that are known to take long.
-_SLOW = "slow"
-# Places of which a query has one, and the line it is in there.
-_Held = tuple[Places, str]
-
-
 class Pool:
-    """At most `size` processes with tables at work, and kept; besides half as many that gave way
-    for good are kept."""
+    """At most `size` processes with tables at work, and kept; besides half as many for queries that
+    take long."""
 
     def __init__(
         self,
@@ -83,9 +76,7 @@ class Pool:
         self._queued_s = metrics.QUEUE.labels(name)
         self._busy = metrics.BUSY.labels(name)
         self.places = Places(size, wait_s, share)
-        half = max(1, size // 2)
-        self._slow_places = Places(half, SLOW_QUEUE_S, share)
-        self._places_beside = Places(half, 0.0, share)
+        self.slow_places = Places(max(1, size // 2), SLOW_QUEUE_S, share)
         self._lock = threading.Lock()
         # By whether they gave way for good, in the order of their last use: the first one has
         # waited longest. In use of each kind are so many.
@@ -123,13 +114,14 @@ class Pool:
     ) -> Lease:
         """As `process`, for answers that outlive the call: the caller must `end` the lease. `work`
         is known again by the next lease."""
-        held, slow = self._take_places(party, (key, work))
+        place = self._place(party, (key, work))
+        slow = place is self.slow_places
         process, behind = None, self._stays_behind(slow=slow)
         try:
             process = self._warm(key, behind=behind)
             metrics.looked_up("process", hit=process is not None)
             if process:
-                return Lease(self, key, party, work, process, held, slow=slow, behind=behind)
+                return Lease(self, key, party, work, process, place, slow=slow, behind=behind)
             process = self._fresh()
             metrics.STARTED.labels(self._name).inc()
             process.open(sources, memory_mb)
@@ -138,60 +130,44 @@ class Pool:
                 self._used[behind] -= 1
             if process:
                 self._discard(process, "lost")
-            self._free_places(party, held)
+            self._free(place, party)
             raise
-        return Lease(self, key, party, work, process, held, slow=slow, behind=behind)
+        return Lease(self, key, party, work, process, place, slow=slow, behind=behind)
 
     @property
     def busy(self) -> int:
         """The number of processes at work."""
-        return self.places.held + self._places_beside.held
+        return self.places.held + self.slow_places.held
 
-    def _take_places(self, party: str, work: Hashable) -> tuple[list[_Held], bool]:
-        """What a query needs to run, and whether it is known to take long. Raises Busy."""
+    def _place(self, party: str, work: Hashable) -> Places:
+        """Where a query has its place now. Raises Busy."""
         with self._waiting.track_inprogress(), self._queued_s.time():
-            slow = work in self._slow
-            held = self._waited_for(party, slow=slow)
-            if not slow and work in self._slow:
+            known = work in self._slow
+            place = self.slow_places if known else self.places
+            place.take(party)
+            if not known and work in self._slow:
                 # The same question was found to take long while this one waited.
-                self._free(party, held)
-                held, slow = self._waited_for(party, slow=True), True
+                place.free(party)
+                place = self.slow_places
+                place.take(party)
         self._busy.inc()
-        return held, slow
+        return place
 
-    def _waited_for(self, party: str, *, slow: bool) -> list[_Held]:
-        wanted = [(self._slow_places, ""), (self.places, _SLOW)] if slow else [(self.places, "")]
-        with ExitStack() as undo:
-            for places, line in wanted:
-                places.take(party, line)
-                undo.callback(places.free, party, line)
-            undo.pop_all()
-        return wanted
-
-    def _free_places(self, party: str, held: list[_Held]) -> None:
+    def _free(self, place: Places, party: str) -> None:
         self._busy.dec()
-        self._free(party, held)
-
-    @staticmethod
-    def _free(party: str, held: list[_Held]) -> None:
-        for places, line in reversed(held):
-            places.free(party, line)
+        place.free(party)
 
     def _found_slow(self, lease: Lease) -> None:
-        """A running query takes long: whoever asks the same waits with such queries now."""
+        """A running query takes long: whoever asks the same waits for another place now."""
         with self._lock:
             self._note((lease.key, lease.work), slow=True)
             self._used[lease.behind] -= 1
             lease.behind = self._stays_behind(slow=True)
             self._used[lease.behind] += 1
         with suppress(Busy):
-            self._slow_places.take(lease.party, wait_s=0.0)
-            lease.held.insert(0, (self._slow_places, ""))
-            return
-        with suppress(Busy):
-            self._places_beside.take(lease.party)
-            self._free(lease.party, lease.held)
-            lease.held[:] = [(self._places_beside, "")]
+            self.slow_places.take(lease.party, wait_s=0.0)
+            lease.place.free(lease.party)
+            lease.place = self.slow_places
 
     def _stays_behind(self, *, slow: bool) -> bool:
         """Whether a query needs a process that gave way, and cannot have its turn back."""
@@ -271,7 +247,7 @@ class Pool:
         with self._lock:
             self._used[lease.behind] -= 1
             self._make_room(behind=process.slow)
-        self._free_places(lease.party, lease.held)
+        self._free(lease.place, lease.party)
 
 
 class Lease:
@@ -285,13 +261,13 @@ class Lease:
         party: str,
         work: Hashable,
         process: Process,
-        held: list[_Held],
+        place: Places,
         *,
         slow: bool,
         behind: bool,
     ) -> None:
         self._pool, self.key, self.party, self.work = pool, key, party, work
-        self.process, self.held, self.slow, self.behind = process, held, slow, behind
+        self.process, self.place, self.slow, self.behind = process, place, slow, behind
         self.finished = self._ended = self._found = False
         self.cause = "left"
         self.begun_at = time.monotonic()

@@ -29,7 +29,9 @@ class Settings:
         "tells a caller's address; empty: the address of the connection.",
     )
     gateway_workers: int = setting(
-        0, doc="Most query processes at work at a time; 0: two a CPU, at least 4."
+        0,
+        doc="Most query processes at work at a time, besides half as many for queries that take "
+        "long; 0: two a CPU, at least 4.",
     )
     gateway_spill_dir: Path = setting(
         Path(tempfile.gettempdir()) / "hanoiic-spill",

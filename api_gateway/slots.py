@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -11,7 +12,8 @@ from uuid import uuid4
 
 import redis
 
-from api_gateway.errors import TooManyQueries
+from api_gateway.errors import Busy, TooManyQueries
+from api_gateway.places import Places
 from lake import logs
 
 log = logging.getLogger(__name__)
@@ -21,7 +23,7 @@ _KEY = "hanoiic:slots:"
 LEASE_S = 60.0
 _POLL_S = 0.05
 # A slot stays so long with this process for the caller's next query, which then asks nobody.
-_KEPT_S = 0.02
+_KEPT_S = 0.2
 # Takes a slot if fewer than ARGV[1] are held; members are held until their score.
 _TAKE = """
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])
@@ -66,6 +68,8 @@ class Slots:
 
     def __init__(self, client: redis.Redis, wait_s: float) -> None:
         self._client, self._wait_s = client, wait_s
+        # Of those who wait here for a slot of the same caller one asks at a time, in turn.
+        self._turns = Places(sys.maxsize, wait_s, share=1)
         self._take = client.register_script(_TAKE)
         self._kept: defaultdict[tuple[str, int], list[_Member]] = defaultdict(list)
         self._some_kept = threading.Condition()
@@ -75,24 +79,34 @@ class Slots:
         """A slot of `who`, waited for up to `wait_s`; 0 means no limit. Raises TooManyQueries."""
         if not most:
             return None
-        deadline = time.monotonic() + self._wait_s
         try:
-            while not (member := self._kept_for(who, most) or self._taken(who, most)):
-                if time.monotonic() >= deadline:
-                    raise TooManyQueries(
-                        f"at most {most} queries at once",
-                        headers={"Retry-After": "2"},
-                        limit_concurrent=most,
-                    )
-                time.sleep(_POLL_S)
+            return Slot(self, self._next(who, most))
         except redis.RedisError as error:
             log.warning("slots_not_counted", extra=logs.facts(error=type(error).__qualname__))
             return None
-        return Slot(self, member)
 
     def close(self) -> None:
         """Give back what is kept."""
         self._give_back(time.monotonic())
+
+    def _next(self, who: str, most: int) -> _Member:
+        deadline = time.monotonic() + self._wait_s
+        refused = TooManyQueries(
+            f"at most {most} queries at once", headers={"Retry-After": "2"}, limit_concurrent=most
+        )
+        try:
+            self._turns.take(who)
+        except Busy:
+            raise refused from None
+        try:
+            while not (member := self._kept_for(who, most) or self._taken(who, most)):
+                if time.monotonic() >= deadline:
+                    raise refused
+                with self._some_kept:
+                    self._some_kept.wait(_POLL_S)
+            return member
+        finally:
+            self._turns.free(who)
 
     def _taken(self, who: str, most: int) -> _Member | None:
         now, member = time.time(), _Member(who, most)
@@ -115,7 +129,7 @@ class Slots:
         member.freed_at = time.monotonic()
         with self._some_kept:
             self._kept[member.who, member.most].append(member)
-            self._some_kept.notify()
+            self._some_kept.notify_all()
 
     def _give_back_regularly(self) -> None:
         while True:

@@ -90,7 +90,7 @@ def test_without_valkey_a_gateway_counts_alone(nowhere):
 
 
 def test_queries_at_once_are_counted_over_all_gateways(client):
-    one, other = Slots(client, wait_s=0.1), Slots(client, wait_s=0.1)
+    one, other = Slots(client, wait_s=0.1), Slots(client, wait_s=1)
     held = [one.take("org-a", 2), other.take("org-a", 2)]
     with pytest.raises(TooManyQueries):
         one.take("org-a", 2)
@@ -108,6 +108,23 @@ def test_a_slot_is_waited_for(client):
         assert not second.done()
         first.free()
         assert second.result(timeout=2)
+
+
+def test_slots_of_a_caller_go_to_who_waited_longest(client):
+    slots, order = Slots(client, wait_s=5), []
+    first = slots.take("org-f", 1)
+
+    def run(number: int) -> None:
+        slot = slots.take("org-f", 1)
+        order.append(number)
+        slot.free()
+
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(4):
+            pool.submit(run, number)
+            time.sleep(0.02)
+        first.free()
+    assert order == [0, 1, 2, 3]
 
 
 def test_the_slot_of_a_dead_gateway_comes_free(client, monkeypatch):

@@ -153,7 +153,7 @@ def test_those_that_gave_way_and_the_others_do_not_end_each_other(monkeypatch):
     assert not any(each.dead for each in cradle.made)
 
 
-def test_queries_known_to_take_long_have_a_process_of_their_own_and_half_of_the_places(monkeypatch):
+def test_queries_known_to_take_long_have_processes_and_places_of_their_own(monkeypatch):
     monkeypatch.setattr("api_gateway.pool.SLOW_S", 0.05)
     monkeypatch.setattr("api_gateway.pool.SLOW_QUEUE_S", 0.1)
     pool, _, _ = pool_of(size=2)
@@ -185,37 +185,45 @@ def test_queries_found_to_take_long_while_they_run_leave_places_to_others(monkey
     monkeypatch.setattr("api_gateway.pool.SLOW_S", 0.02)
     monkeypatch.setattr("api_gateway.pool.SLOW_QUEUE_S", 0.1)
     pool, _, _ = pool_of(size=4)
-
-    def heavy(party: str):
-        lease = pool.lease("a", (), party, "heavy")
-        lease.process.behind = True
-        return lease
-
-    waiting: list[object] = []
-
-    def wait() -> None:
-        with pytest.raises(Busy):
-            heavy("fifth")
-        waiting.append("busy")
-
-    unknown = [heavy(party) for party in ("first", "second", "third", "fourth")]
-    thread = threading.Thread(target=wait)
-    thread.start()
-    wait_for(lambda: pool.places.waiting == 1, "its place in the queue")
+    unknown = [pool.lease("a", (), party, "heavy") for party in ("1st", "2nd", "3rd", "4th")]
     for lease in unknown:
+        lease.process.behind = True
         with pytest.raises(TimeoutError):
             lease.receive(0.05)
-    # Who asks the same waits for the others that take long; anybody else need not.
-    thread.join()
-    assert waiting == ["busy"]
-    light = [pool.lease("a", (), party, "light") for party in ("fifth", "sixth")]
-    assert pool.busy == 6
+    assert (pool.slow_places.held, pool.places.held) == (2, 2)
+    with pytest.raises(Busy):
+        pool.lease("a", (), "5th", "heavy")
+    light = [pool.lease("a", (), party, "light") for party in ("5th", "6th")]
     for lease in (*unknown, *light):
         lease.finish()
         lease.end()
     assert pool.busy == 0
     assert sum(lease.process.dead for lease in unknown) == 2
-    assert {lease.process.slow for lease in light} == {False}
+    assert [lease.process.slow for lease in light] == [False, False]
+
+
+def test_who_asks_what_was_found_to_take_long_waits_for_another_place(monkeypatch):
+    monkeypatch.setattr("api_gateway.pool.SLOW_S", 0.02)
+    monkeypatch.setattr("api_gateway.pool.SLOW_QUEUE_S", 0.2)
+    pool, _, _ = pool_of(size=1)
+    refused: list[Busy] = []
+
+    def wait() -> None:
+        with pytest.raises(Busy) as refusal:
+            pool.lease("a", (), "second", "heavy")
+        refused.append(refusal.value)
+
+    first, thread = pool.lease("a", (), "first", "heavy"), threading.Thread(target=wait)
+    thread.start()
+    wait_for(lambda: pool.places.waiting == 1, "its place in the queue")
+    first.process.behind = True
+    with pytest.raises(TimeoutError):
+        first.receive(0.05)
+    wait_for(lambda: pool.slow_places.waiting == 1, "its place in the other queue")
+    pool.lease("a", (), "third", "light").end()
+    thread.join()
+    assert refused
+    first.end()
 
 
 def test_no_party_holds_every_place_and_who_waits_too_long_is_told():
@@ -253,27 +261,6 @@ def test_free_places_go_to_the_party_that_has_the_fewest_and_then_by_turn():
     for thread in threads:
         thread.join()
     assert order == ["greedy", "modest", "late", "greedy", "greedy"]
-
-
-def test_what_long_queries_hold_does_not_set_back_the_others_of_their_party():
-    places, order = Places(4, 10), []
-    for party, line in (("a", "slow"), ("b", ""), ("b", ""), ("c", "")):
-        places.take(party, line)
-
-    def want(party: str) -> None:
-        places.take(party)
-        order.append(party)
-
-    threads = [threading.Thread(target=want, args=[party]) for party in "ad"]
-    for count, thread in enumerate(threads, 1):
-        thread.start()
-        wait_for(lambda count=count: places.waiting == count, "its place in the queue")
-    for count, party in enumerate("bc", 1):
-        places.free(party)
-        wait_for(lambda count=count: len(order) == count, "the next one")
-    for thread in threads:
-        thread.join()
-    assert order == ["a", "d"]
 
 
 def test_a_single_place_is_for_everyone():
