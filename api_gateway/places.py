@@ -37,6 +37,8 @@ class Places:
         self._share = share or fair_share(size)
         self._lock = threading.Lock()
         self._held: Counter[str] = Counter()
+        # Of those so many do not set back the party's others.
+        self._apart: Counter[str] = Counter()
         # The party whose last turn is longest ago comes first: a dict keeps the order.
         self._waiting: dict[str, deque[_Ticket]] = {}
 
@@ -69,12 +71,18 @@ class Places:
                 del self._waiting[party]
         raise Busy(headers={"Retry-After": "2"})
 
-    def free(self, party: str) -> None:
-        """Give a place back."""
+    def set_apart(self, party: str) -> None:
+        """A place is held for long: it does not set back the party's other queries any more."""
         with self._lock:
-            self._held[party] -= 1
-            if not self._held[party]:
-                del self._held[party]
+            self._apart[party] += 1
+            self._give()
+
+    def free(self, party: str, *, apart: bool = False) -> None:
+        """Give a place back; `apart`: one that was set apart."""
+        with self._lock:
+            self._held -= Counter([party])
+            if apart:
+                self._apart -= Counter([party])
             self._give()
 
     def _give(self) -> None:
@@ -89,7 +97,7 @@ class Places:
 
     def _next(self) -> str | None:
         below = (party for party in self._waiting if self._held[party] < self._share)
-        return min(below, key=self._held.__getitem__, default=None)
+        return min(below, key=lambda party: self._held[party] - self._apart[party], default=None)
 
 
 def fair_share(size: int) -> int:

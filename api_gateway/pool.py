@@ -7,9 +7,9 @@ settings are locked, and a process that failed in any way is not used again.
 
 A query that takes long makes its process give way to others. Queries that are known to take long
 have places of their own, half as many again, and may wait longer for one; all other queries find a
-place. One that is found to take long while it runs goes on in such a place, if one is free. Where a
-process cannot have its turn back it serves such queries only, and the others one that never gave
-way.
+place. One that is found to take long while it runs goes on in such a place if one is free, and sets
+back its party's others in no case. Where a process cannot have its turn back it serves such queries
+only, and the others one that never gave way.
 
 Free places go round by party (an organisation, or the address of somebody unknown; `places.py`),
 and none may have all.
@@ -24,7 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from api_gateway import metrics
@@ -153,9 +153,9 @@ class Pool:
         self._busy.inc()
         return place
 
-    def _free(self, place: Places, party: str) -> None:
+    def _free(self, place: Places, party: str, *, apart: bool = False) -> None:
         self._busy.dec()
-        place.free(party)
+        place.free(party, apart=apart)
 
     def _found_slow(self, lease: Lease) -> None:
         """A running query takes long: whoever asks the same waits for another place now."""
@@ -164,8 +164,12 @@ class Pool:
             self._used[lease.behind] -= 1
             lease.behind = self._stays_behind(slow=True)
             self._used[lease.behind] += 1
-        with suppress(Busy):
+        try:
             self.slow_places.take(lease.party, wait_s=0.0)
+        except Busy:
+            lease.place.set_apart(lease.party)
+            lease.apart = True
+        else:
             lease.place.free(lease.party)
             lease.place = self.slow_places
 
@@ -247,7 +251,7 @@ class Pool:
         with self._lock:
             self._used[lease.behind] -= 1
             self._make_room(behind=process.slow)
-        self._free(lease.place, lease.party)
+        self._free(lease.place, lease.party, apart=lease.apart)
 
 
 class Lease:
@@ -268,7 +272,7 @@ class Lease:
     ) -> None:
         self._pool, self.key, self.party, self.work = pool, key, party, work
         self.process, self.place, self.slow, self.behind = process, place, slow, behind
-        self.finished = self._ended = self._found = False
+        self.finished = self.apart = self._ended = self._found = False
         self.cause = "left"
         self.begun_at = time.monotonic()
         # When its query is to be over, as long as nothing of the answer is there.

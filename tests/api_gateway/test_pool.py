@@ -263,6 +263,30 @@ def test_free_places_go_to_the_party_that_has_the_fewest_and_then_by_turn():
     assert order == ["greedy", "modest", "late", "greedy", "greedy"]
 
 
+def test_a_place_that_was_set_apart_does_not_set_back_the_others_of_its_party():
+    places, order = Places(4, 10), []
+    for party in "abbc":
+        places.take(party)
+    places.set_apart("a")
+
+    def want(party: str) -> None:
+        places.take(party)
+        order.append(party)
+
+    threads = [threading.Thread(target=want, args=[party]) for party in "ad"]
+    for count, thread in enumerate(threads, 1):
+        thread.start()
+        wait_for(lambda count=count: places.waiting == count, "its place in the queue")
+    for count, party in enumerate("bc", 1):
+        places.free(party)
+        wait_for(lambda count=count: len(order) == count, "the next one")
+    for thread in threads:
+        thread.join()
+    assert order == ["a", "d"]
+    places.free("a", apart=True)
+    places.take("a")
+
+
 def test_a_single_place_is_for_everyone():
     places = Places(1, 0.05)
     places.take("a")
