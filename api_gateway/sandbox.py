@@ -34,7 +34,7 @@ _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _CAPABILITY_VERSION_3 = 0x20080522
 _CLONE_THREAD = 0x00010000
 _SLACK_MB = 384
-_LEAST_URGENT = 19
+_LESS_URGENT = 10
 # RLIMIT_NICE counts down from 20: a process may go back to nice 0.
 _NORMAL_LIMIT = 20
 # Read at any time: time zones, and what DuckDB asks about its memory and threads.
@@ -131,7 +131,7 @@ def may_take_turn() -> bool:
 
 def give_way() -> None:
     """Have all threads of this process wait for others that want the CPU."""
-    _prioritise(_LEAST_URGENT)
+    _prioritise(_LESS_URGENT)
 
 
 def take_turn() -> bool:
