@@ -486,7 +486,7 @@ def _lake(folder: Path, rows: int) -> Lake:
 
 
 @contextlib.contextmanager
-def scene(rows: int, peers_bin: Path | None, data: Path | None) -> Iterator[Scene]:
+def scene(rows: int, peers_bin: Path | None, data: Path | None = None) -> Iterator[Scene]:
     with (
         tempfile.TemporaryDirectory(prefix="hanoiic-bench-") as made,
         servers.temporary_home() as home,
