@@ -19,12 +19,12 @@ from harvesters.rawtable import RawColumn
 CRS84 = "OGC:CRS84"
 GEOMETRY = "geometry"
 _PLACES = (
-    ("lon", "Longitude of the point, or of a point inside the shape"),
-    ("lat", "Latitude of the point, or of a point inside the shape"),
-    ("min_lon", "Western edge of the shape"),
-    ("min_lat", "Southern edge of the shape"),
-    ("max_lon", "Eastern edge of the shape"),
-    ("max_lat", "Northern edge of the shape"),
+    ("lon", "Kinh độ của điểm, hoặc một điểm trong hình / longitude of the point or in the shape"),
+    ("lat", "Vĩ độ của điểm, hoặc của một điểm trong hình / latitude of the point or in the shape"),
+    ("min_lon", "Kinh độ nhỏ nhất của hình / western edge of the shape"),
+    ("min_lat", "Vĩ độ nhỏ nhất của hình / southern edge of the shape"),
+    ("max_lon", "Kinh độ lớn nhất của hình / eastern edge of the shape"),
+    ("max_lat", "Vĩ độ lớn nhất của hình / northern edge of the shape"),
 )
 FIELDS = [
     *(pa.field(key, pa.float64()) for key, _ in _PLACES),
@@ -35,7 +35,13 @@ COLUMNS = [
         RawColumn(key, key, type="float64", native=True, unit="°", description=description)
         for key, description in _PLACES
     ),
-    RawColumn(GEOMETRY, GEOMETRY, type=GEOMETRY, native=True, description="WKB, OGC CRS84"),
+    RawColumn(
+        GEOMETRY,
+        GEOMETRY,
+        type=GEOMETRY,
+        native=True,
+        description="Hình, dạng WKB, OGC CRS84 / shape",
+    ),
 ]
 # Numbers of a coordinate system's edge are seldom exact.
 _EDGE = 1e-9
