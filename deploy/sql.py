@@ -155,8 +155,8 @@ def _asked(
     except requests.ConnectionError as error:
         # Also an answer that was broken off: it is not whole.
         raise GatewayUnreachable(
-            f"The gateway at {url} does not answer, or broke off; `hanoiic status` tells what runs, "
-            "--url names another one."
+            f"The gateway at {url} does not answer, or broke off; `hanoiic status` tells what "
+            "runs, --url names another one."
         ) from error
     except requests.RequestException as error:
         raise GatewayUnreachable(f"The answer of {url} is not whole; ask again.") from error
