@@ -3,6 +3,7 @@
 CKAN's wheel ships no ``wsgi.py``. The configuration file is named by ``CKAN_INI``.
 """
 
+import gc
 import os
 
 import pylibmagic  # noqa: F401  (finds libmagic for CKAN where the system has none)
@@ -13,3 +14,6 @@ from ckan.lib import webassets_tools
 application = make_app(load_config(os.environ["CKAN_INI"]))
 # `prepare` has built them; each page would look at the time of every source of every asset.
 webassets_tools.env.auto_build = False
+# What is loaded now stays: no worker needs to look through it for garbage, nor to copy it for that.
+gc.collect()
+gc.freeze()

@@ -41,10 +41,13 @@ def of_departments(
 
 def checked_times(sources: Iterable[str]) -> dict[str, datetime]:
     """When a source's last good harvest ended."""
+    known = [one for one in sources if one]
+    if not known:
+        return {}
     query = (
         model.Session.query(Run.source_id, Run.finished_at)
         .join(Source, Source.id == Run.source_id)
-        .filter(Run.source_id.in_([one for one in sources if one]), Run.state.in_(UP_TO_DATE))
+        .filter(Run.source_id.in_(known), Run.state.in_(UP_TO_DATE))
         .filter(Run.finished_at.is_not(None), Source.state != DELETED)
         .distinct(Run.source_id)
         .order_by(Run.source_id, Run.finished_at.desc())

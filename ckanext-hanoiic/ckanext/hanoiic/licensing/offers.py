@@ -26,16 +26,13 @@ TERMS = (
 )  # fmt: skip
 
 
-# Asked for every dataset that is shown or indexed: making the statement takes as long as asking it.
-_CURRENT = (
+# Asked for every dataset that is shown or indexed: making a statement takes as long as asking it.
+_ALL_CURRENT = (
     sa.select(Offer)
-    .where(
-        Offer.dataset_id == sa.bindparam("dataset"),
-        Offer.table_name == sa.bindparam("table"),
-        Offer.superseded_at.is_(None),
-    )
+    .where(Offer.dataset_id == sa.bindparam("dataset"), Offer.superseded_at.is_(None))
     .execution_options(populate_existing=True)
 )
+_CURRENT = _ALL_CURRENT.where(Offer.table_name == sa.bindparam("table"))
 
 
 def current(dataset_id: str, table: str = "") -> Offer | None:
@@ -45,11 +42,7 @@ def current(dataset_id: str, table: str = "") -> Offer | None:
 
 def all_current(dataset_id: str) -> dict[str, Offer]:
     """The current offers of a dataset by table, "" for its own."""
-    rows = model.Session.scalars(
-        sa.select(Offer)
-        .where(Offer.dataset_id == dataset_id, Offer.superseded_at.is_(None))
-        .execution_options(populate_existing=True)
-    )
+    rows = model.Session.scalars(_ALL_CURRENT, {"dataset": dataset_id})
     return {offer.table_name: offer for offer in rows}
 
 

@@ -20,7 +20,7 @@ from .recipes import recipes, short_recipe
 from .structured_data import structured_data
 from .suggest import hanoiic_search_suggest
 from .validators import VALIDATORS
-from .views import forget_assets, portal
+from .views import forget_assets, once, portal
 
 DCAT_PROFILES = {
     "ckanext.dcat.rdf.profiles": "hanoiic_dcat",
@@ -106,6 +106,7 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
             "hanoiic_licence_title": wording.licence_title,
             "hanoiic_minute": wording.minute,
             "hanoiic_number": wording.number,
+            "hanoiic_once": once,
             "hanoiic_period": wording.period,
             "hanoiic_forget_assets": forget_assets,
             "hanoiic_percent": wording.percent,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import flask
 from ckan.plugins import toolkit as tk
 
@@ -25,6 +27,14 @@ def forget_assets() -> str:
     """Let an error page load the style sheets that the failed page had taken already."""
     flask.g.pop("_webassets", None)
     return ""
+
+
+def once(name: str, render: Callable[[], str]) -> str:
+    """A part of a page that its layout asks for several times: rendered once a request."""
+    rendered: dict[str, str] = flask.g.setdefault("_hanoiic_rendered", {})
+    if name not in rendered:
+        rendered[name] = render()
+    return rendered[name]
 
 
 @portal.route("/api-guide")
