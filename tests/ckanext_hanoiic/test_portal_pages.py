@@ -162,3 +162,11 @@ def test_an_edited_form_keeps_what_the_harvester_wrote(site, own_scene):
     assert kept["name"] == "Tên mới"
     for name in ("lake_table", "lake_version", "columns", "quality", "row_count"):
         assert kept[name] == resource[name]
+
+
+def test_a_page_behind_the_last_one_leads_back_to_the_first(site, scene):
+    soup = page(site, "/dataset/?access_tier=open&page=99")
+    blank = soup.select_one(".hic-empty")
+    assert "Kết quả không có trang này" in words(blank)
+    assert blank.select_one("a")["href"].endswith("/dataset/?access_tier=open")
+    assert "Không có kết quả" not in words(soup)
