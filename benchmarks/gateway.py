@@ -171,8 +171,12 @@ def etag(scene: Scene) -> None:
     path, tag = f"/v1/sql?q={urllib.parse.quote(LIGHT)}", ""
     client.get(path)
     tag = client.tag or ""
+    empty = timed(lambda: client.get("/v1/health"), 300)
     hits = timed(lambda: client.get(path, **{"If-None-Match": tag}), 300)
-    line("ETag hit, p50", f"{at(hits, 0.5):.1f} ms", "", "≤ 2 ms", holds=at(hits, 0.5) <= 2)
+    line(
+        "ETag hit, p50", f"{at(hits, 0.5):.1f} ms", f"/v1/health {at(empty, 0.5):.1f} ms", "≤ 2 ms",
+        holds=at(hits, 0.5) <= 2,
+    )  # fmt: skip
 
 
 def aggregate(scene: Scene) -> None:
