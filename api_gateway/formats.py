@@ -153,16 +153,20 @@ def _binary(columns: list[tuple[str, Any]], _: bool) -> Row:
 
 
 def _ndjson(columns: list[tuple[str, Any]], _: bool) -> Row:
-    return Row(f"{_object(columns)} || chr(10)")
+    return Row(_object(columns, "\n"))
 
 
 def _json(columns: list[tuple[str, Any]], _: bool) -> Row:
-    return Row(f"{_object(columns)} || ',' || chr(10)", between=_BETWEEN)
+    return Row(_object(columns, _BETWEEN), between=_BETWEEN)
 
 
-def _object(columns: list[tuple[str, Any]]) -> str:
+def _object(columns: list[tuple[str, Any]], after: str) -> str:
     return value_text.members_of(
-        (name, value_text.json_of(f"c{index}", kind)) for index, (name, kind) in enumerate(columns)
+        (
+            (name, value_text.json_of(f"c{index}", kind))
+            for index, (name, kind) in enumerate(columns)
+        ),
+        after,
     )
 
 

@@ -80,11 +80,12 @@ def _judged(sql: str, engine: Engine, failures: tuple[type[Exception], ...]) -> 
     accepted = gate.accept(sql, parsed, printed, again)
     tree = json.loads(again)
     named = tree["statements"][0].get("named_param_map") or ()
+    same_again = repeatable.is_repeatable(tree)
     return replace(
         accepted,
         origins=origins.read(tree),
-        repeatable=repeatable.is_repeatable(tree),
+        repeatable=same_again,
         most_rows=bounded.most_rows(tree),
-        flows=bounded.flows(tree),
+        flows=same_again and bounded.flows(tree),
         parameters=tuple(each["key"] for each in sorted(named, key=lambda each: each["value"])),
     )

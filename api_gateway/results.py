@@ -3,7 +3,7 @@
 | format | rows | batches |
 |---|---|---|
 | text | few | written here (`short_text`) |
-| text | many, of a statement that flows | of the query inside the format's expressions, anew |
+| text | many, of a statement that flows | the first ones written here, then anew (`_flowing`) |
 | text | many | the first ones written here, the others by the engine, from Arrow |
 | Arrow, Parquet | any | as the engine gives them |
 | others, and types that Arrow changes | any | of the query inside the format's expressions |
@@ -157,14 +157,23 @@ class Query:
     def _flowing(
         self, row: Row, reader: pa.RecordBatchReader, schema: pa.Schema
     ) -> Iterator[pa.RecordBatch]:
-        """As `_texts`. Of many rows the first ones are forgotten: the engine begins anew and writes
-        all of them as it reads them, with all its threads."""
-        first = list(itertools.islice(reader, 1))
-        if not first or first[0].num_rows < SHORT_ROWS:
-            yield from self._texts(row, itertools.chain(first, reader), schema)
+        """As `_texts`. Of many rows the engine begins anew and writes all of them as it reads them,
+        with all its threads. It reads them in the same order: the first ones are not sent twice."""
+        first = next(reader, None)
+        if first is None or first.num_rows < SHORT_ROWS:
+            yield from self._texts(row, itertools.chain([first] if first else [], reader), schema)
             return
         reader.close()
-        yield from self._wrapped(row).to_arrow_reader(self._batch_rows)
+        try:
+            yield self._short(row, short_text.of_arrow(first))
+            sent = first.num_rows
+        except Beyond:
+            sent = 0
+        for batch in self._wrapped(row).to_arrow_reader(self._batch_rows):
+            again = min(sent, batch.num_rows)
+            sent -= again
+            if again < batch.num_rows:
+                yield batch.slice(again)
 
     def _short(self, row: Row, values: Iterable[Iterable[Any]]) -> pa.RecordBatch:
         return short_text.texts(

@@ -40,15 +40,16 @@ def json_text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def members_of(members: Iterable[tuple[str, str]]) -> str:
-    """SQL for the JSON object of (name, SQL of its JSON text)."""
+def members_of(members: Iterable[tuple[str, str]], after: str = "") -> str:
+    """SQL for the JSON object of (name, SQL of its JSON text), and the text `after` it."""
     parts = [
         literal(("{" if index == 0 else ",") + json_text(name) + ":")
         + f", coalesce({text}, 'null')"
         for index, (name, text) in enumerate(members)
     ]
     # One call is planned sooner than a chain of ||.
-    return f"concat({', '.join([*parts, chr(39) + '}' + chr(39)])})" if parts else "'{}'"
+    end = literal("}" + after)
+    return f"concat({', '.join([*parts, end])})" if parts else literal("{}" + after)
 
 
 def json_of(value: str, kind: Any, depth: int = 0) -> str:

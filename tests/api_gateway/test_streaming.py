@@ -51,10 +51,25 @@ def test_five_million_rows_take_no_memory_in_the_gateway(gateway, big, format_na
         assert lines == ROWS + 1
 
 
-def test_texts_of_many_rows_hold_each_row_once(gateway, big):
-    answer = gateway.sql("SELECT id FROM big WHERE id % 7 = 3 AND id < 100000", format="ndjson")
-    ids = sorted(json.loads(line)["id"] for line in answer.text.splitlines())
-    assert ids == list(range(3, 100_000, 7))
+@pytest.mark.parametrize(
+    ("format_name", "ids"),
+    [
+        ("ndjson", lambda text: [json.loads(line)["id"] for line in text.splitlines()]),
+        ("csv", lambda text: [int(line.partition(",")[0]) for line in text.splitlines()[1:]]),
+        ("json", lambda text: [row["id"] for row in json.loads(text)["rows"]]),
+    ],
+)
+def test_texts_of_many_rows_hold_each_row_once_and_in_order(gateway, big, format_name, ids):
+    sql = "SELECT id FROM big WHERE id % 7 = 3 AND id < 100000"
+    answer = gateway.sql(sql, format=format_name)
+    assert ids(answer.text) == list(range(3, 100_000, 7))
+
+
+def test_rows_by_chance_are_not_asked_for_twice(gateway, big):
+    sql = "SELECT id, random() AS chance FROM big WHERE random() < 0.5 AND id < 100000"
+    rows = [json.loads(line)["id"] for line in gateway.sql(sql, format="ndjson").text.splitlines()]
+    assert len(rows) == len(set(rows))
+    assert 45_000 < len(rows) < 55_000
 
 
 def test_arrow_stream_holds_every_row(gateway, big):
