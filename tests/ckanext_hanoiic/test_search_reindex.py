@@ -79,7 +79,10 @@ def _written_by_hand(owner, number):
     )
     model.Session.add(package)
     model.Session.commit()
-    return package.id
+    id_ = package.id
+    # Read anew by whoever asks: the database keeps extras in an order of its own.
+    model.Session.remove()
+    return id_
 
 
 def _rebuilt(rebuilding):

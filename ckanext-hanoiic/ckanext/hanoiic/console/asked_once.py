@@ -3,13 +3,13 @@
 CKAN's ``package_create`` asks thirteen times who the caller is, which organisation is meant and
 what the one may in the other. Within :func:`asked_once` the first answer stands: as if all were
 asked at the moment when the request began. It works by SQLAlchemy's event for caches, on this
-session only, and forgets everything where this session itself changes a user, an organisation, a
-right or a licence.
+session only, and forgets what it knows of a table where this session itself changes it.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,8 +18,12 @@ from ckan import model
 from ckanext.hanoiic.licensing.model import Licence
 from sqlalchemy.engine.result import FrozenResult, Result
 from sqlalchemy.orm import ORMExecuteState
+from sqlalchemy.sql import visitors
 
-STEADY = (model.User, model.Group, model.Member, Licence)
+STEADY = {
+    sa.inspect(kind).local_table: kind
+    for kind in (model.User, model.Group, model.Member, model.Tag, Licence)
+}
 # The rows of `member` that give rights; the others say in which groups a dataset is.
 RIGHTS = "user"
 
@@ -42,39 +46,50 @@ def asked_once() -> Iterator[None]:
 
 class _Answers:
     def __init__(self) -> None:
-        self.known: dict[Question, FrozenResult[Any]] = {}
-        self._of_one_table: dict[Any, bool] = {}
+        self.known: dict[type, dict[Question, FrozenResult[Any]]] = defaultdict(dict)
+        self._class_of: dict[Any, type | None] = {}
 
     def to(self, state: ORMExecuteState) -> Result[Any] | None:
         """The answer to a statement, or None: it goes to the database."""
         statement, mapper = state.statement, state.bind_mapper
-        if mapper is None or mapper.class_ not in STEADY:
+        if mapper is not None and mapper.class_ not in STEADY.values():
             return None
-        if not state.is_select:
-            self.known.clear()
+        if not isinstance(statement, sa.Select):
+            self._forget_written(statement)
             return None
         key = statement._generate_cache_key()  # as in SQLAlchemy's own example of a cache
-        if key is None or state.parameters or not isinstance(statement, sa.Select):
+        if key is None or state.parameters or state.is_relationship_load or state.is_column_load:
             return None
         shape = key.key
-        if shape not in self._of_one_table:
-            self._of_one_table[shape] = len(statement.get_final_froms()) == 1
+        if shape not in self._class_of:
+            self._class_of[shape] = _only_class(statement)
+        kind = self._class_of[shape]
         values = tuple(map(_hashable, (bound.effective_value for bound in key.bindparams)))
-        if not self._of_one_table[shape] or (
-            mapper.class_ is model.Member and RIGHTS not in values
-        ):
+        if kind is None or (kind is model.Member and RIGHTS not in values):
             return None
-        question = (shape, values)
-        if question not in self.known:
-            self.known[question] = state.invoke_statement().freeze()
-        return self.known[question]()
+        known, question = self.known[kind], (shape, values)
+        if question not in known:
+            known[question] = state.invoke_statement().freeze()
+        return known[question]()
+
+    def _forget_written(self, statement: Any) -> None:
+        table = getattr(statement, "table", None)
+        if table is None:  # text, of which nobody knows
+            self.known.clear()
+        elif table in STEADY:
+            self.known.pop(STEADY[table], None)
 
     def forget_changed(self, session: Any, _context: Any) -> None:
         modified = (row for row in session.dirty if session.is_modified(row, False))
         for row in (*session.new, *session.deleted, *modified):
-            if isinstance(row, STEADY) and getattr(row, "table_name", RIGHTS) == RIGHTS:
-                self.known.clear()
-                return
+            if getattr(row, "table_name", RIGHTS) == RIGHTS:
+                self.known.pop(type(row), None)
+
+
+def _only_class(statement: sa.Select[Any]) -> type | None:
+    """The steady class whose table is the only one that a statement reads."""
+    tables = {part for part in visitors.iterate(statement) if isinstance(part, sa.Table)}
+    return STEADY.get(*tables) if len(tables) == 1 else None
 
 
 def _hashable(value: Any) -> Any:

@@ -14,6 +14,7 @@ from ckan import logic, model
 from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 from ckan.types import Context
+from ckanext.hanoiic.search.both_forms import forms_of
 from ckanext.hanoiic.search.gathering import gathered
 from ckanext.hanoiic.search.reading_ahead import reading
 
@@ -55,8 +56,9 @@ def hanoiic_datasets_create(context: Context, data_dict: dict[str, Any]) -> dict
                 create(Context(own, defer_commit=True, return_id_only=True), fields)
                 for fields in wanted
             ]
-            _index(Context(own), ids)
-        model.repo.commit()
+            with reading(ids):
+                _index(ids)
+                model.repo.commit()
     except Exception:
         model.Session.rollback()
         raise
@@ -84,13 +86,12 @@ def _lock_new_tags(datasets: Sequence[Fields]) -> None:
         model.Session.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
 
-def _index(context: Context, ids: list[str]) -> None:
+def _index(datasets: Sequence[str]) -> None:
     """As ``package_create`` does before it commits: what can't be found is not kept either."""
-    with reading(ids), gathered():
-        for id_ in ids:
-            logic.index_insert_package_dicts(
-                logic.package_show_default_and_custom_schemas(context, id_)
-            )
+    both_forms = forms_of(datasets)
+    with gathered():
+        for dataset in datasets:
+            logic.index_insert_package_dicts(both_forms(dataset))
 
 
 DATASET_ACTIONS = {"hanoiic_datasets_create": hanoiic_datasets_create}

@@ -58,20 +58,25 @@ def tier_of(dataset_id: str) -> str:
     return offer.tier if offer else STRICTEST
 
 
-def settle(package: model.Package, actor_id: str | None, table: str = "") -> Offer:
+def settle(
+    package: model.Package, actor_id: str | None, table: str = "", *, is_new: bool = False
+) -> Offer:
     """Make the dataset's offer agree with its form; flushed, not committed.
 
     Returns the offer in force for ``table``, or the dataset's own.
 
     Locks the dataset's row until the transaction ends: everything that makes an offer, a request
-    or an agreement of one dataset passes here one by one.
+    or an agreement of one dataset passes here one by one. One that ``is_new`` in this transaction
+    nobody else has yet.
     """
-    _lock(package.id)
+    if not is_new:
+        _lock(package.id)
     licence = licences.published(package.license_id)
     tier = _tier(package, licence is not None)
-    offer = current(package.id)
+    last = _last(package.id)
+    offer = _standing(last)
     if offer is None or (offer.tier, _version(offer.licence)) != (tier, _version(licence)):
-        offer = _replace(package.id, "", offer, actor_id, tier, licence, carried(offer))
+        offer = _replace(package.id, "", last, actor_id, tier, licence, carried(offer))
     return (table and current(package.id, table)) or offer
 
 
@@ -91,14 +96,15 @@ def publish(
     _lock(package.id)
     if tier == "click" and licence is None:
         raise OfferInvalid("Nothing to accept", field="licence", problem="no_licence")
-    before = current(package.id, table)
+    last = _last(package.id, table)
+    before = _standing(last)
     if before and before.withdrawn_at is None and _same(before, tier, licence, terms):
         return before
     if not table:
         package.extras = {**package.extras, "access_tier": tier}
         package.license_id = licence.id if licence else ""
         package.metadata_modified = clock.now().replace(tzinfo=None)
-    new = _replace(package.id, table, before, actor_id, tier, licence, terms)
+    new = _replace(package.id, table, last, actor_id, tier, licence, terms)
     if licence and licence.restricted_edition and not specs.hides(new):
         raise OfferInvalid(
             "This licence is for samples and masked editions", field="licence",
@@ -200,19 +206,21 @@ def _lock(dataset_id: str) -> None:
 def _replace(
     dataset_id: str,
     table: str,
-    before: Offer | None,
+    last: Offer | None,
     actor_id: str | None,
     tier: str,
     licence: Licence | None,
     terms: Mapping[str, Any],
 ) -> Offer:
+    """Put a new offer in the place of the last one, or behind it when that ended before."""
+    before = _standing(last)
     if before:
         before.superseded_at = clock.now()
         model.Session.flush()
     new = Offer(
         dataset_id=dataset_id,
         table_name=table,
-        number=_last_number(dataset_id, table) + 1,
+        number=last.number + 1 if last else 1,
         tier=tier,
         licence=licence,
         created_by=actor_id,
@@ -236,11 +244,22 @@ def _replace(
     return new
 
 
-def _last_number(dataset_id: str, table: str) -> int:
-    query = sa.select(sa.func.max(Offer.number)).where(
-        Offer.dataset_id == dataset_id, Offer.table_name == table
-    )
-    return int(model.Session.scalar(query) or 0)
+_LAST = (
+    sa.select(Offer)
+    .where(Offer.dataset_id == sa.bindparam("dataset"), Offer.table_name == sa.bindparam("table"))
+    .order_by(Offer.number.desc())
+    .limit(1)
+    .execution_options(populate_existing=True)
+)
+
+
+def _last(dataset_id: str, table: str = "") -> Offer | None:
+    """The newest offer, whether or not it is still the current one."""
+    return model.Session.scalars(_LAST, {"dataset": dataset_id, "table": table}).first()
+
+
+def _standing(offer: Offer | None) -> Offer | None:
+    return offer if offer and offer.superseded_at is None else None
 
 
 def _same(offer: Offer, tier: str, licence: Licence | None, terms: Mapping[str, Any]) -> bool:

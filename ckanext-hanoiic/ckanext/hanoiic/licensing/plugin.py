@@ -87,16 +87,16 @@ class LicensingPlugin(p.SingletonPlugin, DefaultTranslation):
         return [views.licensing]
 
     def after_dataset_create(self, context: Any, pkg_dict: dict[str, Any]) -> None:
-        self._settle(context, pkg_dict)
+        self._settle(context, pkg_dict, is_new=True)
 
     def after_dataset_update(self, context: Any, pkg_dict: dict[str, Any]) -> None:
         self._settle(context, pkg_dict)
 
-    def _settle(self, context: Any, pkg_dict: dict[str, Any]) -> None:
+    def _settle(self, context: Any, pkg_dict: dict[str, Any], is_new: bool = False) -> None:
         """Bring offer and table claims in line with a saved dataset, in its transaction."""
         package, user = model.Package.get(pkg_dict["id"]), subject.user_of(context)
         try:
-            offers.settle(package, user.id if user else None)
+            offers.settle(package, user.id if user else None, is_new=is_new)
             if package.state != "deleted":
                 tables.settle(package, user, trusted=bool(context.get("ignore_auth")))
         except LicensingError as refusal:

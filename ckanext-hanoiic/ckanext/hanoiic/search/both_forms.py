@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ckan.lib.plugins as lib_plugins
@@ -98,7 +98,12 @@ def _completes_schema(form: Any, type_: str) -> bool:
     )
 
 
-def may_be_made_at_once() -> bool:
-    """Whether CKAN's own ``package_show`` is the one that is called."""
+def forms_of(datasets: Sequence[str]) -> Callable[[str], tuple[Dataset, Dataset]]:
+    """What makes both forms of each of the datasets (ids): one after the other where an extension
+    has a ``package_show`` of its own."""
     called = inspect.unwrap(logic.get_action("package_show"))
-    return called is inspect.unwrap(package_show)
+    if called is inspect.unwrap(package_show):
+        return BothForms(Portion(datasets)).of
+    return lambda dataset: logic.package_show_default_and_custom_schemas(
+        Context(ignore_auth=True), dataset
+    )

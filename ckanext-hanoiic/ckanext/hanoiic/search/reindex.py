@@ -19,9 +19,8 @@ from ckan import logic, model
 from ckan.common import config
 from ckan.types import Context
 
-from .both_forms import BothForms, may_be_made_at_once
+from .both_forms import forms_of
 from .client import PostgresSolr
-from .dictized import Portion
 from .errors import IndexingStopped
 from .gathering import gathered
 from .reading_ahead import reading
@@ -102,13 +101,9 @@ def _in_one_go(datasets: Sequence[str]) -> list[str]:
     """Index the datasets; returns those that somebody changed meanwhile: they need another go."""
     before = _modified(datasets)
     with gathered(), reading(datasets):
-        if may_be_made_at_once():
-            forms = BothForms(Portion(datasets))
-            for dataset in datasets:
-                logic.index_update_package_dicts(forms.of(dataset), True)
-        else:
-            for dataset in datasets:
-                logic.index_update_package(Context(ignore_auth=True), dataset, True)
+        both_forms = forms_of(datasets)
+        for dataset in datasets:
+            logic.index_update_package_dicts(both_forms(dataset), True)
     model.Session.remove()
     after = _modified(datasets)
     return [dataset for dataset in datasets if before.get(dataset) != after.get(dataset)]
