@@ -43,12 +43,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         settings = load(Settings, os.environ)
-        return int(options.run(settings, options) or 0)
+        code = int(options.run(settings, options) or 0)
+        sys.stdout.flush()
+        return code
     except SettingsError as error:
         print(f"hanoiic: {error} [{error.code}]", file=sys.stderr)
         return 2
     except DeployError as error:
         print(f"hanoiic: {error} [{error.code}]", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Who reads has read enough, as `head` does; Python flushes once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print("hanoiic: stopped", file=sys.stderr)

@@ -72,7 +72,7 @@ def load(
         if named.get(name):
             values[field.name] = _convert(name, named[name], hint)
         elif field.default is dataclasses.MISSING:
-            raise MissingSetting(f"{name} is not set: {field.metadata['doc']}", name=name)
+            raise MissingSetting(_missing(name, field.metadata["doc"], home_file), name=name)
     return settings_class(**values)
 
 
@@ -126,6 +126,13 @@ def _fields(settings_class: type[Any]) -> dict[str, tuple[dataclasses.Field[Any]
         PREFIX + (field.metadata["name"] or field.name.upper()): (field, _inner(hints[field.name]))
         for field in dataclasses.fields(settings_class)
     }
+
+
+def _missing(name: str, doc: str, home_file: Path | None) -> str:
+    said = f"{name} is not set: {doc}"
+    if home_file is None or home_file.exists():
+        return said
+    return f"{said} There is no {home_file} either; {HOME} names the folder of a portal."
 
 
 def _inner(hint: Any) -> Any:

@@ -153,3 +153,13 @@ def test_a_server_that_does_not_answer_is_named_by_its_setting(tmp_path, setting
     assert setting in done.stderr
     assert f"[{code}]" in done.stderr
     assert "secret-1" not in done.stdout + done.stderr
+
+
+def test_a_reader_that_stops_early_gets_no_traceback(tmp_path):
+    command = f"{sys.executable} -m deploy.cli audit sql | head -n 1"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=60,
+        env={"PATH": os.environ["PATH"], "HANOIIC_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout.startswith("-- The audit")
+    assert done.stderr == ""

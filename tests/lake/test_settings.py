@@ -78,6 +78,11 @@ def test_the_home_file_lies_under_the_environment(tmp_path):
     assert load(Settings, ROOT, home_file=tmp_path / "absent.env") == Settings(Path("/lake"))
 
 
+def test_a_home_file_that_is_not_there_is_named_with_what_is_missing(tmp_path):
+    with pytest.raises(MissingSetting, match=r"There is no .*absent\.env either; HANOIIC_HOME"):
+        load(Settings, {}, home_file=tmp_path / "absent.env")
+
+
 def test_an_unknown_name_in_the_home_file_is_refused(tmp_path):
     file = tmp_path / "gateway.env"
     file.write_text("HANOIIC_LAKE_ROOT=/lake\nHANOIIC_WORKER=4\n")
