@@ -131,6 +131,6 @@ GRACE_S, KILL_S = 0.5, 0.6
 QUICK_S = 0.02
 # A query of so long is known to take long. Where a process cannot have its turn back, the query
 # gives way only then, and the process serves such queries only.
-SLOW_S = 0.1
+SLOW_S = 0.2
 # Longest wait of a query that is known to take long.
 SLOW_QUEUE_S = 60.0
