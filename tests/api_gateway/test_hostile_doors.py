@@ -159,10 +159,11 @@ def test_flight_sql_refuses_attacks(flight_server, portal, scene, mine):
     before, wrong = scene.written(), {}
     known = {code for codes in REFUSALS.values() for code in codes}
     with flightsql.connect(flight_server) as connected:
-        for attack in mine:
+        # The driver takes C strings, and refuses an empty one itself.
+        for attack in [each for each in mine if each.sql and "\x00" not in each.sql]:
             with connected.cursor() as cursor:
                 try:
-                    cursor.execute(attack.sql.replace("\x00", ""))
+                    cursor.execute(attack.sql)
                     wrong[attack.sql[:200]] = f"answered {cursor.fetchall()[:2]}"
                 except Error as error:
                     said = str(error)
