@@ -432,3 +432,23 @@ def test_a_long_value_and_a_long_text_are_found(index, names):
     index.add(docs=[document("long", url="http://x/" + "y" * 9000, notes=words)])
     assert names("url:" + "http\\://x/" + "y" * 9000) == ["long"]
     assert names("notes:word4321") == ["long"]
+
+
+@pytest.mark.parametrize("reference", ["it's", "id-it's", "xã", "elsewhere", "both", "none", 'a"b'])
+def test_one_dataset_is_found_as_any_search_finds_it(index, reference):
+    """CKAN's question of every ``package_show`` is answered by a shorter way."""
+    index.add(
+        [
+            document("it's", data_dict="{}", validated_data_dict='{"a": 1}'),
+            document("xa\u0303"),
+            document("elsewhere", site_id="there"),
+            document("both", index_id="1"),
+            document("other", id="both", index_id="2", title="both both"),
+        ]
+    )
+    reference_in_query = reference.replace('"', '\\"')
+    question = f'name:"{reference_in_query}" OR id:"{reference_in_query}"'
+    asked = {"rows": 1, "wt": "json", "fq": '+site_id:"here" +entity_type:package'}
+    short, long = index.search(question, **asked), index.search(f"({question})", **asked)
+    assert (short.hits, short.docs) == (long.hits, long.docs)
+    assert short.hits == {"elsewhere": 0, "none": 0, 'a"b': 0, "both": 2}.get(reference, 1)
