@@ -159,8 +159,14 @@ def facts_of(process: int) -> dict[str, str]:
 
 
 def query_processes(gateway) -> list[int]:
+    """Those that have begun: a new spare needs a moment to lock itself in."""
     gateway.sql("FROM wards")
-    return gateway.descendants(gateway.descendants(gateway.web)[0])
+    zygote = gateway.descendants(gateway.web)[0]
+    wait_for(
+        lambda: all(facts_of(each)["Seccomp"] == "2" for each in gateway.descendants(zygote)),
+        "the locks of every query process",
+    )
+    return gateway.descendants(zygote)
 
 
 def test_query_process_has_no_rights_and_no_environment(gateway, is_root):
