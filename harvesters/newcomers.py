@@ -19,7 +19,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any
 
-from harvesters.errors import HarvestError
+from harvesters.errors import HarvestError, PortalFailed, PortalUnavailable
 from harvesters.portal import Portal
 from lake import logs
 
@@ -85,9 +85,13 @@ class Newcomers:
                 if not batch:
                     self._requests -= 1
                     return
-            if len(batch) == 1 or not self._made_together(batch):
+            try:
+                if len(batch) == 1 or not self._made_together(batch):
+                    self._make_each(batch)
+            except Exception as error:  # whoever waits raises it
                 for one in batch:
-                    self._make_one(one)
+                    if not one.made.done():
+                        one.made.set_exception(error)
 
     def _made_together(self, batch: list[_Waiting]) -> bool:
         begun = time.monotonic()
@@ -100,15 +104,22 @@ class Newcomers:
             log.info("datasets_made_one_by_one", extra=facts)
             return False
         share_s = (time.monotonic() - begun) / len(batch)
-        for one, dataset in zip(batch, answer["datasets"], strict=True):
+        made = answer.get("datasets") if isinstance(answer, dict) else None
+        if not isinstance(made, list) or len(made) != len(batch):
+            raise PortalFailed("The portal does not tell which datasets it made.")
+        for one, dataset in zip(batch, made, strict=True):
             one.made.set_result(Made(dataset, share_s))
         return True
 
-    def _make_one(self, one: _Waiting) -> None:
-        begun = time.monotonic()
-        try:
-            dataset = self._portal.call("package_create", **one.fields)
-        except BaseException as error:  # whoever waits raises it
-            one.made.set_exception(error)
-        else:
-            one.made.set_result(Made(dataset, time.monotonic() - begun))
+    def _make_each(self, batch: list[_Waiting]) -> None:
+        """Make each by itself, until the portal is away: it would be so for each of the others."""
+        for one in batch:
+            begun = time.monotonic()
+            try:
+                dataset = self._portal.call("package_create", **one.fields)
+            except PortalUnavailable:
+                raise
+            except HarvestError as error:
+                one.made.set_exception(error)
+            else:
+                one.made.set_result(Made(dataset, time.monotonic() - begun))

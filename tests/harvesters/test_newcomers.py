@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harvesters.errors import PortalRefused, PortalUnavailable
+from harvesters.errors import PortalFailed, PortalRefused, PortalUnavailable
 from harvesters.newcomers import MOST, REQUESTS_AT_ONCE, Made, Newcomers
 from harvesters.portal import Portal
 from tests.harvesters.fake_portal import TOKEN
@@ -67,3 +67,11 @@ def test_each_is_told_when_the_portal_is_away(portal):
         for future in futures:
             with pytest.raises(PortalUnavailable):
                 future.result()
+
+
+def test_each_is_told_when_the_answer_is_no_answer(portal, made_after_a_wait):
+    portal.hanoiic_datasets_create = lambda _: {"made": 3}
+    futures = made_after_a_wait([dataset(number) for number in range(3)])
+    for future in futures:
+        with pytest.raises(PortalFailed):
+            future.result(10)
