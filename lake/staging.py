@@ -15,18 +15,14 @@ from pathlib import PurePosixPath
 from typing import TypeAlias
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.fs
 import pyarrow.parquet as pq
 
-from lake import schema
+from lake import encodings, schema
 from lake.ahead import read_ahead
 from lake.content import ContentHash
 
 ROWS_PER_GROUP = 122_880  # DuckDB's own row group: one thread reads one group
-_COMPRESSION = "zstd"
-_FEW_ROWS = 20_000
-_REPEATING_SHARE = 0.5
 UNFINISHED = ".unfinished"
 # No writer takes longer than this for one file.
 _ABANDONED_AFTER = timedelta(days=1)
@@ -77,8 +73,7 @@ def write(
             path,
             stored,
             filesystem=fs,
-            compression=_COMPRESSION,
-            use_dictionary=_repeating(first[0]) if first else True,
+            **encodings.of(first[0] if first else stored.empty_table()),
         ) as writer:
             for table in chain(first, groups):
                 writer.write_table(table, row_group_size=ROWS_PER_GROUP)
@@ -110,7 +105,7 @@ def stage(fs: pyarrow.fs.FileSystem, folder: str, rows: pa.RecordBatchReader) ->
             yield batch
 
     publish_id = uuid.uuid4().hex
-    file_name = f"part-00000-{publish_id}.zstd.parquet"
+    file_name = f"part-00000-{publish_id}.parquet"
     path = f"{folder}/{file_name}"
     row_count = write(fs, path, stored, read_ahead(hashed()))
     return Staged(
@@ -141,17 +136,6 @@ def _remove(fs: pyarrow.fs.FileSystem, path: str) -> None:
 def _chain(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     yield first
     yield from rest
-
-
-def _repeating(group: pa.Table) -> list[str] | bool:
-    """The columns that a dictionary makes smaller; to try it on the others takes a while."""
-    if group.num_rows < _FEW_ROWS or any(map(pa.types.is_nested, group.schema.types)):
-        return True
-    some = group.slice(0, _FEW_ROWS)
-    most = _REPEATING_SHARE * some.num_rows
-    distinct = [pc.count_distinct(column).as_py() for column in some.columns]
-    names = [name for name, count in zip(group.column_names, distinct, strict=True) if count < most]
-    return names or False
 
 
 def _groups(stored: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:

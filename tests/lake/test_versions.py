@@ -138,7 +138,7 @@ def test_vacuum_keeps_thirty_days_by_default(tmp_path):
 
 def test_vacuum_removes_what_a_killed_publisher_left(tmp_path):
     table = table_of(Lake(tmp_path), 1)
-    left = Path(table.uri) / "part-00000-left.zstd.parquet"
+    left = Path(table.uri) / "part-00000-left.parquet"
     left.write_bytes(b"PAR1 cut short")
     assert table.vacuum() == []
     assert table.vacuum(keep_days=0) == [left.name]
