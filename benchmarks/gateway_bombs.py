@@ -23,7 +23,7 @@ from pathlib import Path
 import requests
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.gateway import LIGHT, TABLE, Client, Scene, at, line, scene, timed
+from benchmarks.gateway_scene import LIGHT, TABLE, Client, Scene, at, line, scene, timed
 from tests.api_gateway.hostile import attacks
 from tests.api_gateway.portal import STARTUP, permit
 
