@@ -165,6 +165,21 @@ def test_errors_stand_beside_their_fields_and_what_was_typed_stays(browse, form)
     assert call_action("hanoiic_source_list") == []
 
 
+def test_open_data_is_registered_with_a_licence(browse, form):
+    bare = {**form, "dataset.license_id": ""}
+    page = browse("/hanoiic/sources/new", bare, status=422)
+    assert "Dữ liệu mở cần có giấy phép" in page.find(id="error-dataset.license_id").get_text()
+    assert call_action("hanoiic_source_list") == []
+    browse("/hanoiic/sources/new", {**bare, "dataset.access_tier": "request"})
+    assert len(call_action("hanoiic_source_list")) == 1
+
+
+def test_an_address_of_no_known_scheme_is_told_which_there_are(browse, form):
+    page = browse("/hanoiic/sources/new", {**form, "url": "ftp://so.example.vn/a.csv"}, status=422)
+    told = page.find(id="error-url").get_text()
+    assert all(f"{scheme}://" in told for scheme in ("https", "http", "sftp", "postgresql"))
+
+
 def test_editing_keeps_what_the_form_does_not_show(browse, form):
     browse("/hanoiic/sources/new", form)
     source = call_action("hanoiic_source_show", id="diem-dung-xe-buyt")

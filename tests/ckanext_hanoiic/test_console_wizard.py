@@ -486,6 +486,7 @@ def test_the_one_page_form_offers_the_secrets_and_keeps_the_chosen_one(browse, d
     assert offered["khoa"] == "khoa (api.example.vn)"
     sent = fields(page) | {"title": "Có khóa", "url": "https://api.example.vn/a.csv"}
     sent |= {"owner_org": department["id"], "options": '{"encoding": "utf-8"}', "secret": "khoa"}
+    sent["dataset.license_id"] = call_action("license_list")[0]["id"]
     browse("/hanoiic/sources/new", sent)
     source = call_action("hanoiic_source_show", id="co-khoa")
     assert source["options"] == {"encoding": "utf-8", "secret": "khoa"}

@@ -17,7 +17,7 @@ from .states import SOURCE_STATES
 from .upload_model import Upload, upload_of_url
 
 URL_LONGEST = 2000
-SCHEMES = {"http", "https", *(scheme for kind in KINDS.values() for scheme in kind.schemes)}
+SCHEMES = ("https", "http", *(scheme for kind in KINDS.values() for scheme in kind.schemes))
 
 
 def hanoiic_source_url(value: Any) -> str:
@@ -32,7 +32,9 @@ def hanoiic_source_url(value: Any) -> str:
     except ValueError as error:
         raise tk.Invalid(_("Not an address: check the host and the port")) from error
     if parts.scheme not in SCHEMES or not parts.hostname:
-        raise tk.Invalid(_("The address must begin with http:// or https:// and name a host"))
+        known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        message = _("The address must begin with one of {schemes} and name a host")
+        raise tk.Invalid(message.format(schemes=known))
     if "@" in parts.netloc:
         raise tk.Invalid(
             _(
