@@ -15,7 +15,7 @@ import redis
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from api_gateway import forwarded, metrics
+from api_gateway import forwarded, metrics, titles
 from api_gateway.cancelling import Queries
 from api_gateway.decisions import CkanPortal, Decisions, ValkeyEpoch
 from api_gateway.errors import (
@@ -226,7 +226,12 @@ def _problem(error: GatewayError) -> Response:
         # Where PostgREST's clients look for the words.
         problem["message"] = error.detail
     metrics.PROBLEMS.labels(error.code).inc()
+    language = request.accept_languages.best_match(titles.LANGUAGES, default="en")
+    if language == "vi":
+        problem["title"] = titles.VIETNAMESE[error.code]
     response = jsonify(problem)
+    response.content_language.add(language)
+    response.vary.add("Accept-Language")
     response.status_code = int(error.status)
     response.content_type = PROBLEM_TYPE
     response.headers.extend(error.headers)

@@ -50,7 +50,11 @@ def not_found(name: str, token: str | None, decisions: Decisions) -> TableNotFou
     known = decisions.decide(token, None, "describe").tables
     visible = [each for each, of in known.items() if of.decision in ("permit", "deny")]
     near = difflib.get_close_matches(name, [each for each in visible if each != name], n=3)
-    return TableNotFound(f"no table {name}", table=name, suggestions=near or None)
+    return TableNotFound(
+        f"no table {name} that you may know of; GET /v1/tables lists them",
+        table=name,
+        suggestions=near or None,
+    )
 
 
 def _denied(name: str, table: TableDecision) -> AccessDenied:

@@ -26,8 +26,17 @@ from typing import Any, NamedTuple, TypeVar
 from lake.errors import BadSetting, MissingSetting, SecretMissing, UnknownSetting
 
 PREFIX = "HANOIIC_"
-# Says where a home file lies, so every room meets it and no room has to declare it.
 HOME = PREFIX + "HOME"
+# The launcher's (deploy/settings.py). A shell that starts a portal exports them, and every program
+# that is started from that shell meets them.
+LAUNCHER = frozenset(
+    PREFIX + name
+    for name in (
+        "HOME", "PORTAL_PORT", "GATEWAY_PORT", "PORTAL_HOST", "GATEWAY_HOST", "PORTAL_URL",
+        "GATEWAY_URL", "DATABASE_URL", "HARVEST_DATABASE_URL", "REDIS_URL", "SOLR_URL", "DEMO_DATA",
+        "ALLOWED_HOSTS", "NOTICES_FILE", "TOKEN", "TOKEN_FILE", "LOG_LEVEL",
+    )
+)  # fmt: skip
 
 T = TypeVar("T")
 _TRUTH = {
@@ -66,7 +75,8 @@ def load(
         name: value for name, value in {**beneath, **environ}.items() if name.startswith(PREFIX)
     }
     fields = _fields(settings_class)
-    _refuse_unknown(set(named) - set(fields) - {HOME}, sorted(fields))
+    elsewhere = LAUNCHER & (environ.keys() - beneath.keys()) | {HOME}
+    _refuse_unknown(set(named) - set(fields) - elsewhere, sorted(fields))
     values: dict[str, Any] = {}
     for name, (field, hint) in fields.items():
         if named.get(name):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lake.settings import rows
+from lake.settings import LAUNCHER, rows
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = {
@@ -50,6 +50,10 @@ def codes(tree: type[Exception]) -> set[str]:
 def test_settings_table_is_the_settings_class(room):
     documented = first_column(ROOT / f"docs/settings.d/{room}.md")
     assert documented == {row.name for row in rows(load(SETTINGS[room]))}
+
+
+def test_every_room_knows_what_a_shell_exports_for_the_launcher():
+    assert {row.name for row in rows(load(SETTINGS["deploy"]))} == LAUNCHER
 
 
 @pytest.mark.parametrize("room", ERROR_TREES)

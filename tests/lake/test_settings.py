@@ -53,6 +53,15 @@ def test_an_unknown_name_is_refused_with_the_one_that_was_meant():
     assert all(row.name in str(refused.value) for row in rows(Settings))
 
 
+def test_what_a_shell_exports_for_the_launcher_stops_no_room(tmp_path):
+    environ = {"HANOIIC_LAKE_ROOT": "/lake", "HANOIIC_PORTAL_PORT": "5001"}
+    assert load(Settings, environ).lake_root == Path("/lake")
+    file = tmp_path / "room.env"
+    file.write_text("HANOIIC_PORTAL_PORT=5001\n")
+    with pytest.raises(UnknownSetting):
+        load(Settings, environ, home_file=file)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("TIMEOUT_S", "soon"), ("WORKERS", "2.5"), ("ALLOW_WEAK_SANDBOX", "perhaps")],
