@@ -7,7 +7,6 @@ machine has; a process applies all it has before the first byte of a caller's SQ
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import ctypes.util
 import errno
@@ -34,9 +33,6 @@ _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _CAPABILITY_VERSION_3 = 0x20080522
 _CLONE_THREAD = 0x00010000
 _SLACK_MB = 384
-_LESS_URGENT = 10
-# RLIMIT_NICE counts down from 20: a process may go back to nice 0.
-_NORMAL_LIMIT = 20
 # Read at any time: time zones, and what DuckDB asks about its memory and threads.
 _SYSTEM_FILES = ("/usr/share/zoneinfo", "/proc/self/cgroup", "/proc/self/task", "/sys/fs/cgroup")
 # Refused with EPERM. Data already open (the socket to the gateway, logs) stays usable.
@@ -115,38 +111,6 @@ def take_memory(mb: int) -> None:
     """Leave the process so much less than `limit_resources` gave it; for good."""
     most = resource.getrlimit(resource.RLIMIT_DATA)[1] - mb * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-
-
-def allow_turns() -> bool:
-    """Let this process, and those it forks, `take_turn` after they gave way. Whether they may."""
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NICE, (_NORMAL_LIMIT, _NORMAL_LIMIT))
-    return may_take_turn()
-
-
-def may_take_turn() -> bool:
-    """Whether what `give_way` does can be undone."""
-    return resource.getrlimit(resource.RLIMIT_NICE)[0] >= _NORMAL_LIMIT
-
-
-def give_way() -> None:
-    """Have all threads of this process wait for others that want the CPU."""
-    _prioritise(_LESS_URGENT)
-
-
-def take_turn() -> bool:
-    """Be like any other process again. Whether that was allowed."""
-    try:
-        _prioritise(0)
-    except PermissionError:
-        return False
-    return True
-
-
-def _prioritise(nice: int) -> None:
-    for thread in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
 
 
 def restrict_files(readable: Iterable[str | Path], writable: Path) -> bool:

@@ -24,7 +24,7 @@ from typing import Any
 
 import duckdb
 
-from api_gateway import answers, engine, failures, frames, plan, reading, sandbox
+from api_gateway import answers, engine, failures, frames, plan, reading, sandbox, urgency
 from api_gateway.engine import Source
 from api_gateway.sandbox import Locks
 from api_gateway.settings import KILL_S, QUICK_S, SLOW_S, STALL_S
@@ -57,8 +57,8 @@ class Stopwatch:
         self._interrupt: Callable[[], None] = lambda: None
         self._deadline = self._slow_at = self._wakes_at = math.inf
         self._left_s = self._cpu_at_start = 0.0
-        self._quick_s = QUICK_S if sandbox.may_take_turn() else SLOW_S
-        self._gave_way = False
+        self._quick_s = QUICK_S if urgency.may_take_turn() else SLOW_S
+        self._usual_nice, self._gave_way = urgency.own_nice(), False
         self.fired = False
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -67,10 +67,10 @@ class Stopwatch:
         self._left_s, self._cpu_at_start = seconds, time.process_time()
         self._interrupt, self.fired = interrupt, False
         if slow and not self._gave_way:
-            sandbox.give_way()
+            urgency.give_way(self._usual_nice)
             self._gave_way = True
         elif self._gave_way and not slow:
-            self._gave_way = not sandbox.take_turn()
+            self._gave_way = not urgency.take_turn(self._usual_nice)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -108,7 +108,7 @@ class Stopwatch:
                         self._slow_at = now + self._quick_s - used_s
                     else:
                         self._slow_at, self._gave_way = math.inf, True
-                        sandbox.give_way()
+                        urgency.give_way(self._usual_nice)
                 else:
                     self._wakes_at = min(self._deadline, self._slow_at)
                     left = self._wakes_at - now

@@ -1,0 +1,65 @@
+"""Who comes first for the CPU."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from tests.servers import wait_for
+
+# Run apart: what it does is for good where a process may not undo it.
+_TURNS = """
+import os
+from api_gateway import urgency
+before = os.getpriority(os.PRIO_PROCESS, 0)
+may = urgency.stay_behind()
+usual = urgency.own_nice()
+urgency.give_way(usual)
+gave_way = urgency.own_nice()
+print(usual - before, gave_way - usual, may, urgency.take_turn(usual), urgency.own_nice() - usual)
+"""
+
+
+def test_a_query_process_comes_after_its_web_process_and_gives_way_to_others():
+    command = [sys.executable, "-c", _TURNS]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    behind, further, may, took, left = said.stdout.split()
+    assert (int(behind), int(further)) == (2, 8)
+    # Whoever may not undo it stays where it is, and is told so.
+    assert took == "True" or (may, int(left)) == ("False", 8)
+    assert int(left) == (0 if took == "True" else 8)
+
+
+def nices(gateway) -> list[int]:
+    """Of the processes below the web process."""
+    found = []
+    for process in gateway.descendants(gateway.web):
+        with contextlib.suppress(ProcessLookupError):
+            found.append(os.getpriority(os.PRIO_PROCESS, process))
+    return found
+
+
+def test_a_query_that_takes_long_runs_behind_all_others(gateway):
+    own = os.getpriority(os.PRIO_PROCESS, gateway.web)
+    # The one session they share with it: the kernel may weigh nice within a session only.
+    assert {os.getsid(each) for each in gateway.descendants(gateway.web)} == {
+        os.getsid(gateway.web)
+    }
+    long = "SELECT count(*) FROM range(3000000000) t(i) WHERE i % 7 = 3"
+    asking = threading.Thread(target=gateway.sql, args=(long,), kwargs={"timeout_s": 2})
+    asking.start()
+    wait_for(lambda: own + 10 in nices(gateway), "a process that gave way")
+    asking.join()
+    assert min(nices(gateway)) == own + 2
+
+
+def test_threads_share_what_their_process_has(gateway):
+    processes = gateway.descendants(gateway.web)
+    assert processes
+    for process in processes:
+        threads = Path(f"/proc/{process}/task").iterdir()
+        assert len({os.getpriority(os.PRIO_PROCESS, int(each.name)) for each in threads}) == 1
