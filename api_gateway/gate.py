@@ -77,6 +77,8 @@ TYPES = frozenset(
         "timestamp with time zone", "time with time zone",
     }
 )  # fmt: skip
+_OPENS = bytes(each in b"([{" for each in range(256))
+_NO_BRACKETS = bytes(each for each in range(256) if each not in b"([{)]}")
 _IDENTIFIER = re.compile(r"[^\W\d]\w{0,62}")
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -110,15 +112,20 @@ def allowed_functions() -> frozenset[str]:
 
 def measure(sql: str) -> None:
     """Refuse a text before any parser sees it. Raises TooLarge, SyntaxRefused, TooComplex."""
-    if len(sql.encode("utf-8", "surrogatepass")) > SQL_BYTES:
+    # A text may be long, and is measured in the web process: most of it in one step each.
+    try:
+        encoded = sql.encode()
+    except UnicodeEncodeError:
+        raise SyntaxRefused("the SQL holds half a character") from None
+    if len(encoded) > SQL_BYTES:
         raise TooLarge(f"the SQL is over {SQL_BYTES} bytes", limit_bytes=SQL_BYTES)
     if not sql.strip():
         raise SyntaxRefused("the SQL is empty")
-    if "\x00" in sql or any("\ud800" <= letter <= "\udfff" for letter in sql):
-        raise SyntaxRefused("the SQL holds a NUL or half a character")
+    if b"\0" in encoded:
+        raise SyntaxRefused("the SQL holds a NUL")
     depth = 0
-    for letter in sql:
-        depth += (letter in "([{") - (letter in ")]}")
+    for opens in encoded.translate(_OPENS, _NO_BRACKETS):
+        depth += 1 if opens else -1
         if depth > _DEEPEST_BRACKETS:
             raise TooComplex(f"brackets nest deeper than {_DEEPEST_BRACKETS}")
 

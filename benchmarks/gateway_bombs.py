@@ -13,12 +13,15 @@ from __future__ import annotations
 import argparse
 import http.client
 import itertools
+import multiprocessing
 import os
 import platform
 import statistics
 import sys
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -54,43 +57,59 @@ class Caller(Client):
 
 
 class Bombers:
-    """Callers that send bombs, one after the other, until `over`."""
+    """Callers that send bombs, one after the other, until `over`: a program of their own, as a
+    stranger's is, which shares no interpreter with the caller whose time is taken."""
 
     def __init__(self, url: str, sent: list[str]) -> None:
-        self._url, self._sent = url, itertools.cycle(sent)
-        self._lock, self._over = threading.Lock(), threading.Event()
-        self.ended = 0
-        self._threads = [threading.Thread(target=self._send) for _ in range(_BOMBERS)]
+        spawn = multiprocessing.get_context("spawn")
+        self._over, self._ended = spawn.Event(), spawn.Value("i", 0)
+        self._process = spawn.Process(target=_bomb, args=(url, sent, self._over, self._ended))
 
-    def _send(self) -> None:
-        with requests.Session() as session:
-            session.trust_env = False
-            while not self._over.is_set():
-                with self._lock:
-                    sql = next(self._sent)
-                try:
-                    # Streams are read, as fast as they come.
-                    with session.post(
-                        f"{self._url}/v1/sql", json={"sql": sql, "timeout_s": LIMIT_S},
-                        stream=True, timeout=60,
-                    ) as answer:  # fmt: skip
-                        for _ in answer.iter_content(1 << 20):
-                            if self._over.is_set():
-                                break
-                except (requests.RequestException, http.client.HTTPException):
-                    # Broken off, as a stream that takes too long is.
-                    pass
-                self.ended += 1
+    @property
+    def ended(self) -> int:
+        return int(self._ended.value)
 
     def __enter__(self) -> Bombers:
-        for thread in self._threads:
-            thread.start()
+        self._process.start()
+        while not self.ended:
+            time.sleep(0.1)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        for thread in self._threads:
-            thread.join()
+        self._process.join()
+
+
+def _bomb(url: str, sent: list[str], over: Any, ended: Any) -> None:
+    bombs = itertools.cycle(sent)
+    turn = threading.Lock()
+
+    def send() -> None:
+        with requests.Session() as session:
+            session.trust_env = False
+            while not over.is_set():
+                with turn:
+                    sql = next(bombs)
+                try:
+                    # Streams are read, as fast as they come.
+                    with session.post(
+                        f"{url}/v1/sql", json={"sql": sql, "timeout_s": LIMIT_S},
+                        stream=True, timeout=60,
+                    ) as answer:  # fmt: skip
+                        for _ in answer.iter_content(1 << 20):
+                            if over.is_set():
+                                break
+                except (requests.RequestException, http.client.HTTPException):
+                    # Broken off, as a stream that takes too long is.
+                    pass
+                with ended.get_lock():
+                    ended.value += 1
+
+    threads = [threading.Thread(target=send) for _ in range(_BOMBERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def measure(made: Scene, kind: str, sent: list[str], times: int) -> None:
