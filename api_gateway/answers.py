@@ -15,12 +15,15 @@ from typing import Any
 import duckdb
 
 from api_gateway import formats, frames, plan, results
-from api_gateway.formats import CHUNK_BYTES
 from api_gateway.results import NewCursor
 from api_gateway.writers import WRITERS
 
 Running = Callable[[], AbstractContextManager[None]]
-_HELD_BYTES = 64 * 1024
+# An answer of so much is one frame with its header.
+_WHOLE_BYTES = 64 * 1024
+# The most in one frame, and the most that is copied to be in one piece.
+_FRAME_BYTES = 4 * 1024 * 1024
+_COPIED_BYTES = 16 * 1024
 
 
 def answer(
@@ -89,12 +92,13 @@ def _timed(reader: Iterator[Any], running: Running) -> Iterator[Any]:
 
 
 class _Sender:
-    """Sends an answer's bytes behind its header. Few bytes are held until more come, as a frame
-    costs more than a copy, and a whole answer of one frame costs least."""
+    """Sends an answer's bytes behind its header. Bytes are held until more come, the few of them as
+    a copy: a frame costs more than that, and a whole answer of one frame costs least."""
 
     def __init__(self, sock: socket.socket, header: dict[str, Any]) -> None:
         self._sock, self._header = sock, header
-        self._held = bytearray()
+        self._held: list[bytearray | memoryview] = []
+        self._held_bytes = 0
         self._said = False
 
     def rows(self, count: int) -> None:
@@ -106,13 +110,21 @@ class _Sender:
 
     def send(self, data: Any) -> int:
         view = memoryview(data).cast("B")
-        if len(self._held) + len(view) <= _HELD_BYTES:
-            self._held += view
-            return len(view)
-        self.flush()
-        for piece in formats.pieces(view, CHUNK_BYTES):
-            frames.send(self._sock, frames.DATA, piece)
+        for piece in formats.pieces(view, _FRAME_BYTES):
+            self._hold(piece)
         return len(view)
+
+    def _hold(self, piece: memoryview) -> None:
+        if self._held_bytes + len(piece) > (_FRAME_BYTES if self._said else _WHOLE_BYTES):
+            self.flush()
+        self._held_bytes += len(piece)
+        if len(piece) > _COPIED_BYTES:
+            # Whoever wrote it leaves it as it is.
+            self._held.append(piece)
+        elif self._held and isinstance(self._held[-1], bytearray):
+            self._held[-1] += piece
+        else:
+            self._held.append(bytearray(piece))
 
     def hurry(self) -> None:
         """Hold nothing back, unless the whole answer may still be one frame."""
@@ -125,12 +137,12 @@ class _Sender:
             self._said = True
             frames.send_json(self._sock, frames.HEADER, self._header)
         if self._held:
-            frames.send(self._sock, frames.DATA, self._held)
-            self._held = bytearray()
+            frames.send_parts(self._sock, frames.DATA, self._held)
+            self._held, self._held_bytes = [], 0
 
     def end(self, summary: dict[str, Any]) -> None:
         if self._said:
             self.flush()
             frames.send_json(self._sock, frames.END, summary)
         else:
-            frames.send_whole(self._sock, self._header, self._held)
+            frames.send_whole(self._sock, self._header, b"".join(self._held))

@@ -11,8 +11,10 @@ from werkzeug.datastructures import MIMEAccept
 
 from api_gateway import asked
 from api_gateway.errors import ExportsFull, GatewayError, WorkerDied
+from api_gateway.exchange import Caller
 from api_gateway.exports import KEPT_S, UNFINISHED, Export, Exports
-from api_gateway.query import Caller, Gateway, Interrupted
+from api_gateway.query import Gateway
+from api_gateway.relay import Interrupted
 from lake import logs
 
 log = logging.getLogger(__name__)

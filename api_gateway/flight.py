@@ -30,8 +30,10 @@ from api_gateway.errors import (
     StatementRefused,
     TableNotFound,
 )
+from api_gateway.exchange import Caller
 from api_gateway.flight_queries import FlightQueries, Waiting
-from api_gateway.query import Caller, Gateway, Interrupted
+from api_gateway.query import Gateway
+from api_gateway.relay import Interrupted
 from lake import logs
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from typing import Any
 import pyarrow as pa
 
 from api_gateway.asked import Asked, AsOf
-from api_gateway.query import Answer, Caller, Gateway
+from api_gateway.exchange import Answer, Caller
+from api_gateway.query import Gateway
 
 # A query that is not fetched for so long is ended.
 WAITING_S = 30.0

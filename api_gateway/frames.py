@@ -35,6 +35,13 @@ def send(sock: socket.socket, kind: bytes, payload: bytes | bytearray | memoryvi
     sock.sendall(payload)
 
 
+def send_parts(sock: socket.socket, kind: bytes, parts: list[Any]) -> None:
+    """As `send`, of a payload in several parts, each a buffer of bytes."""
+    sock.sendall(_PREFIX.pack(kind, sum(map(len, parts))))
+    for part in parts:
+        sock.sendall(part)
+
+
 def send_json(sock: socket.socket, kind: bytes, content: Any) -> None:
     send(sock, kind, json.dumps(content, ensure_ascii=False).encode())
 
@@ -52,18 +59,31 @@ def parts(payload: bytes) -> tuple[Any, bytes]:
 
 def receive(sock: socket.socket) -> tuple[bytes, bytes]:
     """The next frame. Raises Closed at the end, TimeoutError as the socket's timeout says."""
-    kind, length = _PREFIX.unpack(_exactly(sock, _PREFIX.size))
+    kind, length = head(sock)
+    return kind, payload(sock, length)
+
+
+def head(sock: socket.socket) -> tuple[bytes, int]:
+    """Kind and length of the next frame, whose payload must be read next. Raises as `receive`."""
+    kind, length = _PREFIX.unpack(payload(sock, _PREFIX.size))
     if length > LONGEST:
         raise Closed
-    return kind, _exactly(sock, length)
+    return kind, length
 
 
-def _exactly(sock: socket.socket, count: int) -> bytes:
-    received = bytearray(count)
-    view, filled = memoryview(received), 0
-    while filled < count:
-        got = sock.recv_into(view[filled:])
-        if not got:
-            raise Closed
-        filled += got
-    return bytes(received)
+def payload(sock: socket.socket, length: int) -> bytes:
+    """The payload after a head. Raises as `receive`."""
+    received = [piece(sock, length)] if length else []
+    left = length - sum(map(len, received))
+    while left:
+        received.append(piece(sock, left))
+        left -= len(received[-1])
+    return received[0] if len(received) == 1 else b"".join(received)
+
+
+def piece(sock: socket.socket, most: int) -> bytes:
+    """What is there of a payload, up to so many bytes. Raises as `receive`."""
+    got = sock.recv(most)
+    if not got:
+        raise Closed
+    return got

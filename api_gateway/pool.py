@@ -279,8 +279,8 @@ class Lease:
         self.due_at = math.inf
         process.served += 1
 
-    def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
-        """The next frame, as `Process.receive`; what is found to take long meanwhile lets others
+    def head(self, timeout_s: float) -> tuple[bytes, int]:
+        """The next frame's, as `Process.head`; what is found to take long meanwhile lets others
         pass."""
         deadline = time.monotonic() + timeout_s
         while not (self.slow or self._found):
@@ -292,10 +292,16 @@ class Lease:
             if left <= SLOW_S:
                 break
             try:
-                return self.process.receive(SLOW_S)
+                self.process.wait(SLOW_S)
             except TimeoutError:
                 continue
-        return self.process.receive(max(0.0, deadline - time.monotonic()))
+            break
+        return self.process.head(max(0.0, deadline - time.monotonic()))
+
+    def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
+        """The next frame, as `head`."""
+        kind, length = self.head(timeout_s)
+        return kind, b"".join(self.process.pieces(length, timeout_s))
 
     def took_long(self) -> bool:
         """Whether its query used the CPU for long."""

@@ -13,10 +13,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from api_gateway import frames
+from api_gateway import frames, urgency
 from api_gateway.engine import Source
 from api_gateway.errors import WorkerDied
 from api_gateway.sandbox import Locks
@@ -26,6 +27,7 @@ from lake import logs
 log = logging.getLogger(__name__)
 
 _START_S = 60.0
+_PIECE_BYTES = 256 * 1024
 # All a query process may know of its environment.
 _ENVIRONMENT = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
@@ -69,27 +71,63 @@ class Process:
         except OSError as error:
             raise WorkerDied from error
 
+    def wait(self, timeout_s: float) -> None:
+        """Until it sends something. Raises TimeoutError, ClientGone."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            ready = _readable(self._sock, self._client, max(0, deadline - time.monotonic()))
+            if self._sock.fileno() in ready:
+                return
+            if not ready:
+                raise TimeoutError
+            if _has_left(self._client):
+                raise ClientGone
+            # It sent something early, as HTTP pipelining may: watch it no more.
+            self._client = None
+
     def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
         """The next frame. Raises TimeoutError, WorkerDied, ClientGone."""
-        self._wait(timeout_s)
-        try:
-            self._sock.settimeout(timeout_s)
-            return frames.receive(self._sock)
-        except TimeoutError:
-            raise
-        except (frames.Closed, OSError) as error:
-            raise WorkerDied from error
+        kind, length = self.head(timeout_s)
+        return kind, b"".join(self.pieces(length, timeout_s))
+
+    def head(self, timeout_s: float) -> tuple[bytes, int]:
+        """Kind and length of the next frame, whose payload must be taken next. Raises as
+        `receive`."""
+        self.wait(timeout_s)
+        self._sock.settimeout(timeout_s)
+        with _died_if_closed():
+            return frames.head(self._sock)
+
+    def pieces(self, length: int, timeout_s: float) -> Iterator[bytes]:
+        """A payload as it comes. Raises as `receive`."""
+        while length:
+            self.wait(timeout_s)
+            with _died_if_closed():
+                piece = frames.piece(self._sock, min(length, _PIECE_BYTES))
+            length -= len(piece)
+            yield piece
+
+    def move(self, pipe: int, most: int, timeout_s: float) -> int:
+        """What is there of a payload, up to so many bytes, into a pipe. Raises as `receive`."""
+        flags = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
+        while True:
+            try:
+                moved = os.splice(self._sock.fileno(), pipe, most, flags=flags)
+            except BlockingIOError:
+                self.wait(timeout_s)
+            except OSError as error:
+                raise WorkerDied from error
+            else:
+                if not moved:
+                    raise WorkerDied
+                return moved
 
     def alive(self) -> bool:
         return not _readable(self._pidfd, None, 0)
 
     def gave_way(self) -> bool:
         """Whether it waits behind others for the CPU."""
-        try:
-            own = os.getpriority(os.PRIO_PROCESS, self._pid)
-        except ProcessLookupError:
-            return False
-        return own > os.getpriority(os.PRIO_PROCESS, 0)
+        return urgency.gave_way(self._pid)
 
     def end_soon(self) -> None:
         """Have it end, for another thread than the one that uses it, which sees it die."""
@@ -113,18 +151,15 @@ class Process:
             self._pidfd = -1
             self._sock.close()
 
-    def _wait(self, timeout_s: float) -> None:
-        deadline = time.monotonic() + timeout_s
-        while True:
-            ready = _readable(self._sock, self._client, max(0, deadline - time.monotonic()))
-            if self._sock.fileno() in ready:
-                return
-            if not ready:
-                raise TimeoutError
-            if _has_left(self._client):
-                raise ClientGone
-            # It sent something early, as HTTP pipelining may: watch it no more.
-            self._client = None
+
+@contextmanager
+def _died_if_closed() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except (frames.Closed, OSError) as error:
+        raise WorkerDied from error
 
 
 def _readable(one: socket.socket | int, other: socket.socket | None, timeout_s: float) -> set[int]:
@@ -208,8 +243,9 @@ class Nursery:
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                # A Ctrl-C is for the gateway, which then ends them.
-                start_new_session=True,
+                # A Ctrl-C is for the gateway, which then ends them. Not a session of their own:
+                # Linux may share the CPU among sessions first, and by nice only within one.
+                process_group=0,
             )
         mine.settimeout(_START_S)
         said = mine.recv(4096)

@@ -12,19 +12,15 @@ from __future__ import annotations
 import json
 import logging
 import math
-import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
-
-from werkzeug.datastructures import ETags
 
 from api_gateway import frames, metrics, tags
 from api_gateway.asked import Asked, Count
 from api_gateway.cancelling import Queries, Turn
 from api_gateway.changes import Changes
-from api_gateway.decisions import Decisions, fingerprint
+from api_gateway.decisions import Decisions
 from api_gateway.engine import quoted
 from api_gateway.errors import (
     AccessDenied,
@@ -33,20 +29,22 @@ from api_gateway.errors import (
     QueryTimeout,
     WorkerDied,
 )
+from api_gateway.exchange import Answer, Caller
 from api_gateway.filter_sql import compile_rows
 from api_gateway.filters import Rows
 from api_gateway.formats import media_type
 from api_gateway.gate import Statement
 from api_gateway.jobs import Jobs, reported
-from api_gateway.meter import Meter, Metered, Visit
+from api_gateway.meter import Meter, Visit
 from api_gateway.origins import Select, Star
 from api_gateway.pool import Pool
 from api_gateway.portal import PortalActions
-from api_gateway.processes import ClientGone, Nursery
+from api_gateway.processes import Nursery
 from api_gateway.reader import Reader
-from api_gateway.running import Flow, Running
+from api_gateway.relay import AtOnce, Relay
+from api_gateway.running import Running
 from api_gateway.settings import GRACE_S, LIMIT_ROWS, QUEUE_S, Settings
-from api_gateway.shelf import Shelf, Shelved
+from api_gateway.shelf import Shelf
 from api_gateway.verdicts import require_locks, require_network, require_permits
 
 log = logging.getLogger(__name__)
@@ -55,50 +53,6 @@ log = logging.getLogger(__name__)
 _COUNTED_ROWS = 1_000_000
 # With less the engine cannot even read a table.
 _LEAST_MEMORY_MB = 64
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who asks: its token, its connection, watched for a hang-up, its IP address, the address it
-    reached the gateway at, the key under which it repeats a request, the tags of answers that it
-    has, and its name for the query."""
-
-    token: str | None
-    connection: socket.socket | None = None
-    address: str | None = None
-    reached_at: str = ""
-    idempotency_key: str | None = None
-    held: ETags = field(default_factory=ETags)
-    query_id: str = ""
-
-    @property
-    def name(self) -> str:
-        """A key for this caller; those without a token are told apart by their address."""
-        return fingerprint(self.token) or f"address:{self.address}"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer whose first rows are there. `end` gives its process back, read in full or not.
-
-    `tag` names what it says; `held`: the caller has just that already, and no rows come.
-    """
-
-    asked: Asked
-    shelved: tuple[Shelved, ...]
-    tag: str | None = None
-    held: bool = False
-    truncated: bool = False
-    # The answer's rows, known beforehand where a limit keeps them few, and all there are, if asked.
-    row_count: int | None = None
-    total: int | None = None
-    columns: tuple[dict[str, Any], ...] = ()
-    receipt: str | None = None
-    # All its bytes, where they are known beforehand.
-    byte_count: int | None = None
-    chunks: Iterable[bytes] = ()
-    end: Callable[[], None] = lambda: None
-    rows_sent: Callable[[], int] = lambda: 0
 
 
 class Gateway:
@@ -238,45 +192,19 @@ class Gateway:
         except BaseException as error:
             metered.break_off(type(error).__name__)
             raise
-        chunks, end = (
-            self._relayed(turn, timeout_s, metered, caller)
+        sending = (
+            Relay(turn, timeout_s, metered, self.running, caller.connection)
             if data is None
-            else self._at_once(data, turn, metered)
+            else AtOnce(data, turn, metered)
         )
         return Answer(
             asked, visit.shelved, tag,
             truncated=header["truncated"], row_count=header["row_count"], total=header["total"],
             columns=tuple(header["columns"]),
             receipt=metered.receipt.jti if metered.receipt else None,
-            byte_count=None if data is None else len(data),
-            chunks=chunks, end=end, rows_sent=lambda: metered.row_count,
+            byte_count=sending.byte_count, chunks=sending, onto=sending.onto, end=sending.end,
+            rows_sent=lambda: metered.row_count,
         )  # fmt: skip
-
-    def _at_once(self, data: bytes, turn: Turn, metered: Metered) -> _Sending:
-        """A short answer, whose process is free already."""
-        turn.end()
-
-        def chunks() -> Iterator[bytes]:
-            try:
-                metered.sending(data)
-            except GatewayError as error:
-                metered.break_off(error.code)
-                raise Interrupted(error.code) from error
-            metrics.bytes_of(metered.door).inc(len(data))
-            yield data
-            metered.finish()
-
-        return chunks(), lambda: metered.break_off("client_gone")
-
-    def _relayed(self, turn: Turn, timeout_s: float, metered: Metered, caller: Caller) -> _Sending:
-        flow = self.running.begin(metered.visit, caller.connection)
-
-        def end() -> None:
-            self.running.end(flow)
-            turn.end()
-            metered.break_off(flow.stopped or "client_gone")
-
-        return self._relay(turn, timeout_s, metered, flow), end
 
     def _begun(self, job: dict[str, Any], caller: Caller, visit: Visit) -> Turn:
         sources = [each.source for each in visit.shelved]
@@ -335,52 +263,6 @@ class Gateway:
         turn.lease.fail(content["code"])
         memory_mb = turn.lease.process.memory_mb or self.settings.gateway_memory_mb
         raise reported(content, asked, timeout_s, memory_mb)
-
-    def _relay(self, turn: Turn, timeout_s: float, metered: Metered, flow: Flow) -> Iterator[bytes]:
-        """The answer's bytes. What goes wrong now can only break the connection off: the caller
-        sees an incomplete answer, never a short one that looks whole."""
-        sent = metrics.bytes_of(metered.door)
-        try:
-            while not flow.stopped:
-                kind, payload = turn.lease.receive(timeout_s + GRACE_S)
-                if kind == frames.END:
-                    turn.lease.finish()
-                    metered.finish()
-                    return
-                if kind == frames.ROWS:
-                    metered.rows(int(payload))
-                elif kind == frames.DATA:
-                    metered.sending(payload)
-                    sent.inc(len(payload))
-                    yield payload
-                else:
-                    raise Interrupted(json.loads(payload)["code"])
-            raise Interrupted(flow.stopped)
-        except Interrupted as error:
-            metered.break_off(str(error))
-            raise
-        except (TimeoutError, GatewayError) as error:
-            turn.lease.fail("overtime" if isinstance(error, TimeoutError) else "lost")
-            code = "query_timeout"
-            if isinstance(error, GatewayError):
-                code = str(error.facts.get("reason") or error.code)
-            code = QueryCancelled.code if turn.query.cancelled else code
-            metered.break_off(code)
-            raise Interrupted(code) from error
-        except ClientGone:
-            log.info("client_gone")
-        finally:
-            self.running.end(flow)
-            turn.end()
-            metered.break_off(flow.stopped or "client_gone")
-
-
-# An answer's bytes, and what ends it.
-_Sending = tuple[Iterator[bytes], Callable[[], None]]
-
-
-class Interrupted(Exception):
-    """An answer that cannot be completed after its first bytes were sent."""
 
 
 def whole(table: str) -> Statement:

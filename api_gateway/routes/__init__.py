@@ -12,7 +12,8 @@ from werkzeug.sansio.utils import get_current_url
 
 from api_gateway import forwarded
 from api_gateway.errors import TokenInvalid
-from api_gateway.query import Caller, Gateway
+from api_gateway.exchange import Caller
+from api_gateway.query import Gateway
 from api_gateway.settings import STALL_S
 from lake import logs
 

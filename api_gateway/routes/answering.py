@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from flask import Response, request
 
 from api_gateway import attribution, encodings
+from api_gateway.exchange import Answer
 from api_gateway.formats import PACKED, media_type
-from api_gateway.query import Answer
 from api_gateway.routes import public_url, query_id
 from api_gateway.shelf import Shelved
 
@@ -48,9 +49,20 @@ def _encoded(answer: Answer, response: Response) -> Iterable[bytes]:
     if name is None:
         if answer.byte_count is not None:
             response.content_length = answer.byte_count
+        if answer.onto and (connection := _chunked_connection()):
+            return answer.onto(connection)
         return answer.chunks
     response.headers["Content-Encoding"] = name
     return encodings.compressed(answer.chunks, name)
+
+
+def _chunked_connection() -> socket.socket | None:
+    """The caller's connection, where the server writes an answer of unknown length in chunks."""
+    connection = request.environ.get("gunicorn.socket")
+    # A connection with TLS is another class, and encrypts.
+    plain = type(connection) is socket.socket
+    is_chunked = plain and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1"
+    return connection if is_chunked and request.method != "HEAD" else None
 
 
 def describe(response: Response, shelved: tuple[Shelved, ...]) -> None:

@@ -12,9 +12,10 @@ from flask import Blueprint, Response, request
 from api_gateway import asked
 from api_gateway.asked import Asked
 from api_gateway.errors import GatewayError
+from api_gateway.exchange import Caller
 from api_gateway.formats import FORMATS
 from api_gateway.meter import Visit
-from api_gateway.query import Caller, whole
+from api_gateway.query import whole
 from api_gateway.routes import caller, gateway
 from api_gateway.routes.answering import describe, streamed
 from api_gateway.routes.stored import SentFile, stored

@@ -12,12 +12,12 @@ from api_gateway import asked, attribution
 from api_gateway.asked import AsOf
 from api_gateway.decisions import fingerprint
 from api_gateway.errors import AccessDenied, BadRequest, ExportNotReady
+from api_gateway.exchange import Caller
 from api_gateway.exporter import Exporter
 from api_gateway.exports import Export
 from api_gateway.formats import media_type
 from api_gateway.gate import Statement
 from api_gateway.meter import Visit
-from api_gateway.query import Caller
 from api_gateway.routes import caller, gateway, public_url
 from api_gateway.routes.answering import describe
 from api_gateway.routes.stored import stored

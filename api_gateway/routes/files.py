@@ -20,8 +20,9 @@ from api_gateway.errors import (
     LinkInvalid,
     TokenInvalid,
 )
+from api_gateway.exchange import Caller
 from api_gateway.meter import Visit
-from api_gateway.query import Caller, whole
+from api_gateway.query import whole
 from api_gateway.routes import bearer, caller, gateway, public_url
 from api_gateway.routes.downloads import send
 

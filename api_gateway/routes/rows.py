@@ -10,8 +10,8 @@ from flask import Blueprint, Response, request
 
 from api_gateway import asked, filters
 from api_gateway.errors import NotSingular, RangeMissing
+from api_gateway.exchange import Answer
 from api_gateway.filters import Rows
-from api_gateway.query import Answer
 from api_gateway.routes import caller, gateway
 from api_gateway.routes.answering import streamed
 

@@ -23,10 +23,11 @@ from api_gateway.errors import (
     TokenInvalid,
     VersionNotFound,
 )
+from api_gateway.exchange import Caller
 from api_gateway.formats import FORMATS
 from api_gateway.links import LIFETIME_S, Link
 from api_gateway.meter import Visit
-from api_gateway.query import Caller, whole
+from api_gateway.query import whole
 from api_gateway.routes import bearer, gateway, public_url
 from api_gateway.routes.stored import stored
 from api_gateway.sharing import SharedFile, Step

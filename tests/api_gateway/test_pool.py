@@ -28,10 +28,14 @@ class Quiet:
     def gave_way(self) -> bool:
         return self.behind
 
-    def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
+    def wait(self, timeout_s: float) -> None:
         """It goes on for long."""
         time.sleep(timeout_s)
         raise TimeoutError
+
+    def head(self, timeout_s: float) -> tuple[bytes, int]:
+        self.wait(timeout_s)
+        raise AssertionError
 
     def alive(self) -> bool:
         return not self.dead

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import urllib.parse
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,8 @@ from lake import Provenance
 
 ROWS = 5_000_000
 _BATCH = 500_000
+# What is not compressed here the kernel may pass on by itself.
+AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +39,13 @@ def resident_mb(process: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-@pytest.mark.parametrize("format_name", ["csv", "arrow"])
-def test_five_million_rows_take_no_memory_in_the_gateway(gateway, big, format_name):
+@pytest.mark.parametrize(
+    ("format_name", "headers"), [("csv", {}), ("csv", AS_IT_IS), ("arrow", AS_IT_IS)]
+)
+def test_five_million_rows_take_no_memory_in_the_gateway(gateway, big, format_name, headers):
     gateway.sql("SELECT 1", format=format_name)
     before = most = resident_mb(gateway.web)
-    answer = gateway.sql("FROM big", format=format_name, stream=True)
+    answer = gateway.sql("FROM big", format=format_name, stream=True, headers=headers)
     received, lines, reader = 0, 0, answer.iter_content(1024 * 1024)
     for chunk in reader:
         received += len(chunk)
@@ -73,11 +79,47 @@ def test_rows_by_chance_are_not_asked_for_twice(gateway, big):
 
 
 def test_arrow_stream_holds_every_row(gateway, big):
-    answer = gateway.sql("FROM big", format="arrow", stream=True)
-    answer.raw.decode_content = True
+    answer = gateway.sql("FROM big", format="arrow", stream=True, headers=AS_IT_IS)
     reader = pa.ipc.open_stream(answer.raw)
     count = total = 0
     for batch in reader:
         count += batch.num_rows
         total += int(np.sum(batch.column(0).to_numpy()))
     assert (count, total) == (ROWS, ROWS * (ROWS - 1) // 2)
+
+
+def plainly(gateway, sql: str, version: str) -> socket.socket:
+    """A connection that has asked for NDJSON, as bytes."""
+    parts = urllib.parse.urlsplit(gateway.url)
+    connection = socket.create_connection((parts.hostname, parts.port), timeout=30)
+    path = "/v1/sql?" + urllib.parse.urlencode({"q": sql, "format": "ndjson"})
+    connection.sendall(f"GET {path} HTTP/{version}\r\nHost: {parts.hostname}\r\n\r\n".encode())
+    return connection
+
+
+def received(connection: socket.socket) -> bytes:
+    with connection:
+        return b"".join(iter(lambda: connection.recv(1 << 20), b""))
+
+
+def test_a_caller_that_knows_no_chunks_gets_the_same_bytes(gateway, big):
+    sql = "SELECT * FROM big WHERE id < 200000"
+    head, _, body = received(plainly(gateway, sql, "1.0")).partition(b"\r\n\r\n")
+    assert b"chunked" not in head
+    assert body == gateway.sql(sql, format="ndjson", headers=AS_IT_IS).content
+    assert body.count(b"\n") == 200_000
+
+
+def test_a_caller_that_stops_sending_gets_no_end_that_looks_proper(gateway, big):
+    connection = plainly(gateway, "FROM big", "1.1")
+    connection.recv(1)
+    connection.shutdown(socket.SHUT_WR)
+    assert not received(connection).endswith(b"\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("most", [1000, 1 << 20])
+def test_a_caller_that_reads_slowly_gets_every_byte(gateway, big, most):
+    sql = "SELECT id FROM big WHERE id < 1000000"
+    answer = gateway.sql(sql, format="ndjson", stream=True, headers=AS_IT_IS)
+    content = b"".join(iter(lambda: answer.raw.read(most), b""))
+    assert content == b"".join(b'{"id":%d}\n' % number for number in range(1_000_000))

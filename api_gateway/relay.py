@@ -1,0 +1,143 @@
+"""A long answer's bytes, from its query process to its caller, and each frame of them metered.
+
+They come as pieces for whoever wants to see them. Where nobody does, the kernel moves them from one
+connection to the other (`direct`): whoever asks for very much keeps no other caller waiting.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import socket
+from collections.abc import Callable, Iterable, Iterator
+
+from api_gateway import frames, metrics
+from api_gateway.cancelling import Turn
+from api_gateway.direct import Line
+from api_gateway.errors import GatewayError, QueryCancelled
+from api_gateway.meter import Metered
+from api_gateway.processes import ClientGone
+from api_gateway.running import Running
+from api_gateway.settings import GRACE_S
+
+log = logging.getLogger(__name__)
+
+
+class Interrupted(Exception):
+    """An answer that cannot be completed after its first bytes were sent."""
+
+
+class AtOnce:
+    """A short answer, whose process is free already."""
+
+    onto = None
+
+    def __init__(self, data: bytes, turn: Turn, metered: Metered) -> None:
+        turn.end()
+        self._data, self._metered, self.byte_count = data, metered, len(data)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The answer's bytes."""
+        try:
+            self._metered.sending(self._data)
+        except GatewayError as error:
+            self._metered.break_off(error.code)
+            raise Interrupted(error.code) from error
+        metrics.bytes_of(self._metered.door).inc(self.byte_count)
+        yield self._data
+        self._metered.finish()
+
+    def end(self) -> None:
+        """Sent in full or not; safe to repeat."""
+        self._metered.break_off("client_gone")
+
+
+class Relay:
+    """One answer on its way. What goes wrong now can only break the connection off: the caller sees
+    an incomplete answer, never a short one that looks whole."""
+
+    byte_count = None
+
+    def __init__(
+        self,
+        turn: Turn,
+        timeout_s: float,
+        metered: Metered,
+        running: Running,
+        connection: socket.socket | None,
+    ) -> None:
+        self._turn, self._timeout_s, self._metered = turn, timeout_s, metered
+        self._running, self._flow = running, running.begin(metered.visit, connection)
+        self._sent = metrics.bytes_of(metered.door)
+        # A receipt names the digest of the bytes, which somebody has to see for that.
+        self.onto = None if metered.receipt else self._onto
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The answer's bytes."""
+        return self._passed_on(self._pieces)
+
+    def _onto(self, connection: socket.socket) -> Iterator[bytes]:
+        """As `Answer.onto`."""
+        yield b""
+        with Line(connection) as line:
+
+            def move(length: int) -> Iterable[bytes]:
+                self._metered.counted(length)
+                line.chunk(self._turn.lease.process, length, self._patience_s)
+                self._sent.inc(length)
+                return ()
+
+            yield from self._passed_on(move)
+
+    def end(self) -> None:
+        """Give the process back, read in full or not; safe to repeat."""
+        self._running.end(self._flow)
+        self._turn.end()
+        self._metered.break_off(self._flow.stopped or "client_gone")
+
+    @property
+    def _patience_s(self) -> float:
+        return self._timeout_s + GRACE_S
+
+    def _pieces(self, length: int) -> Iterable[bytes]:
+        for piece in self._turn.lease.process.pieces(length, self._patience_s):
+            self._metered.sending(piece)
+            self._sent.inc(len(piece))
+            yield piece
+
+    def _passed_on(self, take: Callable[[int], Iterable[bytes]]) -> Iterator[bytes]:
+        """What `take` makes of the payload, of this length, of each frame with data."""
+        flow, lease, metered = self._flow, self._turn.lease, self._metered
+        try:
+            while not flow.stopped:
+                kind, length = lease.head(self._patience_s)
+                if kind == frames.DATA:
+                    yield from take(length)
+                    continue
+                payload = b"".join(lease.process.pieces(length, self._patience_s))
+                if kind == frames.END:
+                    lease.finish()
+                    metered.finish()
+                    return
+                if kind != frames.ROWS:
+                    raise Interrupted(json.loads(payload)["code"])
+                metered.rows(int(payload))
+            raise Interrupted(flow.stopped)
+        except Interrupted as error:
+            metered.break_off(str(error))
+            raise
+        except (TimeoutError, GatewayError) as error:
+            lease.fail("overtime" if isinstance(error, TimeoutError) else "lost")
+            code = "query_timeout"
+            if isinstance(error, GatewayError):
+                code = str(error.facts.get("reason") or error.code)
+            code = QueryCancelled.code if self._turn.query.cancelled else code
+            metered.break_off(code)
+            raise Interrupted(code) from error
+        except ClientGone as error:
+            log.info("client_gone")
+            # One that only stopped sending, or takes nothing, must not get a proper end either.
+            raise BrokenPipeError(errno.EPIPE, "the caller is gone") from error
+        finally:
+            self.end()
