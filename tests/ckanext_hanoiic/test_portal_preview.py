@@ -57,7 +57,7 @@ def rows(soup):
 def test_an_open_table_shows_its_first_rows_to_anybody(site, scene, gateway):
     answers(gateway, "transport_stops")
     soup = page(site, "/dataset/diem-dung")
-    assert rows(soup) == [["ma_diem", "kinh_do"], ["HN01", "105.85"], ["<b>Bờ Hồ</b>", "–"]]
+    assert rows(soup) == [["ma_diem", "kinh_do"], ["HN01", "105,85"], ["<b>Bờ Hồ</b>", "–"]]
     assert "phiên bản 1, 01/01/2026 03:00, 4.400 dòng" in words(soup.select_one(".hic-versions"))
     asked = [request for request, _ in gateway.log]
     assert [request.path for request in asked] == ["/v1/sql", "/v1/tables/transport_stops"]
@@ -190,9 +190,18 @@ def test_kept_rows_are_not_shown_once_their_offer_is_withdrawn(site, own_scene, 
     assert "HN01" not in str(page(site, "/dataset/diem-dung"))
 
 
-def test_cells_read_as_sql_and_json_write_them():
-    values = [None, True, False, 3, 2.50, "Đống Đa"]
-    assert [wording.cell(value) for value in values] == ["", "true", "false", "3", "2.5", "Đống Đa"]
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [
+        ("vi", ["", "có", "không", "2026", "2,5", "-0,001", "1e+15", "Đống Đa"]),
+        ("en", ["", "yes", "no", "2026", "2.5", "-0.001", "1e+15", "Đống Đa"]),
+    ],
+)
+def test_cells_read_as_readers_write_them(site, language, shown):
+    values = [None, True, False, 2026, 2.50, -0.001, 1e15, "Đống Đa"]
+    environ = {"CKAN_LANG": language}
+    with site.flask_app.test_request_context("/", environ_overrides=environ):
+        assert [wording.cell(value) for value in values] == shown
 
 
 def test_days_and_times_in_cells_are_in_hanoi_and_in_the_readers_order(site):

@@ -107,14 +107,18 @@ def period(start: str | None, end: str | None) -> str:
 
 
 def cell(value: Any, column_type: str = "") -> str:
-    """A value of a table, short enough for a preview; dates and times as readers write them."""
+    """A value of a table, short enough for a preview, as readers write it."""
     if value is None:
         return ""
     if column_type in MOMENTS and isinstance(value, str):
         return _moment(value, MOMENTS[column_type])
     if isinstance(value, bool):
-        return str(value).lower()  # as SQL and JSON write it
-    text = format(value, ".12g") if isinstance(value, float) else str(value)
+        return tk._("yes") if value else tk._("no")
+    if isinstance(value, float):
+        text = format(value, ".12g")
+        # No groups of digits: a year or a code has none either.
+        return text if language() == "en" else text.replace(".", ",")
+    text = str(value)
     return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
 
 
