@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from ckan.plugins import toolkit as tk
-from ckanext.dcat.profiles import SCHEMA, EuropeanDCATAP3Profile, SchemaOrgProfile
+from ckanext.dcat.profiles import EuropeanDCATAP3Profile
 from ckanext.dcat.utils import resource_uri
 from ckanext.hanoiic.search.wards import wards
 from rdflib import BNode, Literal, Namespace, URIRef
@@ -115,26 +115,3 @@ class HanoiicProfile(EuropeanDCATAP3Profile):
         if resource.get("byte_count") is not None:
             size = Literal(resource["byte_count"], datatype=XSD.nonNegativeInteger)
             self.g.set((ref, DCAT.byteSize, size))
-
-
-class HanoiicSchemaOrg(SchemaOrgProfile):
-    """schema:Dataset for search engines: two languages and the columns of every table."""
-
-    def additional_fields(self, dataset_ref: URIRef, dataset_dict: dict[str, Any]) -> None:
-        if dataset_dict.get("title_en"):
-            english = Literal(dataset_dict["title_en"], lang="en")
-            self.g.add((dataset_ref, SCHEMA.alternateName, english))
-        is_free = dataset_dict.get("access_tier") == "open"
-        self.g.add((dataset_ref, SCHEMA.isAccessibleForFree, Literal(is_free)))
-        for resource in dataset_dict.get("resources", []):
-            for column in resource.get("columns") or []:
-                self._column(dataset_ref, column)
-
-    def _column(self, dataset_ref: URIRef, column: dict[str, Any]) -> None:
-        variable = BNode()
-        self.g.add((dataset_ref, SCHEMA.variableMeasured, variable))
-        self.g.add((variable, RDF.type, SCHEMA.PropertyValue))
-        self.g.add((variable, SCHEMA.name, Literal(column["name"])))
-        for key, predicate in (("description", SCHEMA.description), ("unit", SCHEMA.unitText)):
-            if column.get(key):
-                self.g.add((variable, predicate, Literal(column[key])))

@@ -1,58 +1,109 @@
-"""A dataset's description for search engines, written once for each state of the dataset.
+"""A dataset's description for search engines: JSON-LD in the words of schema.org.
 
-ckanext-dcat's own helper looks its profiles up in all installed packages at every page, which takes
-a sixth of the time of a dataset's page, and builds a graph, which takes as much again.
+It says what ckanext-dcat's helper of the same name says, two languages and the columns besides.
+That one builds a graph to write it, which took a fifth of the time of a dataset's page.
 """
 
 from __future__ import annotations
 
-import json
-from functools import cache, lru_cache
+from collections.abc import Mapping
 from typing import Any
 
-import rdflib
-import simplejson
 from ckan.plugins import toolkit as tk
-from ckanext.dcat.processors import RDFSerializer
+from ckanext.dcat.utils import dataset_uri, publisher_uri_organization_fallback, resource_uri
+from jinja2.utils import htmlsafe_json_dumps
 
-from .wording import language
+CONTEXT = {"schema": "http://schema.org/"}
 
-MOST_KEPT = 256  # texts of some kB
-
-
-class Serializer(RDFSerializer):  # type: ignore[misc]
-    """ckanext-dcat's, with a plain graph, and profiles that are looked for once a process."""
-
-    def __init__(self, profiles: list[str]) -> None:
-        super().__init__(profiles)
-        self.g = rdflib.Graph(store="SimpleMemory")  # one graph needs no index of graphs
-
-    def _load_profiles(self, profile_names: list[str]) -> list[Any]:
-        return _profiles(tuple(profile_names))
+Node = dict[str, Any]
 
 
-@cache
-def _profiles(names: tuple[str, ...]) -> list[Any]:
-    found: list[Any] = RDFSerializer._load_profiles(None, list(names))
-    return found
+def structured_data(dataset: dict[str, Any]) -> str:
+    """The description, safe within a page's ``<script>``."""
+    return htmlsafe_json_dumps({"@context": CONTEXT, **_dataset(dataset)}, ensure_ascii=False)
 
 
-def structured_data(dataset_dict: dict[str, Any], profiles: list[str] | None = None) -> str:
-    """JSON-LD in the words of schema.org, as ckanext-dcat's helper of the same name writes it."""
-    profiles = profiles or tk.config["ckanext.dcat.structured_data.profiles"]
-    state = json.dumps(dataset_dict, sort_keys=True, default=str)
-    return _written(state, language(), tuple(profiles))
-
-
-@lru_cache(maxsize=MOST_KEPT)
-def _written(state: str, _language: str, profiles: tuple[str, ...]) -> str:
-    found = Serializer(list(profiles)).serialize_dataset(json.loads(state), _format="jsonld")
-    return str(
-        simplejson.dumps(
-            simplejson.loads(found),
-            sort_keys=True,
-            indent=4,
-            separators=(",", ": "),
-            cls=simplejson.JSONEncoderForHTML,
-        )
+def _dataset(dataset: dict[str, Any]) -> Node:
+    start, end = dataset.get("temporal_start"), dataset.get("temporal_end")
+    title_en = dataset.get("title_en")
+    return _node(
+        "Dataset",
+        dataset_uri(dataset),
+        name=dataset.get("title"),
+        alternateName=title_en and {"@value": title_en, "@language": "en"},
+        description=dataset.get("notes"),
+        version=dataset.get("version"),
+        datePublished=dataset.get("metadata_created"),
+        dateModified=dataset.get("metadata_modified"),
+        license=dataset.get("license_url") or dataset.get("license_title"),
+        isAccessibleForFree=dataset.get("access_tier") == "open",
+        url=tk.url_for("dataset.read", id=dataset["name"], _external=True),
+        temporalCoverage=f"{start}/{end}" if start and end else start or end,
+        keywords=[tag["name"] for tag in dataset.get("tags", [])],
+        about=[_topic(group) for group in dataset.get("groups", [])],
+        includedInDataCatalog=_node(
+            "DataCatalog",
+            name=tk.config["ckan.site_title"],
+            description=tk.config["ckan.site_description"],
+            url=tk.config["ckan.site_url"],
+        ),
+        **_publisher(dataset),
+        distribution=[_distribution(resource) for resource in dataset.get("resources", [])],
+        variableMeasured=[
+            _node(
+                "PropertyValue",
+                name=column["name"],
+                description=column.get("description"),
+                unitText=column.get("unit"),
+            )
+            for resource in dataset.get("resources", [])
+            for column in resource.get("columns") or []
+        ],
     )
+
+
+def _topic(group: Mapping[str, Any]) -> Node:
+    url = tk.url_for("group.read", id=group["id"], _external=True)
+    return _node("Thing", name=group["name"], url=url)
+
+
+def _publisher(dataset: dict[str, Any]) -> dict[str, Node]:
+    organization = dataset.get("organization")
+    if not organization:
+        return {}
+    uri = publisher_uri_organization_fallback(dataset)
+    contact = _node(
+        "ContactPoint",
+        contactType="customer service",
+        url=organization.get("url") or tk.config["ckan.site_url"],
+        email=_first(dataset, "contact_email", "maintainer_email", "author_email"),
+        name=_first(dataset, "contact_name", "maintainer", "author"),
+    )
+    publisher = _node("Organization", uri, name=organization["title"], contactPoint=contact)
+    return {"publisher": publisher, "creator": {"@id": uri}}
+
+
+def _distribution(resource: dict[str, Any]) -> Node:
+    return _node(
+        "DataDownload",
+        resource_uri(resource),
+        name=resource.get("name"),
+        description=resource.get("description"),
+        encodingFormat=resource.get("format") or resource.get("mimetype"),
+        contentSize=resource.get("size"),
+        url=resource.get("url"),
+    )
+
+
+def _first(fields: Mapping[str, Any], *names: str) -> Any:
+    return next((fields[name] for name in names if fields.get(name)), None)
+
+
+def _node(kind: str, uri: str | None = None, **properties: Any) -> Node:
+    """A thing of a kind with those of its properties that have a value."""
+    node: Node = {"@id": uri} if uri else {}
+    node["@type"] = f"schema:{kind}"
+    for name, value in properties.items():
+        if value not in (None, "", []):
+            node[f"schema:{name}"] = value
+    return node
