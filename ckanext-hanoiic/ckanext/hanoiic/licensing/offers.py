@@ -33,6 +33,11 @@ _ALL_CURRENT = (
     .execution_options(populate_existing=True)
 )
 _CURRENT = _ALL_CURRENT.where(Offer.table_name == sa.bindparam("table"))
+_TIER = sa.select(Offer.tier).where(
+    Offer.dataset_id == sa.bindparam("dataset"),
+    Offer.superseded_at.is_(None),
+    Offer.table_name == "",
+)
 
 
 def current(dataset_id: str, table: str = "") -> Offer | None:
@@ -54,8 +59,7 @@ def in_force(dataset_id: str, table: str = "") -> Offer | None:
 
 def tier_of(dataset_id: str) -> str:
     """The tier that counts; a dataset without an offer is the strictest."""
-    offer = current(dataset_id)
-    return offer.tier if offer else STRICTEST
+    return model.Session.scalars(_TIER, {"dataset": dataset_id}).first() or STRICTEST
 
 
 def settle(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import flask
 from ckan.plugins import toolkit as tk
 from ckanext.hanoiic.licensing import (
     clock,
@@ -15,7 +16,7 @@ from ckanext.hanoiic.licensing import (
     tokens,
 )
 from ckanext.hanoiic.licensing.logic.action.request import waiting_count
-from ckanext.hanoiic.licensing.model import Licence
+from ckanext.hanoiic.licensing.model import Licence, Offer
 from ckanext.hanoiic.licensing.words import OVERLAPS
 
 
@@ -53,7 +54,7 @@ def accesses(dataset: dict[str, Any]) -> list[dict[str, Any]]:
         for resource in dataset.get("resources", [])
         if resource.get("lake_table")
     }
-    own = [table for table in offers.all_current(dataset["id"]) if table in titles]
+    own = [table for table in _current(dataset["id"]) if table in titles]
     general = [table for table in titles if table not in own]
     scopes = [("", general)] if general or not titles else []
     scopes += [(table, [table]) for table in titles if table in own]
@@ -77,8 +78,16 @@ def offers_of(dataset_id: str) -> dict[str, dict[str, Any]]:
             "id": offer.id,
             "whole": terms.closed(offer, now) is None and not specs.hides(offer),
         }
-        for table, offer in offers.all_current(dataset_id).items()
+        for table, offer in _current(dataset_id).items()
     }
+
+
+def _current(dataset_id: str) -> dict[str, Offer]:
+    """The current offers by table, read once for a page."""
+    known: dict[str, dict[str, Offer]] = flask.g.setdefault("_hanoiic_current_offers", {})
+    if dataset_id not in known:
+        known[dataset_id] = offers.all_current(dataset_id)
+    return known[dataset_id]
 
 
 def waiting_requests() -> int:

@@ -12,20 +12,20 @@ from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
 from ckanext.hanoiic import csrf
 
-from . import catalogue, facets, neighbours, request_log, wording
+from . import addresses, catalogue, facets, neighbours, quick_templates, request_log, wording
 from .auth import AUTH_FUNCTIONS
 from .hidden import dcat_dataset_show
 from .preview import previews
 from .recipes import recipes, short_recipe
+from .resource_views import resource_view_list
 from .structured_data import structured_data
 from .suggest import hanoiic_search_suggest
 from .validators import VALIDATORS
 from .views import forget_assets, once, portal
 
-DCAT_PROFILES = {
-    "ckanext.dcat.rdf.profiles": "hanoiic_dcat",
-    "ckanext.dcat.structured_data.profiles": ["hanoiic_schemaorg"],
-}
+addresses.install()
+
+DCAT_PROFILES = {"ckanext.dcat.rdf.profiles": "hanoiic_dcat"}
 
 
 @tk.blanket.config_declarations
@@ -50,12 +50,13 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
         config["search.facets"] = list(catalogue.COUNTED)
 
     def make_middleware(self, app: Any, config: CKANConfig) -> Any:
-        return csrf.guard(request_log.install(app))
+        return quick_templates.install(csrf.guard(request_log.install(app)))
 
     def get_actions(self) -> dict[str, Any]:
         return {
             "hanoiic_search_suggest": hanoiic_search_suggest,
             "dcat_dataset_show": dcat_dataset_show,
+            "resource_view_list": resource_view_list,
         }
 
     def get_auth_functions(self) -> dict[str, Any]:
@@ -82,6 +83,7 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
             "get_translated": wording.in_language,
             "dataset_display_name": wording.dataset_title,
             "get_facet_items_dict": facets.items,
+            "url_for": addresses.url_for,
             "structured_data": structured_data,
             "hanoiic_access_page": neighbours.access_page,
             "hanoiic_console_page": neighbours.console_page,
