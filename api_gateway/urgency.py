@@ -100,7 +100,7 @@ def _schedule_thread(thread: int, nice: int, slice_ns: int) -> None:
         )  # fmt: skip
         if _libc.syscall(_SCHED_SETATTR, thread, ctypes.byref(asked), 0) == 0:
             return
-        if (code := ctypes.get_errno()) in (errno.ESRCH, errno.EPERM):
-            raise OSError(code, "sched_setattr")
-    # Where the call is unknown or refused, nice alone.
+        if ctypes.get_errno() == errno.ESRCH:
+            raise ProcessLookupError
+    # Where the call is unknown or refused, nice alone, if that is allowed.
     os.setpriority(os.PRIO_PROCESS, thread, nice)
