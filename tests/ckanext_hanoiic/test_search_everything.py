@@ -53,7 +53,7 @@ def counting(index):
     found = []
 
     def note(_connection, _cursor, statement, *_more):
-        if "together" in statement:
+        if "string_agg" in statement:
             found.append(statement)
 
     sa.event.listen(index.store.engine, "before_cursor_execute", note)

@@ -16,7 +16,7 @@ from dateutil.parser import isoparse
 
 from . import dates, vietnamese
 from .errors import DocumentRefused
-from .layout import COUNTED, FILTERED, HEADLINE, SORTED, value_id
+from .layout import COUNTED, FILTERED, HEADLINE, SORTED, packed
 from .lexemes import LAST_PLACE, PAIRED, lexeme, pair, quoted
 from .solr_schema import INFIX, Field, SolrSchema
 from .sorting import sort_field
@@ -102,13 +102,9 @@ class Row:
         keys = {name: self.exact.get(sort_field(name)) or self.exact.get(name) for name in SORTED}
         return {name: _cut(values[0]) for name, values in keys.items() if values}
 
-    def counted(self) -> dict[str, list[int]]:
-        """The values of the facets as numbers (``layout.value_id``)."""
-        return {
-            name: [value_id(str(value)) for value in self.exact[name]]
-            for name in COUNTED
-            if name in self.exact
-        }
+    def counted(self) -> dict[str, bytes]:
+        """The values of the facets as numbers (``layout.packed``)."""
+        return {name: packed(map(str, self.exact[name])) for name in COUNTED if name in self.exact}
 
     def counted_values(self) -> set[str]:
         return {str(value) for name in COUNTED for value in self.exact.get(name, ())}

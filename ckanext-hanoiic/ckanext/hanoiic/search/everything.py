@@ -19,10 +19,10 @@ from .layout import LINES_OF_WRITES
 from .request import Request
 from .sorting import Order
 from .sql import Match, Sql, Words, sql_in_row
+from .statement import SCORE_OF_ALL
 from .tree import Everything
 
 MOST_REMEMBERED = 200  # questions
-SCORE_OF_ALL = 1.0
 
 WRITES_SEEN = "SELECT sum(done)::bigint FROM hanoiic_search.writes"
 # Writers that end at the same time rarely wait for each other's line, and the sum tells of each.
@@ -76,12 +76,12 @@ def note_write(connection: sa.Connection) -> None:
 def page_of(request: Request, match: Match, order: Order) -> Sql:
     """The rows of the page: number and score. All are as good as one another."""
     condition = sql_in_row(match)
-    keys = "".join(f", {key.text} AS k{i}" for i, key in enumerate(order.keys))
+    keys = order.columns
     return Sql(
-        PAGE.format(keys=keys, condition=condition.text, order=order.without_score),
+        PAGE.format(keys=keys.text, condition=condition.text, order=order.without_score),
         (
             SCORE_OF_ALL,
-            *(p for key in order.keys for p in key.parameters),
+            *keys.parameters,
             *condition.parameters,
             request.rows,
             request.start,

@@ -1,10 +1,17 @@
-"""Solr's facets: how often each value of a field occurs among the matching rows."""
+"""Solr's facets: how often each value of a field occurs among the matching rows.
+
+The values of the usual fields lie in the rows as numbers (``layout.COUNTED``). A statement joins
+those of all matching rows end to end, and they are counted here, which takes a fraction of the time
+that PostgreSQL takes to group them. Any other field is counted by PostgreSQL.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from .errors import FeatureUnsupported, ValueRefused
 from .layout import COUNTED, counted_column
@@ -16,11 +23,12 @@ from .vietnamese import storable
 DEFAULT_LIMIT = 100  # Solr's own
 ORDERS = {"count": 'n DESC, v COLLATE "C"', "index": 'v COLLATE "C"'}
 
+PACKED = np.dtype(">i8")  # as ``layout.packed`` writes
+JOINED = "string_agg(m.f{i}, ''::bytea)"
+JOINED_OF_ALL = "(SELECT string_agg(e.{column}, ''::bytea) FROM hanoiic_search.entry e)"
+
 # The values of a column of the matched rows, or of all rows, with the row's number.
 VALUES = {
-    "number": "SELECT {row}.{column} AS v, {row}.number FROM {rows}"
-    " WHERE {row}.{column} IS NOT NULL",
-    "numbers": "SELECT unnest({row}.{column}) AS v, {row}.number FROM {rows}",
     "text": "SELECT jsonb_array_elements_text({row}.{column}) AS v, {row}.number FROM {rows}",
     # Solr counts the words of a text field, not its values.
     "words": "SELECT substr(w.lexeme, %s::int) AS v, {row}.number FROM {rows}"
@@ -29,20 +37,6 @@ VALUES = {
 }
 ALL_ROWS = "(SELECT e.number, {column} AS v FROM hanoiic_search.entry e) a"
 IN_MATCHED = "SELECT v, count(*) AS n FROM ({values}) u GROUP BY v"
-# Facets that the rows hold as numbers are counted in one pass, with the rows themselves: ``facet``
-# says which column a line of ``together`` counts.
-TOGETHER = (
-    ", together AS MATERIALIZED (SELECT GROUPING({columns}) AS facet, {columns}, count(*) AS n"
-    " FROM matched m GROUP BY GROUPING SETS ({sets}, ()))"
-)
-ROWS_TOGETHER = "(SELECT n FROM together WHERE facet = {mask})"
-IN_TOGETHER = {
-    "number": "SELECT {column} AS v, n FROM together WHERE facet = {mask} AND {column} IS NOT NULL",
-    # A row has no value twice.
-    "numbers": "SELECT v, sum(n)::bigint AS n FROM (SELECT unnest({column}) AS v, n FROM together"
-    " WHERE facet = {mask}) u GROUP BY v",
-}
-MOST_TOGETHER = 30  # PostgreSQL's GROUPING takes 31
 IN_ALL = (
     "SELECT v, count(f.number) AS n FROM ({values}) u"
     " LEFT JOIN matched f ON f.number = u.number GROUP BY v"
@@ -51,14 +45,6 @@ COUNTED_TEXTS = (
     "(SELECT coalesce(json_agg(json_build_array(v, n)), '[]') FROM"
     " (SELECT v, n FROM ({counted}) c WHERE n >= %s{prefix} ORDER BY {order} LIMIT %s) c)"
 )
-# Numbers stand for values; only those that may be among the first are looked up, where the order
-# is by count.
-COUNTED_NUMBERS = (
-    "(WITH c AS MATERIALIZED ({counted}) SELECT coalesce(json_agg(json_build_array(v, n)), '[]')"
-    " FROM (SELECT v, n FROM (SELECT w.value AS v, c.n FROM c JOIN hanoiic_search.value w"
-    " ON w.id = c.v WHERE c.n >= %s{enough}) c WHERE TRUE{prefix} ORDER BY {order} LIMIT %s) c)"
-)
-ENOUGH = " AND c.n >= coalesce((SELECT n FROM c ORDER BY n DESC LIMIT 1 OFFSET %s), 0)"
 PREFIX = " AND v LIKE %s"
 
 
@@ -74,98 +60,75 @@ class Facet:
     of_words: bool = False
 
     @property
-    def kind(self) -> str:
-        """How a row keeps the values: a key of ``VALUES``."""
-        if self.of_words:
-            return "words"
-        if self.field not in COUNTED:
-            return "text"
-        return "numbers" if COUNTED[self.field] else "number"
-
-    @property
     def stored(self) -> str | None:
         """The column of ``entry`` that holds the values as numbers."""
         return counted_column(self.field) if self.field in COUNTED else None
 
-    @property
-    def named(self) -> tuple[str, ...]:
-        """The parameters of ``column``."""
-        return () if self.stored or self.of_words else (self.field,)
-
-    def column(self, row: str) -> str:
+    def column(self) -> Sql:
+        """What ``matched`` keeps of a row."""
         if self.of_words:
-            return "NULL"  # they are read from the lexemes
-        return f"{row}.{self.stored}" if self.stored else f"{row}.exact -> %s::text"
+            return Sql("NULL")  # they are read from the lexemes
+        if self.stored:
+            return Sql(f"e.{self.stored}")
+        return Sql("e.exact -> %s::text", (self.field,))
 
-    @property
-    def may_be_together(self) -> bool:
-        return self.stored is not None and self.mincount > 0
+    def sql(self, i: int) -> Sql:
+        """What is answered of the column ``f{i}`` of ``matched``.
 
-    def sql(self, column: str, mask: int | None = None) -> Sql:
-        """A JSON list ``[[value, count] …]`` over that column of ``matched`` or ``together``."""
-        if mask is not None:
-            counted, named = IN_TOGETHER[self.kind].format(column=column, mask=mask), ()
-        elif self.mincount > 0:
-            values = VALUES[self.kind].format(row="m", column=column, rows="matched m")
-            counted, named = IN_MATCHED.format(values=values), ()
+        Where the values are numbers those of all rows, packed (and, for values that no row may
+        have, those of the whole index); else a JSON list ``[[value, count] …]``.
+        """
+        if not self.stored:
+            return self._counted_by_postgresql(f"f{i}")
+        joined = [JOINED.format(i=i)]
+        if self.mincount <= 0:
+            joined.append(JOINED_OF_ALL.format(column=self.stored))
+        return Sql(f"ARRAY[{', '.join(joined)}]")
+
+    def _counted_by_postgresql(self, column: str) -> Sql:
+        kind = VALUES["words" if self.of_words else "text"]
+        of_column: tuple[Any, ...] = ()
+        if self.mincount > 0:
+            values = kind.format(row="m", column=column, rows="matched m")
+            counted = IN_MATCHED.format(values=values)
         else:
-            rows = ALL_ROWS.format(column=self.column("e"))
-            values = VALUES[self.kind].format(row="a", column="v", rows=rows)
-            counted, named = IN_ALL.format(values=values), self.named
+            every = self.column()
+            values = kind.format(row="a", column="v", rows=ALL_ROWS.format(column=every.text))
+            counted, of_column = IN_ALL.format(values=values), every.parameters
         if self.of_words:
             opening = lexeme(self.field, ":")
-            named = (len(opening) + 1, opening)
+            of_column = (len(opening) + 1, opening)
         patterns = [f"{like(self.prefix)}%"] if self.prefix else []
-        # With a prefix the first by count may all have another one.
-        narrows = self.order == "count" and self.limit and not self.prefix and self.stored
-        template = COUNTED_NUMBERS if self.stored else COUNTED_TEXTS
         return Sql(
-            template.format(
-                counted=counted,
-                enough=ENOUGH if narrows else "",
-                prefix=PREFIX if patterns else "",
-                order=ORDERS[self.order],
+            COUNTED_TEXTS.format(
+                counted=counted, prefix=PREFIX if patterns else "", order=ORDERS[self.order]
             ),
-            (
-                *named,
-                self.mincount,
-                *([self.limit - 1] if narrows else []),
-                *patterns,
-                self.limit,
-            ),
+            (*of_column, self.mincount, *patterns, self.limit),
         )
 
+    def candidates(self, joined: Sequence[bytes | None]) -> dict[int, int]:
+        """Packed numbers → those that may be among the first, with their counts."""
+        found, *every = map(_counted, joined)
+        if every:
+            found = dict.fromkeys(every[0], 0) | found
+        least = self.mincount
+        # With a prefix the first by count may all have another one.
+        if self.order == "count" and not self.prefix and self.limit and self.limit < len(found):
+            least = max(least, sorted(found.values(), reverse=True)[self.limit - 1])
+        return {value: n for value, n in found.items() if n >= least}
 
-@dataclass(frozen=True)
-class Together:
-    """The columns of ``matched`` that are counted in one pass."""
+    def first(self, found: Mapping[int, int], texts: Mapping[int, str]) -> list[tuple[str, int]]:
+        """Those of the candidates that are answered, in order."""
+        named = [(texts[value], n) for value, n in found.items() if value in texts]
+        kept = [(text, n) for text, n in named if text.startswith(self.prefix)]
+        by_count = self.order == "count"
+        kept.sort(key=lambda pair: (-pair[1] if by_count else 0, pair[0]))
+        return kept[: self.limit]
 
-    columns: tuple[str, ...]
 
-    @classmethod
-    def of(cls, facets: Sequence[Facet]) -> Together:
-        found = [f"f{i}" for i, facet in enumerate(facets) if facet.may_be_together]
-        return cls(tuple(found[:MOST_TOGETHER]))
-
-    @property
-    def text(self) -> str:
-        columns, sets = ", ".join(self.columns), ", ".join(f"({c})" for c in self.columns)
-        return TOGETHER.format(columns=columns, sets=sets) if self.columns else ""
-
-    @property
-    def rows(self) -> str | None:
-        """How many rows there are; None where they are not counted here."""
-        return ROWS_TOGETHER.format(mask=self._all) if self.columns else None
-
-    def mask(self, column: str) -> int | None:
-        """What ``facet`` is where that column is counted: a bit for each one that is not."""
-        if column not in self.columns:
-            return None
-        return self._all - (1 << len(self.columns) - 1 - self.columns.index(column))
-
-    @property
-    def _all(self) -> int:
-        return (1 << len(self.columns)) - 1
+def _counted(packed: bytes | None) -> dict[int, int]:
+    numbers, counts = np.unique(np.frombuffer(packed or b"", PACKED), return_counts=True)
+    return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
 
 
 def facets_of(parameters: Mapping[str, Any], schema: SolrSchema) -> list[Facet]:

@@ -76,10 +76,16 @@ class FirstRanker(Ranker):
             return at_least(len(asked), asked)
         return None
 
-    def sets(self, node: Node) -> list[tuple[float, str]]:
-        """Sets of rows that are worth more: how much more, and their tsquery."""
+    def sets(self, node: Node, complete: bool) -> list[tuple[float, str]]:
+        """Sets of rows that are worth more: how much more, and their tsquery.
+
+        ``complete``: of rows that all have all words, so the set of those tells nothing.
+        """
         worth: dict[str, float] = defaultdict(float)
+        known = self.complete(node) if complete else None
         for value, found in self._sets(node):
+            if known is not None and found == known:
+                continue
             if isinstance(found, Words):
                 worth[loosely(found.tsquery)] += value
         return [(value, tsquery) for tsquery, value in islice(worth.items(), MOST_SETS)]

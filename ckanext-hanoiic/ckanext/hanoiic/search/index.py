@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from . import one_dataset, synonyms
+from .asking import Asking
 from .document import LARGE_FIELDS, row_of
 from .everything import asks_everything, note_write, page_of, writes_seen
 from .facets import Facet, facets_of
@@ -18,10 +19,9 @@ from .match import Matcher
 from .rarity import Rarity
 from .request import Request, parse, request_of
 from .solr_schema import SolrSchema, ckan_schema
-from .some_words import ALL, FEW, FOUND_WORDS, SOME, Steps, steps_of
+from .some_words import ALL, FEW, FOUND_WORDS, SOME, steps_of
 from .sorting import BY_NUMBER, SCORE, order_by
 from .sql import Match, sql_of
-from .statement import statement_of
 from .store import Store
 from .telex import as_meant
 from .vocabulary import StoredVocabulary
@@ -55,23 +55,21 @@ class SearchIndex:
             order = order_by(request.sort, self.schema)
             matcher = Matcher(self.schema, vocabulary)
             rarity = Rarity(connection, self.store.counts)
-
-            def answer(steps: Steps | None = None) -> sa.Row[Any]:
-                statement = statement_of(request, facets, order, matcher, rarity, steps)
-                return connection.exec_driver_sql(statement.text, statement.parameters).one()
-
+            asking = Asking(connection, matcher, rarity, self.store.values)
             match = matcher.match(request.filtered)
             if asks_everything(request, match):
                 everything = page_of(request, match, order)
                 page = connection.exec_driver_sql(everything.text, everything.parameters).all()
-                count, *counted = self._counts(connection, request, match, facets, matcher, rarity)
+                count, *counted = self._counts(asking, request, match, facets)
                 with_all = count
             else:
-                count, page, *counted = answer()
-                with_all = count
-                steps = steps_of(request, matcher, connection) if count < FEW else None
+                found = asking.found(request, order, facets)
+                with_all = found.count
+                steps = steps_of(request, matcher, connection) if with_all < FEW else None
                 if steps:
-                    count, page, *counted = answer(steps)
+                    found = asking.found(request, order, facets, steps)
+                count, counted = found.count, asking.counts(facets, found)
+                page = asking.page(found)
             documents = self._documents(connection, request, page)
         fields = {
             facet.field: [part for pair in pairs for part in pair]
@@ -82,23 +80,16 @@ class SearchIndex:
         return _answer(count, request.start, documents, fields)
 
     def _counts(
-        self,
-        connection: sa.Connection,
-        request: Request,
-        match: Match,
-        facets: Sequence[Facet],
-        matcher: Matcher,
-        rarity: Rarity,
+        self, asking: Asking, request: Request, match: Match, facets: Sequence[Facet]
     ) -> Sequence[Any]:
         """The rows and each facet's values of a request for everything, counted once a write."""
-        writes = writes_seen(connection)
+        writes = writes_seen(asking.connection)
         question = (match, *facets)
         counts = self.store.remembered.get(writes, question)
         if counts is None:
             uncounted = replace(request, rows=0, fields=())
-            statement = statement_of(uncounted, facets, BY_NUMBER, matcher, rarity)
-            counted = connection.exec_driver_sql(statement.text, statement.parameters).one()
-            counts = (counted[0], *counted[2:])
+            found = asking.found(uncounted, BY_NUMBER, facets)
+            counts = (found.count, *asking.counts(facets, found))
             self.store.remembered.keep(writes, question, counts)
         return counts
 

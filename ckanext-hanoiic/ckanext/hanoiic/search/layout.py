@@ -8,9 +8,10 @@ outside of it (TOAST) and is read for the rows of a page. What CKAN wants back i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 # Raise it with every change of the tables or of what is put into them.
-LAYOUT = 6
+LAYOUT = 7
 
 LINES_OF_WRITES = 16  # so many may note a write at the same time
 # The fields that decide most of a rank (CKAN's `qf`) and those of the suggestions while a reader
@@ -27,28 +28,28 @@ SORTED = (
     "views_recent",
     "views_total",
 )
-# The fields that are counted as facets, and whether they hold several values. Any other field is
-# counted too, more slowly; a new line here needs a new LAYOUT.
-COUNTED = {
-    "access_tier": False,
-    "dataset_type": False,
-    "groups": True,
-    "hanoiic_due_date": False,
-    "is_simulated": False,
-    "license_id": False,
-    "organization": False,
-    "owner_org": False,
-    "quality_band": False,
-    "res_format": True,
-    "tags": True,
-    "update_frequency": False,
-    "vocab_wards": True,
-    "vocab_years": True,
-}
+# The fields that are counted as facets. Any other field is counted too, more slowly; a new line
+# here needs a new LAYOUT.
+COUNTED = (
+    "access_tier",
+    "dataset_type",
+    "groups",
+    "hanoiic_due_date",
+    "is_simulated",
+    "license_id",
+    "organization",
+    "owner_org",
+    "quality_band",
+    "res_format",
+    "tags",
+    "update_frequency",
+    "vocab_wards",
+    "vocab_years",
+)
 
 
 def counted_column(field: str) -> str:
-    """The column of ``entry`` with the values of a field of ``COUNTED``, as ``value_id`` writes."""
+    """The column of ``entry`` with the values of a field of ``COUNTED``, as ``packed`` writes."""
     return f"counted_{field}"
 
 
@@ -57,10 +58,12 @@ def value_id(value: str) -> int:
     return int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest(), signed=True)
 
 
-_COUNTED_COLUMNS = "".join(
-    f" {counted_column(field)} bigint{'[]' if several else ''},"
-    for field, several in COUNTED.items()
-)
+def packed(values: Iterable[str]) -> bytes:
+    """The numbers of values, eight bytes each (big-endian), end to end."""
+    return b"".join(value_id(value).to_bytes(8, signed=True) for value in values)
+
+
+_COUNTED_COLUMNS = "".join(f" {counted_column(field)} bytea," for field in COUNTED)
 TABLES = (
     "CREATE TABLE hanoiic_search.entry ("
     " number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
@@ -78,7 +81,7 @@ TABLES = (
             "sorts",
             "infix",
             "headline",
-            *(counted_column(field) for field, several in COUNTED.items() if several),
+            *map(counted_column, COUNTED),
         )
     ),
     # Unpacking costs more than reading a few more pages.

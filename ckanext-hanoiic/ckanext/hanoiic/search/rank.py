@@ -11,6 +11,7 @@ words of the other fields too, so it would add the same everywhere.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Protocol
 
 from . import functions
@@ -127,6 +128,21 @@ class Ranker:
                 if exact != broad:
                     return [(1 + EXACT, exact), (1.0, broad)]
         return [(1.0, broad)]
+
+
+def clauses_of(node: Node) -> Iterator[Best]:
+    """The clauses of a query that count more where they are rare."""
+    match node:
+        case Boost(inner, _) | Scored(inner):
+            yield from clauses_of(inner)
+        case Best():
+            yield node
+        case Qualifier(nodes):
+            for child in nodes:
+                yield from clauses_of(child)
+        case Bool():
+            for child in (*node.must, *node.should):
+                yield from clauses_of(child)
 
 
 def _heaviest(node: Node) -> float:

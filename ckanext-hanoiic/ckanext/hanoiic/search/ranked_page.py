@@ -1,170 +1,183 @@
-"""The page of a query: its rows in order.
+"""The page of a query that takes two rankings.
 
-The rows that come first are ranked again, exactly, and in that order; a page behind them keeps the
-first order. Both are the same for every page of a query.
+All rows, or those among very many that must come first (``candidates``), are ranked by what is read
+cheaply (``first_rank``); the best of them are ranked again, exactly, and come in that order. A page
+behind them keeps the first order. All that is the same for every page of a query.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
-from .candidates import TOO_FEW, Kinds, chosen, kinds_of
-from .first_rank import FirstRanker, lies_in_the_row
+import sqlalchemy as sa
+
+from .candidates import Kind, kinds_of
+from .first_rank import FirstRanker
 from .match import Matcher
-from .rank import Ranker
+from .rank import Ranker, clauses_of
 from .rarity import Rarity
-from .request import Request
 from .some_words import Steps
-from .sorting import SCORE, Order
-from .sql import Match, Sql, all_of, sql_of
+from .sorting import Order
+from .sql import Sql, Words, all_of, sql_of
+from .statement import Question
 from .tree import Scored
 
-RANKED_AGAIN = 200  # rows
+RANKED_AGAIN = 100  # rows
+WORTH_CHOOSING = 5  # times as many; fewer are all ranked sooner than chosen from
 
-# Sets are read only where there is something to choose: more rows than are ranked again.
-WORTH_OF_SETS = (
-    " LEFT JOIN (SELECT number, sum(worth) AS worth FROM ({sets}) sets"
-    " WHERE (SELECT count(*) FROM matched) > %s GROUP BY number) w ON w.number = m.number"
+KIND = "SELECT array_agg(e.number) FROM hanoiic_search.entry e WHERE {condition}"
+NEXT = (
+    "SELECT ARRAY(SELECT m.number FROM (SELECT e.number{keys} FROM hanoiic_search.entry e"
+    " WHERE {condition} OFFSET 0) m ORDER BY {order} LIMIT %s)"
 )
+# Each row by the lexemes that lie in it.
+FIRST = (
+    "SELECT m.number, m.score FROM"
+    " (SELECT r.*, r.in_row + coalesce(w.worth, 0.0) AS score FROM"
+    " (SELECT e.number, ({score})::float8 AS in_row{keys} FROM"
+    " (SELECT e.number, e.sorts, e.exact, e.infix, e.headline AS lexemes"
+    " FROM hanoiic_search.entry e WHERE {condition} OFFSET 0) e) r"
+    " LEFT JOIN ({sets}) w ON w.number = r.number) m ORDER BY {order} LIMIT %s OFFSET %s"
+)
+SETS = "SELECT number, sum(worth) AS worth FROM ({sets}) sets GROUP BY number"
 SET = (
     "SELECT e.number, %s::float8 AS worth FROM hanoiic_search.entry e"
     " WHERE e.lexemes @@ %s::tsquery"
 )
-NO_SETS = " CROSS JOIN (SELECT 0.0::float8 AS worth) w"
-SCORED = (
-    ", scored AS (SELECT m.number, m.score + coalesce(w.worth, 0.0) AS score{keys}"
-    " FROM {rows} m{sets})"
-)
-# Of the rows that are chosen, each looked up: by the lexemes in the row.
-IN_THE_ROW = (
-    ", in_row AS MATERIALIZED (SELECT e.number, {score}::float8 AS score{keys} FROM chosen c"
-    " CROSS JOIN LATERAL (SELECT e.number, e.sorts, e.exact, e.infix, e.headline AS lexemes"
-    " FROM hanoiic_search.entry e WHERE e.number = c.number OFFSET 0) e)"
-)
-RANKED = (
-    ", first AS MATERIALIZED (SELECT m.* FROM scored m ORDER BY {order} LIMIT %s)"
-    ", ranked AS MATERIALIZED (SELECT e.number, {score}::float8 AS score{keys} FROM ("
-    # Ranking reads the lexemes often: unpacked once a row instead of at every reading.
-    "SELECT e.number{keys_of_first}, e.exact, e.infix, e.headline,"
-    " e.lexemes || ''::tsvector AS lexemes"
-    " FROM first m JOIN hanoiic_search.entry e ON e.number = m.number OFFSET 0) e)"
-)
-PAGE = ", page AS (SELECT m.number, m.score FROM {rows} m ORDER BY {order} LIMIT %s OFFSET %s)"
-PAGE_BEHIND = (
-    "(SELECT 0 AS part, r.* FROM ranked r"
-    " UNION ALL SELECT 1, s.* FROM scored s WHERE s.number NOT IN (SELECT number FROM first)"
-    "{not_chosen})"
-)
-NOT_CHOSEN = (
-    " UNION ALL SELECT 2, m.number, m.score{keys} FROM matched m"
-    " WHERE m.number NOT IN (SELECT number FROM chosen)"
+NO_SETS = "SELECT NULL::bigint AS number, 0.0::float8 AS worth"
+# Ranking reads the lexemes often: unpacked once a row instead of at every reading.
+EXACT = (
+    "SELECT m.number, m.score FROM (SELECT e.number, ({score})::float8 AS score{keys} FROM"
+    " (SELECT e.number, e.sorts, e.exact, e.infix, e.headline,"
+    " e.lexemes || ''::tsvector AS lexemes FROM hanoiic_search.entry e"
+    " WHERE e.number = ANY(%s::bigint[]) OFFSET 0) e) m ORDER BY {order}"
 )
 
-
-@dataclass(frozen=True)
-class Ranking:
-    """``score``: of a matched row; ``page``: the SQL from ``matched`` to ``page``."""
-
-    score: Sql
-    page: Sql
-    scored: bool = True
-    sorts_later: bool = False  # the page reads the keys of the sort itself
+Row = tuple[int, float]  # its number, and what it is worth
 
 
-def ranking_of(
-    request: Request,
-    match: Match,
-    order: Order,
-    matcher: Matcher,
-    rarity: Rarity,
-    steps: Steps | None,
-) -> Ranking:
-    """How the rows of a request, which ``match``, are ranked, and its page found."""
-    query = request.query
-    if SCORE not in request.fields and not order.by_score:
-        return Ranking(Sql("0.0"), _page("matched", order, request), scored=False)
-    exact = Ranker(matcher, rarity).score(query)
-    # Where the row holds all that the score reads, the first ranking is exact.
-    if lies_in_the_row(query, matcher.schema):
-        return Ranking(exact, _page("matched", order, request))
-    first = FirstRanker(matcher, rarity)
-    score, sets = first.score(query), first.sets(query)
-    if not sets and score == exact:
-        return Ranking(exact, _page("matched", order, request))
-    found = Kinds()
-    # Functions, or another order, may put any row first.
-    if order.begins_with_score and not isinstance(query, Scored):
-        found = kinds_of(query, first)
-    if found.conditions:
-        conditions = [sql_of(all_of([kind, match])) for kind in found.conditions]
-        if steps:
-            conditions = [steps.condition(condition) for condition in conditions]
-        parts = [chosen(conditions, RANKED_AGAIN), _scored_in_row(score, sets, found, order)]
-        score = Sql("0.0")
-    else:
-        parts = [_scored("matched", [_set(*one) for one in sets], order)]
-    parts += [_ranked(exact, order), _again(request, order, bool(found.conditions))]
-    texts = "".join(part.text for part in parts)
-    page = Sql(texts, tuple(p for part in parts for p in part.parameters))
-    return Ranking(score, page, sorts_later=bool(found.conditions) and not _is_behind(request))
+def most_numbers() -> int:
+    """How many rows are all ranked, where no more match."""
+    return WORTH_CHOOSING * RANKED_AGAIN
 
 
-def _keys(order: Order, alias: str) -> str:
-    return "".join(f", {alias}.k{i}" for i in range(len(order.keys)))
+class RankedPage:
+    """The page of one question; ``connection``: where it was answered how many rows match."""
+
+    def __init__(
+        self,
+        question: Question,
+        steps: Steps | None,
+        matcher: Matcher,
+        rarity: Rarity,
+        connection: sa.Connection,
+    ) -> None:
+        self.question = question
+        self.order: Order = question.order
+        self.steps = steps
+        self.connection = connection
+        words = map(matcher.match, clauses_of(question.request.query))
+        rarity.learn(found.tsquery for found in words if isinstance(found, Words))
+        self.ranker = Ranker(matcher, rarity)
+        self.first_ranker = FirstRanker(matcher, rarity)
+
+    def rows(self, count: int, numbers: Sequence[int]) -> list[Row]:
+        """``count``: how many rows match; ``numbers``: all of them, or the first of many."""
+        if not count:
+            return []
+        best = numbers if count <= RANKED_AGAIN else self._best(count, numbers)
+        ranked = self._exactly(best)
+        start = self.question.request.start
+        end = start + self.question.request.rows
+        page = ranked[start:end]
+        behind = end - max(start, len(ranked))
+        if behind > 0 and count > len(ranked):
+            page += self._first(self._without(best), behind, max(0, start - len(ranked)))
+        return page
+
+    def _best(self, count: int, numbers: Sequence[int]) -> list[int]:
+        """The rows that are ranked again: the first ones in the first order."""
+        kinds = [] if count <= len(numbers) else self._kinds()
+        among, complete = self.question.condition, False
+        if kinds:
+            numbers, complete = self._chosen(kinds)
+        if kinds or count <= len(numbers):
+            among = Sql("e.number = ANY(%s::bigint[])", (_array(numbers),))
+        return [number for number, _ in self._first(among, RANKED_AGAIN, complete=complete)]
+
+    def _kinds(self) -> list[Kind]:
+        # Functions, or another order, may put any row first.
+        query = self.question.request.query
+        if isinstance(query, Scored) or not self.order.begins_with_score:
+            return []
+        return kinds_of(query, self.first_ranker)
+
+    def _chosen(self, kinds: Sequence[Kind]) -> tuple[list[int], bool]:
+        """The rows of the narrowest kind with enough of them, and whether all have all words."""
+        found: list[int] = []
+        for kind in kinds:
+            asked = self.question.filtered if kind.complete else self.question.match
+            condition = sql_of(all_of([kind.condition, asked]))
+            if self.steps:
+                condition = self.steps.condition(condition)
+            found = self._numbers(KIND.format(condition=condition.text), condition.parameters)
+            if len(found) >= RANKED_AGAIN:
+                return found, kind.complete
+        # All others are worth as much as one another.
+        keys, condition = self.order.columns, self.question.condition
+        text = NEXT.format(keys=keys.text, condition=condition.text, order=self.order.without_score)
+        others = self._numbers(text, (*keys.parameters, *condition.parameters, RANKED_AGAIN))
+        return list(dict.fromkeys([*found, *others])), False
+
+    def _without(self, ranked: Sequence[int]) -> Sql:
+        condition = self.question.condition
+        return Sql(
+            f"({condition.text}) AND e.number <> ALL(%s::bigint[])",
+            (*condition.parameters, _array(ranked)),
+        )
+
+    def _first(
+        self, condition: Sql, limit: int, offset: int = 0, complete: bool = False
+    ) -> list[Row]:
+        """The rows of a condition in the first order; ``complete``: all of them have all words."""
+        score, keys, sets = self._first_score, self.order.columns, self._sets(complete)
+        text = FIRST.format(
+            score=score.text,
+            keys=keys.text,
+            condition=condition.text,
+            sets=sets.text,
+            order=self.order.text,
+        )
+        parameters = (*score.parameters, *keys.parameters, *condition.parameters)
+        return self._asked(text, (*parameters, *sets.parameters, limit, offset))
+
+    @cached_property
+    def _first_score(self) -> Sql:
+        return self.first_ranker.score(self.question.request.query)
+
+    def _sets(self, complete: bool) -> Sql:
+        sets = self.first_ranker.sets(self.question.request.query, complete)
+        if not sets:
+            return Sql(NO_SETS)
+        return Sql(
+            SETS.format(sets=" UNION ALL ".join([SET] * len(sets))),
+            tuple(part for worth_and_tsquery in sets for part in worth_and_tsquery),
+        )
+
+    def _exactly(self, numbers: Sequence[int]) -> list[Row]:
+        score, keys = self.ranker.score(self.question.request.query), self.order.columns
+        text = EXACT.format(score=score.text, keys=keys.text, order=self.order.text)
+        return self._asked(text, (*score.parameters, *keys.parameters, _array(numbers)))
+
+    def _asked(self, text: str, parameters: tuple[Any, ...]) -> list[Row]:
+        return list(self.connection.exec_driver_sql(text, parameters).tuples().all())
+
+    def _numbers(self, text: str, parameters: tuple[Any, ...]) -> list[int]:
+        return list(self.connection.exec_driver_sql(text, parameters).scalar() or ())
 
 
-def _set(worth: float, tsquery: str) -> Sql:
-    return Sql(SET, (worth, tsquery))
-
-
-def _scored(rows: str, sets: list[Sql], order: Order) -> Sql:
-    joined = " UNION ALL ".join(found.text for found in sets)
-    text = WORTH_OF_SETS.format(sets=joined) if sets else NO_SETS
-    return Sql(
-        SCORED.format(rows=rows, keys=_keys(order, "m"), sets=text),
-        (*(p for found in sets for p in found.parameters), *([RANKED_AGAIN] if sets else [])),
-    )
-
-
-def _scored_in_row(score: Sql, sets: list[tuple[float, str]], kinds: Kinds, order: Order) -> Sql:
-    keys = "".join(f", {key.text} AS k{i}" for i, key in enumerate(order.keys))
-    of_keys = (p for key in order.keys for p in key.parameters)
-    in_row = IN_THE_ROW.format(score=f"({score.text})", keys=keys)
-    read = []
-    for worth, tsquery in sets:
-        found = _set(worth, tsquery)
-        if tsquery == kinds.complete:
-            # Rows of such a kind are all worth that.
-            narrower = "".join(TOO_FEW.format(i=i) for i in range(kinds.all_complete))
-            enough = [RANKED_AGAIN] * kinds.all_complete
-            found = Sql(f"{found.text}{narrower}", (*found.parameters, *enough))
-        read.append(found)
-    scored = _scored("in_row", read, order)
-    return Sql(in_row + scored.text, (*score.parameters, *of_keys, *scored.parameters))
-
-
-def _ranked(score: Sql, order: Order) -> Sql:
-    text = RANKED.format(
-        order=order.text,
-        score=f"({score.text})",
-        keys=_keys(order, "e"),
-        keys_of_first=_keys(order, "m"),
-    )
-    return Sql(text, (RANKED_AGAIN, *score.parameters))
-
-
-def _again(request: Request, order: Order, is_chosen: bool) -> Sql:
-    if not _is_behind(request):
-        return _page("ranked", order, request)
-    not_chosen = NOT_CHOSEN.format(keys=_keys(order, "m")) if is_chosen else ""
-    rows = PAGE_BEHIND.format(not_chosen=not_chosen)
-    return _page(rows, replace(order, text=f"m.part, {order.text}"), request)
-
-
-def _is_behind(request: Request) -> bool:
-    """Whether its page holds rows that are not ranked again."""
-    return request.start + request.rows > RANKED_AGAIN
-
-
-def _page(rows: str, order: Order, request: Request) -> Sql:
-    return Sql(PAGE.format(rows=rows, order=order.text), (request.rows, request.start))
+def _array(numbers: Sequence[int]) -> str:
+    """As PostgreSQL reads it: several times faster than each number by itself."""
+    return f"{{{','.join(map(str, numbers))}}}"

@@ -39,6 +39,14 @@ class Order:
     begins_with_score: bool = False  # the highest first
     without_score: str = "m.number"  # for rows that are all as good
 
+    @property
+    def columns(self) -> Sql:
+        """The keys as further columns of a row."""
+        return Sql(
+            "".join(f", {key.text} AS k{i}" for i, key in enumerate(self.keys)),
+            tuple(parameter for key in self.keys for parameter in key.parameters),
+        )
+
 
 BY_NUMBER = Order((), "m.number", by_score=False)
 

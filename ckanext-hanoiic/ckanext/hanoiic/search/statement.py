@@ -1,84 +1,126 @@
-"""One statement answers a query: it matches once, and ranks, pages and counts what matched.
+"""The statement that finds what matches: how many rows, their facets, and what comes of the page.
 
-``matched`` holds of each matching row no more than that takes: the first score, the keys of the
-sort and the values of the facets. Where nothing is scored, reading the rows twice, for the page and
-for the facets, takes less time than keeping them.
+A page that needs no score, or one that lies in the row, comes with it. Where two rankings are
+needed (``ranked_page``), the numbers of the first rows come instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from .facets import Facet, Together
+from .facets import Facet
+from .first_rank import lies_in_the_row
 from .match import Matcher
-from .ranked_page import ranking_of
+from .rank import Ranker
 from .rarity import Rarity
 from .request import Request
 from .some_words import Steps
-from .sorting import Order
-from .sql import Sql, sql_of
+from .sorting import SCORE, Order
+from .sql import Match, Sql, all_of, sql_of
+from .tree import Everything, Scored
 
-FILTERED = (
-    "WITH matched AS NOT MATERIALIZED (SELECT e.number, 0.0::float8 AS score{kept}"
-    " FROM hanoiic_search.entry e WHERE {condition})"
-)
+SCORE_OF_ALL = 1.0
+
 MATCHED = (
-    "WITH matched AS MATERIALIZED"
-    " (SELECT e.number, {score}::float8 AS score{kept} FROM ("
+    "WITH matched AS {kept_how}MATERIALIZED (SELECT e.number{kept} FROM hanoiic_search.entry e"
+    " WHERE {condition})"
+)
+SCORED = (
+    "WITH matched AS MATERIALIZED (SELECT e.number{kept} FROM ("
     "SELECT e.*, e.headline AS lexemes FROM (SELECT {columns} FROM hanoiic_search.entry e"
     " WHERE {condition} OFFSET 0) e) e)"
 )
-ANSWER = (
-    " SELECT {rows}, (SELECT coalesce(json_agg(json_build_array(number, score)), '[]') FROM page)"
+ANSWER = " SELECT count(*), {rows}{facets} FROM matched m"
+PAGE = (
+    "(SELECT coalesce(json_agg(json_build_array(p.number, p.score)), '[]') FROM"
+    " (SELECT m.number, m.score FROM matched m ORDER BY {order} LIMIT %s OFFSET %s) p)"
 )
+NUMBERS = "(array_agg(m.number))[:%s]"
 
 
-def statement_of(
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the rows: which match, what each is worth, in which order they come.
+
+    ``filtered``: what the filters match. ``score``: of a row, by what lies in it; None where two
+    rankings are needed. ``same_score``: all rows are worth the same.
+    """
+
+    request: Request
+    order: Order
+    match: Match
+    filtered: Match
+    condition: Sql
+    score: Sql | None
+    same_score: bool = False
+
+
+def question_of(
     request: Request,
-    facets: Sequence[Facet],
     order: Order,
     matcher: Matcher,
     rarity: Rarity,
     steps: Steps | None = None,
-) -> Sql:
-    """Its answer: the count, the page as a JSON list of (row, score), and each facet's values.
+) -> Question:
+    """``steps``: the query asks for fewer of its words, as it finds too little."""
+    if steps:
+        request, order = replace(request, query=steps.query), steps.order(order)
+    filtered = all_of([matcher.match(each) for each in request.filters])
+    match = all_of([matcher.match(request.query), filtered])
+    condition = steps.condition(sql_of(match)) if steps else sql_of(match)
+    unscored = SCORE not in request.fields and not order.by_score
+    if unscored or isinstance(request.query, Everything):
+        score = Sql("%s::float8", (SCORE_OF_ALL,))
+        return Question(request, order, match, filtered, condition, score, same_score=True)
+    score = None
+    if lies_in_the_row(request.query, matcher.schema):
+        score = Ranker(matcher, rarity).score(request.query)
+    elif isinstance(request.query, Scored):
+        Ranker(matcher, rarity).score(request.query)  # mistakes in its functions are told always
+    return Question(request, order, match, filtered, condition, score)
 
-    ``steps``: the query asks for fewer of its words, as it finds too little.
-    """
-    if steps:
-        request = replace(request, query=steps.query)
-    match = matcher.match(request.filtered)
-    condition = sql_of(match)
-    if steps:
-        condition, order = steps.condition(condition), steps.order(order)
-    together = Together.of(facets)
-    ranking = ranking_of(request, match, order, matcher, rarity, steps)
-    kept = [Sql(f", {facet.column('e')} AS f{i}", facet.named) for i, facet in enumerate(facets)]
-    keys = () if ranking.sorts_later else order.keys
-    kept += [Sql(f", {key.text} AS k{i}", key.parameters) for i, key in enumerate(keys)]
-    all_together = len(together.columns) == len(facets)
-    read_twice = not ranking.scored and not isinstance(match, Sql) and all_together
-    texts = [
-        (FILTERED if read_twice else MATCHED).format(
-            score=f"({ranking.score.text})",
-            kept="".join(part.text for part in kept),
-            columns=_columns(facets),
-            condition=condition.text,
-        )
-    ]
-    parameters = list(ranking.score.parameters)
-    parameters += [p for part in kept for p in part.parameters]
-    parameters += condition.parameters
-    texts.append(ranking.page.text)
-    parameters += ranking.page.parameters
-    texts.append(together.text)
-    texts.append(ANSWER.format(rows=together.rows or "(SELECT count(*) FROM matched)"))
+
+def statement_of(question: Question, facets: Sequence[Facet], most_numbers: int) -> Sql:
+    """Its answer: the count; the page as a JSON list of (row, score), or at most ``most_numbers``
+    of the rows; what each facet needs."""
+    kept: list[Sql] = []
     for i, facet in enumerate(facets):
-        counted = facet.sql(f"f{i}", together.mask(f"f{i}"))
-        texts.append(f", {counted.text}")
-        parameters += counted.parameters
-    return Sql("".join(texts), tuple(parameters))
+        column = facet.column()
+        kept.append(Sql(f", {column.text} AS f{i}", column.parameters))
+    if question.score:
+        rows = Sql(
+            PAGE.format(order=question.order.text),
+            (question.request.rows, question.request.start),
+        )
+        score = question.score
+        kept.append(Sql(f", ({score.text})::float8 AS score", score.parameters))
+        kept += [
+            Sql(f", {k.text} AS k{i}", k.parameters) for i, k in enumerate(question.order.keys)
+        ]
+    else:
+        rows = Sql(NUMBERS, (most_numbers,))
+    template = SCORED if question.score and not question.same_score else MATCHED
+    text = template.format(
+        kept_how="NOT " if _is_read_anew(question, facets) else "",
+        kept="".join(part.text for part in kept),
+        columns=_columns(facets),
+        condition=question.condition.text,
+    )
+    of_facets = [facet.sql(i) for i, facet in enumerate(facets)]
+    text += ANSWER.format(rows=rows.text, facets="".join(f", {part.text}" for part in of_facets))
+    kept_parameters = [p for part in kept for p in part.parameters]
+    facet_parameters = [p for part in of_facets for p in part.parameters]
+    return Sql(
+        text,
+        (*kept_parameters, *question.condition.parameters, *rows.parameters, *facet_parameters),
+    )
+
+
+def _is_read_anew(question: Question, facets: Sequence[Facet]) -> bool:
+    """Whether reading the rows twice, for the page and for the facets, is cheaper than keeping."""
+    read_once_or_found_fast = question.score is None or not isinstance(question.match, Sql)
+    return read_once_or_found_fast and all(facet.stored for facet in facets)
 
 
 def _columns(facets: Sequence[Facet]) -> str:

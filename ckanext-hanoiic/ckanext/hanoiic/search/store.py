@@ -24,6 +24,7 @@ from .errors import IndexUnreachable, LayoutTooNew, QueryTooComplex, QueryTooSlo
 from .everything import Remembered
 from .layout import DROPPED, LAYOUT, TABLES, TRIGRAM_INDEXES
 from .rarity import Counts
+from .values import Values
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class Store:
         )
         self.counts = Counts()
         self.remembered = Remembered()
+        self.values = Values()
         self.limit_s = min(timeout_s, LONGEST_STATEMENT_S)
         settings = session_settings(self.limit_s)
         deadline.keep(self.engine)

@@ -20,10 +20,7 @@ _KINDS = {
     "headline": "tsvector",
     "exact": "jsonb",
     "lexemes": "tsvector",
-    **{
-        counted_column(field): "bigint[]" if several else "bigint"
-        for field, several in COUNTED.items()
-    },
+    **{counted_column(field): "bytea" for field in COUNTED},
 }
 _BODY = {"stored": "jsonb", **dict.fromkeys(LARGE_FIELDS, "text")}
 WRITE_ROWS = (  # noqa: S608 (made of the names above)
@@ -87,14 +84,7 @@ def _written(row: Row) -> tuple[str | None, ...]:
         row.headline(),
         json.dumps(row.exact),
         row.tsvector(),
-        *(
-            _as_text(counted[field], several) if field in counted else None
-            for field, several in COUNTED.items()
-        ),
+        *(f"\\x{counted[field].hex()}" if field in counted else None for field in COUNTED),
         json.dumps(row.stored),
         *(row.large.get(name) for name in LARGE_FIELDS),
     )
-
-
-def _as_text(ids: Sequence[int], several: bool) -> str:
-    return f"{{{','.join(map(str, ids))}}}" if several else str(ids[0])

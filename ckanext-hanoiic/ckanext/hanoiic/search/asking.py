@@ -1,0 +1,71 @@
+"""One search on one connection: what matches is found and counted, then its page is ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from .facets import Facet
+from .match import Matcher
+from .ranked_page import RankedPage, Row, most_numbers
+from .rarity import Rarity
+from .request import Request
+from .some_words import Steps
+from .sorting import Order
+from .statement import Question, question_of, statement_of
+from .values import Values
+
+Pairs = Sequence[tuple[str, int]]  # the values of a facet with their counts
+
+
+@dataclass(frozen=True)
+class Found:
+    """The rows that match; ``rows``: their page or, for one that is still to be ranked, numbers."""
+
+    question: Question
+    steps: Steps | None
+    count: int
+    rows: list[Any]
+    of_facets: Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Asking:
+    connection: sa.Connection
+    matcher: Matcher
+    rarity: Rarity
+    values: Values
+
+    def found(
+        self,
+        request: Request,
+        order: Order,
+        facets: Sequence[Facet],
+        steps: Steps | None = None,
+    ) -> Found:
+        question = question_of(request, order, self.matcher, self.rarity, steps)
+        statement = statement_of(question, facets, most_numbers())
+        answer = self.connection.exec_driver_sql(statement.text, statement.parameters).one()
+        count, rows, *of_facets = answer
+        return Found(question, steps, count, rows or [], of_facets)
+
+    def page(self, found: Found) -> Sequence[Row]:
+        if found.question.score:
+            return found.rows
+        ranked = RankedPage(found.question, found.steps, self.matcher, self.rarity, self.connection)
+        return ranked.rows(found.count, found.rows)
+
+    def counts(self, facets: Sequence[Facet], found: Found) -> list[Pairs]:
+        """The values of each facet: those that lie in the rows as numbers are looked up at once."""
+        candidates = [
+            facet.candidates(answer) if facet.stored else {}
+            for facet, answer in zip(facets, found.of_facets, strict=True)
+        ]
+        texts = self.values.of(self.connection, (n for found in candidates for n in found))
+        return [
+            facet.first(numbers, texts) if facet.stored else answer
+            for facet, numbers, answer in zip(facets, candidates, found.of_facets, strict=True)
+        ]
