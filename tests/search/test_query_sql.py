@@ -85,7 +85,7 @@ class Database:
         return self
 
     def one(self):
-        return 10_000, [], *[[]] * 9
+        return 10_000, [], *[None] * 9
 
     def tuples(self):
         return self

@@ -29,7 +29,7 @@ class Found:
     steps: Steps | None
     count: int
     rows: list[Any]
-    of_facets: Sequence[Any]
+    of_facets: Sequence[Sequence[Any]]  # the columns that each of the facets asked for
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ class Asking:
         question = question_of(request, order, self.matcher, self.rarity, steps)
         statement = statement_of(question, facets, most_numbers())
         answer = self.connection.exec_driver_sql(statement.text, statement.parameters).one()
-        count, rows, *of_facets = answer
+        count, rows, *columns = answer
+        rest = iter(columns)
+        of_facets = [[next(rest) for _ in facet.answers(0)] for facet in facets]
         return Found(question, steps, count, rows or [], of_facets)
 
     def page(self, found: Found) -> Sequence[Row]:
@@ -61,11 +63,11 @@ class Asking:
     def counts(self, facets: Sequence[Facet], found: Found) -> list[Pairs]:
         """The values of each facet: those that lie in the rows as numbers are looked up at once."""
         candidates = [
-            facet.candidates(answer) if facet.stored else {}
-            for facet, answer in zip(facets, found.of_facets, strict=True)
+            facet.candidates(columns) if facet.stored else {}
+            for facet, columns in zip(facets, found.of_facets, strict=True)
         ]
-        texts = self.values.of(self.connection, (n for found in candidates for n in found))
+        texts = self.values.of(self.connection, (number for each in candidates for number in each))
         return [
-            facet.first(numbers, texts) if facet.stored else answer
-            for facet, numbers, answer in zip(facets, candidates, found.of_facets, strict=True)
+            facet.first(numbers, texts) if facet.stored else columns[0]
+            for facet, numbers, columns in zip(facets, candidates, found.of_facets, strict=True)
         ]

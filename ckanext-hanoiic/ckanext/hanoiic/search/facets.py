@@ -72,23 +72,28 @@ class Facet:
             return Sql(f"e.{self.stored}")
         return Sql("e.exact -> %s::text", (self.field,))
 
-    def sql(self, i: int) -> Sql:
+    @property
+    def counts_all(self) -> bool:
+        """Whether values are answered that no matching row has."""
+        return self.mincount <= 0
+
+    def answers(self, i: int) -> list[Sql]:
         """What is answered of the column ``f{i}`` of ``matched``.
 
-        Where the values are numbers those of all rows, packed (and, for values that no row may
-        have, those of the whole index); else a JSON list ``[[value, count] …]``.
+        Where the values are numbers those of all rows, packed (and, where it ``counts_all``, those
+        of the whole index); else a JSON list ``[[value, count] …]``.
         """
         if not self.stored:
-            return self._counted_by_postgresql(f"f{i}")
-        joined = [JOINED.format(i=i)]
-        if self.mincount <= 0:
-            joined.append(JOINED_OF_ALL.format(column=self.stored))
-        return Sql(f"ARRAY[{', '.join(joined)}]")
+            return [self._counted_by_postgresql(f"f{i}")]
+        joined = [Sql(JOINED.format(i=i))]
+        if self.counts_all:
+            joined.append(Sql(JOINED_OF_ALL.format(column=self.stored)))
+        return joined
 
     def _counted_by_postgresql(self, column: str) -> Sql:
         kind = VALUES["words" if self.of_words else "text"]
         of_column: tuple[Any, ...] = ()
-        if self.mincount > 0:
+        if not self.counts_all:
             values = kind.format(row="m", column=column, rows="matched m")
             counted = IN_MATCHED.format(values=values)
         else:

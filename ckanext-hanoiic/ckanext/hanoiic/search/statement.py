@@ -107,7 +107,7 @@ def statement_of(question: Question, facets: Sequence[Facet], most_numbers: int)
         columns=_columns(facets),
         condition=question.condition.text,
     )
-    of_facets = [facet.sql(i) for i, facet in enumerate(facets)]
+    of_facets = [answer for i, facet in enumerate(facets) for answer in facet.answers(i)]
     text += ANSWER.format(rows=rows.text, facets="".join(f", {part.text}" for part in of_facets))
     kept_parameters = [p for part in kept for p in part.parameters]
     facet_parameters = [p for part in of_facets for p in part.parameters]
