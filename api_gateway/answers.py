@@ -52,7 +52,7 @@ def answer(
     writer = make(sender.send, found.schema, found.row, envelope)
     if first is not None:
         # A workbook is only known to hold all rows when it is complete.
-        if job["format"] != "xlsx" and _goes_on(count, found.row_count, batch_rows):
+        if job["format"] != "xlsx" and _goes_on(count, found, batch_rows):
             sender.flush()
         writer.write(first)
         sender.hurry()
@@ -75,11 +75,11 @@ def answer(
     return count
 
 
-def _goes_on(first_rows: int, row_count: int | None, batch_rows: int) -> bool:
+def _goes_on(first_rows: int, found: results.Result, batch_rows: int) -> bool:
     """Whether more rows are likely to come, which the first ones do not wait for."""
-    if row_count is not None:
-        return first_rows < row_count
-    return first_rows >= min(batch_rows, results.SHORT_ROWS)
+    if found.row_count is not None:
+        return first_rows < found.row_count
+    return found.goes_on or first_rows >= min(batch_rows, results.SHORT_ROWS)
 
 
 def _timed(reader: Iterator[Any], running: Running) -> Iterator[Any]:

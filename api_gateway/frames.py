@@ -15,6 +15,7 @@ from typing import Any
 JOB, HEADER, ROWS, DATA, END, FAILED = b"J", b"H", b"R", b"D", b"E", b"X"
 WHOLE = b"W"
 _PREFIX = struct.Struct("!cI")
+HEAD_BYTES = _PREFIX.size
 _LENGTH = struct.Struct("!I")
 # Up to so much, a copy is cheaper than a call of the kernel.
 _COPIED_BYTES = 128 * 1024
@@ -59,31 +60,24 @@ def parts(payload: bytes) -> tuple[Any, bytes]:
 
 def receive(sock: socket.socket) -> tuple[bytes, bytes]:
     """The next frame. Raises Closed at the end, TimeoutError as the socket's timeout says."""
-    kind, length = head(sock)
-    return kind, payload(sock, length)
+    kind, length = head(_exactly(sock, HEAD_BYTES))
+    return kind, _exactly(sock, length)
 
 
-def head(sock: socket.socket) -> tuple[bytes, int]:
-    """Kind and length of the next frame, whose payload must be read next. Raises as `receive`."""
-    kind, length = _PREFIX.unpack(payload(sock, _PREFIX.size))
+def head(prefix: bytes) -> tuple[bytes, int]:
+    """Kind and length of a frame, by its first HEAD_BYTES. Raises Closed."""
+    kind, length = _PREFIX.unpack(prefix)
     if length > LONGEST:
         raise Closed
     return kind, length
 
 
-def payload(sock: socket.socket, length: int) -> bytes:
-    """The payload after a head. Raises as `receive`."""
-    received = [piece(sock, length)] if length else []
-    left = length - sum(map(len, received))
-    while left:
-        received.append(piece(sock, left))
-        left -= len(received[-1])
-    return received[0] if len(received) == 1 else b"".join(received)
-
-
-def piece(sock: socket.socket, most: int) -> bytes:
-    """What is there of a payload, up to so many bytes. Raises as `receive`."""
-    got = sock.recv(most)
-    if not got:
-        raise Closed
-    return got
+def _exactly(sock: socket.socket, count: int) -> bytes:
+    received = bytearray(count)
+    view, filled = memoryview(received), 0
+    while filled < count:
+        got = sock.recv_into(view[filled:])
+        if not got:
+            raise Closed
+        filled += got
+    return bytes(received)

@@ -14,14 +14,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from api_gateway import frames, urgency
 from api_gateway.engine import Source
 from api_gateway.errors import WorkerDied
 from api_gateway.sandbox import Locks
-from api_gateway.settings import Settings
+from api_gateway.settings import STALL_S, Settings
 from lake import logs
 
 log = logging.getLogger(__name__)
@@ -67,7 +66,10 @@ class Process:
         """Send a job. `client` is watched while frames are awaited."""
         self._client = client
         try:
+            self._sock.settimeout(STALL_S)
             frames.send_json(self._sock, frames.JOB, job)
+            # Most of an answer is there when it is looked for.
+            self._sock.setblocking(False)
         except OSError as error:
             raise WorkerDied from error
 
@@ -93,17 +95,24 @@ class Process:
     def head(self, timeout_s: float) -> tuple[bytes, int]:
         """Kind and length of the next frame, whose payload must be taken next. Raises as
         `receive`."""
-        self.wait(timeout_s)
-        self._sock.settimeout(timeout_s)
-        with _died_if_closed():
-            return frames.head(self._sock)
+        prefix = b"".join(self.pieces(frames.HEAD_BYTES, timeout_s))
+        try:
+            return frames.head(prefix)
+        except frames.Closed as error:
+            raise WorkerDied from error
 
     def pieces(self, length: int, timeout_s: float) -> Iterator[bytes]:
         """A payload as it comes. Raises as `receive`."""
         while length:
-            self.wait(timeout_s)
-            with _died_if_closed():
-                piece = frames.piece(self._sock, min(length, _PIECE_BYTES))
+            try:
+                piece = self._sock.recv(min(length, _PIECE_BYTES))
+            except BlockingIOError:
+                self.wait(timeout_s)
+                continue
+            except OSError as error:
+                raise WorkerDied from error
+            if not piece:
+                raise WorkerDied
             length -= len(piece)
             yield piece
 
@@ -150,16 +159,6 @@ class Process:
             os.close(self._pidfd)
             self._pidfd = -1
             self._sock.close()
-
-
-@contextmanager
-def _died_if_closed() -> Iterator[None]:
-    try:
-        yield
-    except TimeoutError:
-        raise
-    except (frames.Closed, OSError) as error:
-        raise WorkerDied from error
 
 
 def _readable(one: socket.socket | int, other: socket.socket | None, timeout_s: float) -> set[int]:

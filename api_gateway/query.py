@@ -12,29 +12,25 @@ from __future__ import annotations
 import json
 import logging
 import math
-import time
 from dataclasses import replace
 from typing import Any
 
-from api_gateway import frames, metrics, tags
+from api_gateway import metrics, tags
 from api_gateway.asked import Asked, Count
-from api_gateway.cancelling import Queries, Turn
+from api_gateway.cancelling import Queries
 from api_gateway.changes import Changes
 from api_gateway.decisions import Decisions
 from api_gateway.engine import quoted
 from api_gateway.errors import (
     AccessDenied,
     GatewayError,
-    QueryCancelled,
-    QueryTimeout,
-    WorkerDied,
 )
 from api_gateway.exchange import Answer, Caller
 from api_gateway.filter_sql import compile_rows
 from api_gateway.filters import Rows
 from api_gateway.formats import media_type
 from api_gateway.gate import Statement
-from api_gateway.jobs import Jobs, reported
+from api_gateway.jobs import Jobs
 from api_gateway.meter import Meter, Visit
 from api_gateway.origins import Select, Star
 from api_gateway.pool import Pool
@@ -43,16 +39,15 @@ from api_gateway.processes import Nursery
 from api_gateway.reader import Reader
 from api_gateway.relay import AtOnce, Relay
 from api_gateway.running import Running
-from api_gateway.settings import GRACE_S, LIMIT_ROWS, QUEUE_S, Settings
+from api_gateway.settings import LIMIT_ROWS, QUEUE_S, Settings
 from api_gateway.shelf import Shelf
+from api_gateway.starts import Starts
 from api_gateway.verdicts import require_locks, require_network, require_permits
 
 log = logging.getLogger(__name__)
 
 # Counting fewer rows than this is not worth an estimate.
 _COUNTED_ROWS = 1_000_000
-# With less the engine cannot even read a table.
-_LEAST_MEMORY_MB = 64
 
 
 class Gateway:
@@ -77,6 +72,7 @@ class Gateway:
         self.nursery = Nursery(settings)
         self.pool = Pool(self.nursery, settings.worker_count, QUEUE_S, spare=True)
         self.reader = Reader(self.nursery)
+        self._starts = Starts(self.pool, queries, settings.gateway_memory_mb)
         self.changes = Changes(self.pool, settings)
 
     def query(self, asked: Asked, caller: Caller, door: str = "sql") -> Answer:
@@ -113,9 +109,9 @@ class Gateway:
         visit = self.visit("sql", "query", statement, asked, caller)
         timeout_s = min(asked.timeout_s or math.inf, self.settings.gateway_timeout_s)
         job = self._jobs.job("plan", statement, asked, visit.shelved, timeout_s)
-        turn = self._begun(job, caller, visit)
+        turn = self._starts.begin(job, caller, visit)
         try:
-            found, _ = self._first(turn, asked, timeout_s)
+            found, _ = self._starts.first(turn, asked, timeout_s)
         finally:
             turn.end()
         return {"tables": [each.attribution for each in visit.shelved], **found}
@@ -179,9 +175,9 @@ class Gateway:
             job = self._jobs.job("query", statement, asked, visit.shelved, timeout_s)
             if metered.receipt:
                 job["envelope"]["receipt"] = metered.receipt.jti
-            turn = self._begun(job, caller, visit)
+            turn = self._starts.begin(job, caller, visit)
             try:
-                header, data = self._first(turn, asked, timeout_s)
+                header, data = self._starts.first(turn, asked, timeout_s)
                 metered.rows(header["first_rows"])
             except BaseException:
                 turn.end()
@@ -205,64 +201,6 @@ class Gateway:
             byte_count=sending.byte_count, chunks=sending, onto=sending.onto, end=sending.end,
             rows_sent=lambda: metered.row_count,
         )  # fmt: skip
-
-    def _begun(self, job: dict[str, Any], caller: Caller, visit: Visit) -> Turn:
-        sources = [each.source for each in visit.shelved]
-        memory_mb = self._memory_mb(visit)
-        query = self.queries.begin(caller.query_id, caller.name)
-        try:
-            key = frozenset(sources), memory_mb
-            # Places go round among those whose queries are counted.
-            lease = self.pool.lease(key, sources, visit.who, hash(job["sql"]), memory_mb)
-        except BaseException:
-            query.end()
-            raise
-        turn = Turn(lease, query)
-        try:
-            query.runs_in(lease.process)
-            lease.process.ask(job | {"slow": lease.slow}, caller.connection)
-        except BaseException:
-            turn.end()
-            raise
-        return turn
-
-    def _memory_mb(self, visit: Visit) -> int | None:
-        """What the agreements give a query, if that is less than what the gateway does."""
-        told = visit.limits.get("memory_mb", math.inf)
-        if told >= self.settings.gateway_memory_mb:
-            return None
-        return max(_LEAST_MEMORY_MB, int(told))
-
-    def _first(
-        self, turn: Turn, asked: Asked, timeout_s: float
-    ) -> tuple[dict[str, Any], bytes | None]:
-        """What an answer says before its rows; and all its bytes, if it is a short one."""
-        turn.lease.due_at = due_at = time.monotonic() + timeout_s
-        try:
-            kind, payload = turn.lease.receive(timeout_s + GRACE_S)
-        except TimeoutError:
-            turn.lease.fail("overtime")
-            raise QueryTimeout(timeout_s=timeout_s) from None
-        except WorkerDied:
-            if turn.query.cancelled:
-                raise QueryCancelled from None
-            if time.monotonic() > due_at:
-                # The kernel was first.
-                turn.lease.fail("overtime")
-                raise QueryTimeout(timeout_s=timeout_s) from None
-            raise
-        if kind == frames.WHOLE:
-            turn.lease.finish()
-            return frames.parts(payload)
-        content: dict[str, Any] = json.loads(payload)
-        if kind == frames.END:
-            turn.lease.finish()
-        if kind in (frames.HEADER, frames.END):
-            turn.lease.due_at = math.inf
-            return content, None
-        turn.lease.fail(content["code"])
-        memory_mb = turn.lease.process.memory_mb or self.settings.gateway_memory_mb
-        raise reported(content, asked, timeout_s, memory_mb)
 
 
 def whole(table: str) -> Statement:

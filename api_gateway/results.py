@@ -3,7 +3,7 @@
 | format | rows | batches |
 |---|---|---|
 | text | few | written here (`short_text`) |
-| text | many, of a statement that flows | the first ones written here, then anew (`_flowing`) |
+| text | many, of a statement that flows | the first ones written here, then anew (`_anew`) |
 | text | many | the first ones written here, the others by the engine, from Arrow |
 | Arrow, Parquet | any | as the engine gives them |
 | others, and types that Arrow changes | any | of the query inside the format's expressions |
@@ -25,6 +25,8 @@ from api_gateway.short_text import Beyond
 
 # One vector of the engine; planning the expressions of a text takes longer than so many rows here.
 SHORT_ROWS = 2048
+# Of many rows so many leave at once; who waits for the first ones does not wait for more.
+_FIRST_ROWS = 256
 _TEXTS = frozenset({"json", "rows", "object", "ndjson", "csv"})
 _BINARY = frozenset({"arrow", "parquet"})
 # Types that are the same after a way through Arrow.
@@ -42,7 +44,8 @@ NewCursor = Callable[[], duckdb.DuckDBPyConnection]
 @dataclass
 class Result:
     """`batches` of the schema that a format's writer takes. `row_count` is known beforehand of a
-    limited answer alone; `truncated`: the limit cut rows off."""
+    limited answer alone; `truncated`: the limit cut rows off; `goes_on`: more rows
+    come than those of the first batch."""
 
     row: Row
     shown: list[dict[str, Any]]
@@ -50,6 +53,7 @@ class Result:
     batches: Iterator[Any]
     row_count: int | None = None
     truncated: bool = False
+    goes_on: bool = False
 
 
 class Query:
@@ -76,9 +80,7 @@ class Query:
         if self._limit is not None:
             return self._kept(row, relation.to_arrow_table())
         if self._format in _TEXTS and self._is_exact():
-            reader = relation.to_arrow_reader(SHORT_ROWS)
-            texts = self._flowing if self._job["flows"] else self._texts
-            return Result(row, self._shown, reader.schema, texts(row, reader, reader.schema))
+            return self._streamed(row, relation.to_arrow_reader(SHORT_ROWS))
         reader = relation.to_arrow_reader(self._batch_rows)
         return Result(row, self._shown, reader.schema, reader)
 
@@ -154,21 +156,29 @@ class Query:
         if second is not None:
             yield from self._by_engine(row, itertools.chain([second], rows), schema)
 
-    def _flowing(
-        self, row: Row, reader: pa.RecordBatchReader, schema: pa.Schema
+    def _streamed(self, row: Row, reader: pa.RecordBatchReader) -> Result:
+        """The result of rows that may be many."""
+        first, schema = next(reader, None), reader.schema
+        if self._job["flows"] and first is not None and first.num_rows == SHORT_ROWS:
+            return Result(row, self._shown, schema, self._anew(row, reader, first), goes_on=True)
+        rows = itertools.chain([first] if first is not None else [], reader)
+        return Result(row, self._shown, schema, self._texts(row, rows, schema))
+
+    def _anew(
+        self, row: Row, reader: pa.RecordBatchReader, first: pa.RecordBatch
     ) -> Iterator[pa.RecordBatch]:
-        """As `_texts`. Of many rows the engine begins anew and writes all of them as it reads them,
-        with all its threads. It reads them in the same order: the first ones are not sent twice."""
-        first = next(reader, None)
-        if first is None or first.num_rows < SHORT_ROWS:
-            yield from self._texts(row, itertools.chain([first] if first else [], reader), schema)
-            return
-        reader.close()
+        """The texts of many rows: of a few at once, and of the others by the engine, which begins
+        anew and writes all of them as it reads them, with all its threads. It reads them in the
+        same order: the first ones are not sent twice."""
+        few, sent = first.slice(0, _FIRST_ROWS), 0
         try:
-            yield self._short(row, short_text.of_arrow(first))
-            sent = first.num_rows
+            texts = self._short(row, short_text.of_arrow(few))
         except Beyond:
-            sent = 0
+            reader.close()
+        else:
+            yield texts
+            reader.close()
+            sent = few.num_rows
         for batch in self._wrapped(row).to_arrow_reader(self._batch_rows):
             again = min(sent, batch.num_rows)
             sent -= again

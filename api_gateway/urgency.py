@@ -75,6 +75,12 @@ def take_turn(usual: int) -> bool:
     return True
 
 
+def hurry(usual: int) -> None:
+    """Be over soon: whoever ends needs the CPU for that."""
+    if not take_turn(usual):
+        _schedule(own_nice(), _QUICK_NS)
+
+
 def own_nice() -> int:
     return os.getpriority(os.PRIO_PROCESS, 0)
 
