@@ -33,6 +33,7 @@ TITLE_FOR_SORTING = "title_string"
 LARGE_FIELDS = ("data_dict", "validated_data_dict")
 
 NO_PLACES: list[int] = []
+PLACE = tuple(map(str, range(LAST_PLACE + 1))).__getitem__  # a document has thousands
 
 
 @dataclass
@@ -69,11 +70,9 @@ class Row:
     def _tsvector(self, names: Collection[str], most_bytes: int) -> str:
         together = "".join(names)
         plain = "'" not in together and "\\" not in together
+        lexemes = self.lexemes
         written = [
-            (f"'{name}'" if plain else quoted(name))
-            + (f":{','.join(map(str, places[:MOST_PLACES]))}" if places else "")
-            for name in names
-            for places in (self.lexemes[name],)
+            (f"'{name}'" if plain else quoted(name)) + _places(lexemes[name]) for name in names
         ]
         text = " ".join(written)
         if len(text.encode()) + 8 * len(written) > most_bytes:
@@ -108,6 +107,13 @@ class Row:
 
     def counted_values(self) -> set[str]:
         return {str(value) for name in COUNTED for value in self.exact.get(name, ())}
+
+
+def _places(places: list[int]) -> str:
+    """As they stand behind a lexeme in a tsvector."""
+    if len(places) > MOST_PLACES:
+        places = places[:MOST_PLACES]
+    return f":{','.join(map(PLACE, places))}" if places else ""
 
 
 def _cut(value: str | float) -> str | float:
@@ -153,6 +159,8 @@ def _flat(value: Any) -> Iterable[Any]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, str):  # most are
+        return vietnamese.storable(value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, datetime | date):

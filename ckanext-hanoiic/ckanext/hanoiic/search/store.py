@@ -30,10 +30,11 @@ log = logging.getLogger(__name__)
 
 LAYOUT_LOCK = 0x48414E4F  # any number that nothing else in this database uses
 LONGEST_STATEMENT_S = 15
-_WORDS_INDEX = "hanoiic_search.entry_lexemes"
-_HEAPS = (
-    "SELECT 'fastupdate=on' = ANY(reloptions) FROM pg_class"  # noqa: S608 (made of the name above)
-    f" WHERE oid = '{_WORDS_INDEX}'::regclass"
+# The GIN indexes of `entry` that sort in at once, or by the heap; without pg_trgm there is one.
+_GIN = (
+    "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class i ON i.oid = indexrelid"
+    " JOIN pg_am a ON a.oid = i.relam WHERE indrelid = 'hanoiic_search.entry'::regclass"
+    " AND amname = 'gin' AND %s = ANY(reloptions) ORDER BY 1"
 )
 
 
@@ -109,7 +110,8 @@ class Store:
         within leaves it so; ``sort_in`` mends that.
         """
         with self.transaction() as connection:
-            connection.exec_driver_sql(f"ALTER INDEX {_WORDS_INDEX} SET (fastupdate = on)")
+            for index in connection.exec_driver_sql(_GIN, ("fastupdate=off",)).scalars().all():
+                connection.exec_driver_sql(f"ALTER INDEX {index} SET (fastupdate = on)")
         self.engine.dispose()  # whoever writes may be a child of this process
         try:
             yield
@@ -119,9 +121,9 @@ class Store:
     def sort_in(self) -> None:
         """What waits in the heap is sorted in, and nothing waits there any more; idempotent."""
         with self.transaction() as connection:
-            if connection.exec_driver_sql(_HEAPS).scalar():
-                connection.exec_driver_sql(f"ALTER INDEX {_WORDS_INDEX} SET (fastupdate = off)")
-                connection.exec_driver_sql(f"SELECT gin_clean_pending_list('{_WORDS_INDEX}')")
+            for index in connection.exec_driver_sql(_GIN, ("fastupdate=on",)).scalars().all():
+                connection.exec_driver_sql(f"ALTER INDEX {index} SET (fastupdate = off)")
+                connection.exec_driver_sql("SELECT gin_clean_pending_list(%s::regclass)", (index,))
 
     def _ensure_layout(self) -> None:
         if self._ready:

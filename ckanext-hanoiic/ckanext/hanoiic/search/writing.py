@@ -56,6 +56,9 @@ WRITE_VALUES = (
     " ORDER BY n.id ON CONFLICT DO NOTHING"
 )
 
+# Letters as they are: the database need not put them together again.
+_json = json.JSONEncoder(ensure_ascii=False).encode
+
 
 def write(connection: sa.Connection, rows: Sequence[Row]) -> None:
     """Write the rows, replacing those with the same ``index_id``; of two such the last counts."""
@@ -79,12 +82,12 @@ def _written(row: Row) -> tuple[str | None, ...]:
     counted = row.counted()
     return (
         row.index_id,
-        json.dumps(row.sorts()),
+        _json(row.sorts()),
         row.infix_lines(),
         row.headline(),
-        json.dumps(row.exact),
+        _json(row.exact),
         row.tsvector(),
         *(f"\\x{counted[field].hex()}" if field in counted else None for field in COUNTED),
-        json.dumps(row.stored),
+        _json(row.stored),
         *(row.large.get(name) for name in LARGE_FIELDS),
     )
