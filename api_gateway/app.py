@@ -15,7 +15,7 @@ import redis
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from api_gateway import forwarded, metrics, titles, urgency
+from api_gateway import forwarded, metrics, titles
 from api_gateway.cancelling import Queries
 from api_gateway.decisions import CkanPortal, Decisions, ValkeyEpoch
 from api_gateway.errors import (
@@ -126,7 +126,6 @@ def settings_from_environment() -> Settings:
 
 
 def make_gateway(settings: Settings) -> Gateway:
-    urgency.come_first()
     credential = lake_settings.read_secret(settings.gateway_credential_file)
     actions = PortalActions(settings.portal_url, credential)
     url = lake_settings.read_secret(settings.redis_url_file)

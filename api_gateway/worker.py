@@ -100,7 +100,8 @@ class Stopwatch:
                 now = time.monotonic()
                 if self._deadline <= now:
                     self.fired, self._deadline = True, math.inf
-                    urgency.hurry(self._usual_nice)
+                    # Whoever ends needs the CPU for that.
+                    urgency.take_turn(self._usual_nice)
                     self._interrupt()
                 elif self._slow_at <= now:
                     # Who only waited for the CPU keeps its turn.

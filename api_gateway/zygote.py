@@ -43,7 +43,7 @@ class Zygote:
         """Serve until the gateway hangs up."""
         # Read now: a locked process reads no file of the program.
         gate.allowed_functions()
-        told = vars(self._locks) | {"takes_turns": urgency.stay_behind()}
+        told = vars(self._locks) | {"takes_turns": urgency.allow_turns()}
         self._control.send(json.dumps(told).encode())
         woken, waker = os.pipe()
         for end in (woken, waker):
