@@ -31,6 +31,11 @@ class Found:
     rows: list[Any]
     of_facets: Sequence[Sequence[Any]]  # the columns that each of the facets asked for
 
+    @property
+    def numbers(self) -> Sequence[int] | None:
+        """The rows, at most ``most_numbers``; None where only their page is known."""
+        return None if self.question.score else self.rows
+
 
 @dataclass(frozen=True)
 class Asking:

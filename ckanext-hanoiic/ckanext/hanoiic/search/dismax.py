@@ -7,6 +7,7 @@ and NOT work as in Lucene, a star at a word's end finds its continuations; every
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -97,8 +98,15 @@ def _with_synonyms(clauses: list[tuple[str, Leaf]], fields: Fields) -> list[tupl
             for place in range(spot.first, spot.last + 1):
                 meant[owners[place]].update(dict.fromkeys(spot.alternatives))
         run = []
+    # A name of several words stands in for each of them: the same nodes, which are matched once.
+    other_names = functools.cache(fields.other_name)
+
+    def others(index: int) -> Iterator[Node]:
+        for alternative in islice(meant[index], MOST_ALTERNATIVES):
+            yield from other_names(alternative)
+
     kept = {
-        index: (occurs, fields.best(leaf, islice(meant[index], MOST_ALTERNATIVES)))
+        index: (occurs, fields.best(leaf, others(index)))
         for index, (occurs, leaf) in enumerate(clauses)
         if not (
             occurs == "should" and isinstance(leaf, Term) and fields.synonyms.is_ignored(leaf.text)

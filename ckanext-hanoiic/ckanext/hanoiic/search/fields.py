@@ -64,19 +64,20 @@ class Fields:
             slop_of_quotes,
         )
 
-    def best(self, leaf: Leaf, alternatives: Iterable[Alternative] = ()) -> Node:
-        """``leaf``, or what it may also be called, in every field, weighted."""
+    def best(self, leaf: Leaf, others: Iterable[Node] = ()) -> Node:
+        """``leaf`` in every field, weighted, or ``others`` (what it may also be called)."""
         if isinstance(leaf, Phrase) and not leaf.slop:
             leaf = replace(leaf, slop=self.slop)
-        others = [(Phrase("", other.text, roughly=True), other.weight) for other in alternatives]
-        asked = [(leaf, 1.0), *others]
-        return Best(
-            tuple(
-                Boost(replace(node, field=name), weight * share)
-                for node, share in asked
-                for name, weight in self.weights.items()
-            ),
-            self.tie,
+        return Best((*self._everywhere(leaf), *others), self.tie)
+
+    def other_name(self, alternative: Alternative) -> tuple[Node, ...]:
+        """What a word may also be called, in every field."""
+        return self._everywhere(Phrase("", alternative.text, roughly=True), alternative.weight)
+
+    def _everywhere(self, leaf: Leaf, share: float = 1.0) -> tuple[Node, ...]:
+        return tuple(
+            Boost(replace(leaf, field=name), weight * share)
+            for name, weight in self.weights.items()
         )
 
     def nearness(self, words: list[str]) -> tuple[Node, ...]:

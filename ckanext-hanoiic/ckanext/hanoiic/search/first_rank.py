@@ -15,8 +15,7 @@ from itertools import islice
 
 from .at_least import at_least
 from .layout import HEADLINE
-from .match import Matcher
-from .rank import NEAR, QUALIFIER, Ranker, Weights, _heaviest
+from .rank import NEAR, QUALIFIER, Ranker, _heaviest
 from .solr_schema import Field, SolrSchema
 from .sql import Match, Sql, Words, loosely
 from .tree import Best, Bool, Boost, Node, Phrase, Qualifier, Scored, leaves
@@ -37,8 +36,9 @@ def _lies_in_the_row(field: Field) -> bool:
 class FirstRanker(Ranker):
     """The same score with what lies in the row only: ``e.lexemes`` is the headline's here."""
 
-    def __init__(self, matcher: Matcher, weights: Weights | None = None) -> None:
-        super().__init__(matcher, weights)
+    def __init__(self, exact: Ranker) -> None:
+        super().__init__(exact.matcher, exact.weights)
+        self.tried = exact.tried
         # With the nodes: their id stays their own.
         self._known: dict[int, tuple[tuple[Node, ...], list[tuple[float, Match]]]] = {}
 

@@ -65,7 +65,9 @@ class SearchIndex:
             else:
                 found = asking.found(request, order, facets)
                 with_all = found.count
-                steps = steps_of(request, matcher, connection) if with_all < FEW else None
+                steps = None
+                if with_all < FEW:
+                    steps = steps_of(request, matcher, connection, found.numbers)
                 if steps:
                     found = asking.found(request, order, facets, steps)
                 count, counted = found.count, asking.counts(facets, found)

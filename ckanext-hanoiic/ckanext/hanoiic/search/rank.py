@@ -36,6 +36,8 @@ class Ranker:
     def __init__(self, matcher: Matcher, weights: Weights | None = None) -> None:
         self.matcher = matcher
         self.weights = weights
+        # With the nodes: their id stays their own.
+        self.tried: dict[int, tuple[Node, list[tuple[float, Match]]]] = {}
 
     def score(self, node: Node) -> Sql:
         """The score of a matching row: a number that grows with the fit."""
@@ -119,6 +121,12 @@ class Ranker:
         ]
 
     def _tries(self, node: Node) -> list[tuple[float, Match]]:
+        """What finding a leaf is worth; a node of several clauses is tried once."""
+        if id(node) not in self.tried:
+            self.tried[id(node)] = node, self._tried(node)
+        return self.tried[id(node)][1]
+
+    def _tried(self, node: Node) -> list[tuple[float, Match]]:
         broad = self.matcher.match(node)
         if isinstance(node, Term | Phrase) and isinstance(broad, Words):
             field = self.matcher.field(node.field)
@@ -146,13 +154,15 @@ def clauses_of(node: Node) -> Iterator[Best]:
 
 
 def _heaviest(node: Node) -> float:
-    if isinstance(node, Boost):
-        return node.factor * _heaviest(node.node)
+    factor = 1.0
+    while isinstance(node, Boost):
+        factor *= node.factor
+        node = node.node
     if isinstance(node, Best):
-        return max(map(_heaviest, node.nodes), default=0.0)
+        return factor * max(map(_heaviest, node.nodes), default=0.0)
     if isinstance(node, Qualifier):
-        return QUALIFIER * max(map(_heaviest, node.nodes))
-    return 1.0
+        return factor * QUALIFIER * max(map(_heaviest, node.nodes))
+    return factor
 
 
 def _times(score: Sql, factor: float) -> Sql:

@@ -25,7 +25,7 @@ from .statement import Question
 from .tree import Scored
 
 RANKED_AGAIN = 100  # rows
-WORTH_CHOOSING = 5  # times as many; fewer are all ranked sooner than chosen from
+WORTH_CHOOSING = 15  # times as many; fewer are all ranked sooner than chosen from
 
 KIND = "SELECT array_agg(e.number) FROM hanoiic_search.entry e WHERE {condition}"
 NEXT = (
@@ -81,7 +81,7 @@ class RankedPage:
         words = map(matcher.match, clauses_of(question.request.query))
         rarity.learn(found.tsquery for found in words if isinstance(found, Words))
         self.ranker = Ranker(matcher, rarity)
-        self.first_ranker = FirstRanker(matcher, rarity)
+        self.first_ranker = FirstRanker(self.ranker)
 
     def rows(self, count: int, numbers: Sequence[int]) -> list[Row]:
         """``count``: how many rows match; ``numbers``: all of them, or the first of many."""

@@ -7,6 +7,7 @@ of a query.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -61,11 +62,16 @@ def weaker(query: Node) -> list[Node]:
     return []
 
 
-def steps_of(request: Request, matcher: Matcher, connection: sa.Connection) -> Steps | None:
-    """The steps that a request takes whose words find too few rows; None: there are none."""
+def steps_of(
+    request: Request, matcher: Matcher, connection: sa.Connection, first: Sequence[int] | None
+) -> Steps | None:
+    """The steps that a request takes whose words find too few rows; None: there are none.
+
+    ``first``: those rows, where they are known.
+    """
     queries = [request.query, *weaker(request.query)]
-    before: list[tuple[int, ...]] = []
-    for query in queries[:-1]:
+    before = [] if first is None else [tuple(first)]
+    for query in queries[len(before) : -1]:
         condition = sql_of(matcher.match(replace(request, query=query).filtered))
         found = connection.exec_driver_sql(
             FOUND.format(condition=condition.text), (*condition.parameters, FEW)
@@ -74,4 +80,4 @@ def steps_of(request: Request, matcher: Matcher, connection: sa.Connection) -> S
         if len(numbers) == FEW:
             return Steps(query, tuple(before))
         before.append(numbers)
-    return Steps(queries[-1], tuple(before)) if before else None
+    return Steps(queries[-1], tuple(before)) if len(queries) > 1 else None

@@ -58,12 +58,16 @@ def loosely(tsquery: str) -> str:
 
 
 def all_of(matches: Sequence[Match]) -> Match:
+    if len(matches) == 1:
+        return matches[0]
     if any(match is False for match in matches):
         return False
     return _joined(matches, AND, " AND ", True)
 
 
 def any_of(matches: Sequence[Match]) -> Match:
+    if len(matches) == 1:
+        return matches[0]
     if any(match is True for match in matches):
         return True
     found = _joined(matches, OR, " OR ", False)
