@@ -364,6 +364,7 @@ class TestSyntax:
         asked = {**BOX, "fl": "name score", "sort": "score desc, name asc"}
         exact = index.search("trạm y tế", rows=50, **asked)
         assert exact.hits == len(whole)
+        monkeypatch.setattr(ranked_page, "WORTH_CHOOSING", 1)
         for ranked_again in (1, 2, 3, 6):
             monkeypatch.setattr(ranked_page, "RANKED_AGAIN", ranked_again)
             pages = [index.search("trạm y tế", start=i, rows=1, **asked) for i in range(8)]
