@@ -140,7 +140,8 @@ def test_its_visits_are_told_as_flight(connection, portal):
 
     def doors() -> set[str]:
         events = portal.office.events
-        return {each["door"] for each in events if each["tables"][0]["name"] == "secret"}
+        named = ((each["door"], [table["name"] for table in each["tables"]]) for each in events)
+        return {door for door, names in named if names == ["secret"]}
 
     wait_for(lambda: doors() == {"flight"}, "the event", 10)
 
