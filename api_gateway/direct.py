@@ -24,6 +24,8 @@ class Line:
     """A caller's connection, written to in the chunks of HTTP/1.1 (RFC 9112, 7.1)."""
 
     def __init__(self, connection: socket.socket) -> None:
+        # With a timeout it never blocks in the kernel: a full one is waited for here.
+        connection.settimeout(STALL_S)
         self._connection = connection
         self._out, self._in = os.pipe()
         # Beyond what one user may have in pipes they stay small.

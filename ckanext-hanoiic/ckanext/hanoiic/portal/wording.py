@@ -122,9 +122,9 @@ def cell(value: Any, column_type: str = "") -> str:
     return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
 
 
-def is_number(value: Any) -> bool:
-    """Whether a cell reads better at the right edge."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def is_number(column_type: str) -> bool:
+    """Whether a column reads better at the right edge."""
+    return column_type in ("int64", "float64") or column_type.startswith("decimal")
 
 
 def page_in(other: str) -> str:
