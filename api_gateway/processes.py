@@ -242,9 +242,9 @@ class Nursery:
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                # A Ctrl-C is for the gateway, which then ends them. And where Linux shares the CPU
-                # among sessions first, all queries together have no more of it than the gateway.
-                start_new_session=True,
+                # A Ctrl-C is for the gateway, which then ends them. Not a session of their own:
+                # Linux may share the CPU among sessions first, and by nice only within one.
+                process_group=0,
             )
         mine.settimeout(_START_S)
         said = mine.recv(4096)

@@ -1,7 +1,7 @@
 """Who comes first for the CPU: a query that takes long gives way to all others, by its nice.
 
 Linux may share the CPU among sessions first (`sched(7)`, autogroup), and weighs nice within one
-only: all query processes of a gateway are in one session, which is not the gateway's.
+only: query processes stay in the session of their web process.
 """
 
 from __future__ import annotations
