@@ -8,7 +8,6 @@ import fcntl
 import os
 import select
 import socket
-from types import TracebackType
 
 from api_gateway.processes import ClientGone, Process
 from api_gateway.settings import STALL_S
@@ -32,15 +31,7 @@ class Line:
         with contextlib.suppress(OSError):
             fcntl.fcntl(self._in, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
-    def __enter__(self) -> Line:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         os.close(self._in)
         os.close(self._out)
 

@@ -11,6 +11,7 @@ import json
 import logging
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 
 from api_gateway import frames, metrics
 from api_gateway.cancelling import Turn
@@ -80,7 +81,7 @@ class Relay:
     def _onto(self, connection: socket.socket) -> Iterator[bytes]:
         """As `Answer.onto`."""
         yield b""
-        with Line(connection) as line:
+        with closing(Line(connection)) as line:
 
             def move(length: int) -> Iterable[bytes]:
                 self._metered.counted(length)

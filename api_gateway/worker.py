@@ -101,7 +101,8 @@ class Stopwatch:
                 if self._deadline <= now:
                     self.fired, self._deadline = True, math.inf
                     # Whoever ends needs the CPU for that.
-                    urgency.take_turn(self._usual_nice)
+                    if self._gave_way:
+                        self._gave_way = not urgency.take_turn(self._usual_nice)
                     self._interrupt()
                 elif self._slow_at <= now:
                     # Who only waited for the CPU keeps its turn.
