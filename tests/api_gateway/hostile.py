@@ -9,6 +9,7 @@ stopped in time, and nothing shown.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ class Attack:
 
 @dataclass(frozen=True)
 class Scene:
-    """The places that attacks aim at, all below `folder` but the lake."""
+    """The places that attacks aim at, all below `folder` but the lake and `elsewhere`."""
 
     folder: Path
     lake: Lake
@@ -54,15 +55,29 @@ class Scene:
             "{secret_json}": str(self.folder / "secret.json"),
             "{bus_file}": self.lake.table("bus_stops").files(2)[0],
             "{target}": str(self.folder / "hostile-target"),
+            "{elsewhere}": str(self.elsewhere),
             "{listener}": self.listener,
         }
+
+    @property
+    def elsewhere(self) -> Path:
+        """A place to write to that is neither the lake's nor below the scene."""
+        return Path("/tmp") / "-".join(["hanoiic-hostile", *self.folder.parts[-3:-1]])
 
     def written(self) -> dict[str, tuple[int, int]]:
         """Every file an attack could write, with its size and time."""
         roots = [self.folder, Path(self.lake.root)]
         files = [file for root in roots for file in root.rglob("*") if file.is_file()]
-        files += Path("/tmp").glob("hanoiic-hostile*")
+        files += self._written_elsewhere()
         return {str(file): (file.stat().st_size, file.stat().st_mtime_ns) for file in files}
+
+    def _written_elsewhere(self) -> list[Path]:
+        return list(self.elsewhere.parent.glob(f"{self.elsewhere.name}*"))
+
+    def clear_elsewhere(self) -> None:
+        """Remove what statements wrote there on a trial without locks."""
+        for place in self._written_elsewhere():
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
 
     def leaks(self, attack: Attack, said: str) -> list[str]:
         """What `said` shows beyond what the attack itself says."""

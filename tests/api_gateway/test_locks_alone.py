@@ -139,6 +139,8 @@ def trials(lake, listener) -> Iterator[dict[str | None, Trial]]:
             folder.mkdir()
             found[lock] = Trial(lock, lake, listener, folder)
         yield found
+        for trial in found.values():
+            trial.scene.clear_elsewhere()
 
 
 @pytest.fixture(scope="module")

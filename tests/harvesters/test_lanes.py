@@ -264,7 +264,8 @@ def test_a_slow_host_holds_up_nobody_else(room, portal, busy_server, address):
         go_on.set()
     assert most == [2]
     assert {portal.runs[run["id"]]["state"] for run in slow_runs} == {"published"}
-    assert len(order) == 3
+    # A portal that answered late has a run tried again; nobody waited for the slow host.
+    assert set(order) == {"/schedule.csv", "/manual.csv", "/release.csv"}
 
 
 def test_a_run_that_is_over_at_once_holds_up_nobody(room, portal, address):
