@@ -18,11 +18,18 @@ from deploy.home import Home
 from deploy.postgres import EmbeddedPostgres
 from deploy.valkey import EmbeddedValkey
 
+# Bound and never listened at, these keep what `free_port` gave from everybody but a server that, as
+# all of ours, binds with SO_REUSEADDR. Who connects meanwhile is refused.
+_reserved: list[socket.socket] = []
+
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback that nobody else is given while these tests run."""
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind(("127.0.0.1", 0))
+    _reserved.append(probe)
+    return int(probe.getsockname()[1])
 
 
 def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:

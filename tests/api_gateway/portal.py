@@ -77,6 +77,8 @@ class FakePortal:
     def change(self) -> None:
         """What licensing does with every change: raise the epoch."""
         self.valkey.incr(EPOCH_KEY)
+        # Valkey answers us before it tells the gateways; what we ask next it answers after that.
+        self.valkey.ping()
 
     def _answer(self, request: Request) -> Response:
         if self.away:

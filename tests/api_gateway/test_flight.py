@@ -234,4 +234,4 @@ def test_a_caller_that_hangs_up_before_the_first_row_cancels_its_query(server, p
         begun = time.monotonic()
         info = info_of(client, "SELECT 1")
         client.do_get(info.endpoints[0].ticket).read_all()
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 10

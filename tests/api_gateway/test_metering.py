@@ -107,7 +107,7 @@ def test_a_slot_is_waited_for(client):
         time.sleep(0.2)
         assert not second.done()
         first.free()
-        assert second.result(timeout=2)
+        assert second.result(timeout=10)
 
 
 def test_slots_of_a_caller_go_to_who_waited_longest(client):
@@ -119,10 +119,14 @@ def test_slots_of_a_caller_go_to_who_waited_longest(client):
         order.append(number)
         slot.free()
 
+    def in_turn() -> int:
+        # One asks Valkey, the others wait for their turn.
+        return slots._turns.held + slots._turns.waiting
+
     with ThreadPoolExecutor(4) as pool:
         for number in range(4):
             pool.submit(run, number)
-            time.sleep(0.02)
+            wait_for(lambda count=number + 1: in_turn() == count, "its place in the queue")
         first.free()
     assert order == [0, 1, 2, 3]
 

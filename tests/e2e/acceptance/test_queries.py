@@ -188,15 +188,15 @@ ESCAPES = (
     "FROM read_text('{secret}')",
     "FROM read_csv('/etc/passwd')",
     "FROM '{whole}'",
-    "ATTACH '/tmp/case18.db' AS other",
+    "ATTACH '/tmp/case18-{mark}.db' AS other",
     "ATTACH 'postgres:host=127.0.0.1' AS other",
-    "COPY {t} TO '/tmp/case18.csv'",
+    "COPY {t} TO '/tmp/case18-{mark}.csv'",
     "COPY {t} FROM '/etc/passwd'",
-    "EXPORT DATABASE '/tmp/case18'",
+    "EXPORT DATABASE '/tmp/case18-{mark}'",
     "FROM query('SELECT 1')",
     "FROM query_table('{t}')",
     "SELECT 1; SELECT * FROM {t}",
-    "SELECT 1; COPY {t} TO '/tmp/case18.csv'",
+    "SELECT 1; COPY {t} TO '/tmp/case18-{mark}.csv'",
     "INSTALL httpfs",
     "LOAD httpfs",
     "SET enable_external_access = true",
@@ -213,12 +213,14 @@ def test_case_18_read_blob_attach_copy_query_and_second_statement_reach_nothing(
     table, _, token = people
     (whole,) = court.lake.table(table).files(1)
     secret = court.home / "secrets" / "gateway_credential"
-    status, problem, text = ask(court, token, sql.format(t=table, whole=whole, secret=secret))
+    status, problem, text = ask(
+        court, token, sql.format(t=table, whole=whole, secret=secret, mark=court.mark)
+    )
     assert 400 <= status < 500, text
     assert problem["code"] not in ("internal_error", "query_failed"), text
     assert court.secret("gateway_credential") not in text
     assert "root:x" not in text
-    assert not list(Path("/tmp").glob("case18*"))
+    assert not list(Path("/tmp").glob(f"case18-{court.mark}*"))
 
 
 NAMES = {
