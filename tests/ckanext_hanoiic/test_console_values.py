@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.tests import factories
 from ckan.tests.helpers import call_action
 from ckanext.hanoiic.console import report
 from ckanext.hanoiic.console.kinds import guess_kind
+from ckanext.hanoiic.console.model import Source
 from ckanext.hanoiic.console.slugs import slug
 from ckanext.hanoiic.console.source_fields import table_name_for
 
@@ -91,6 +93,28 @@ def test_credentials_in_the_address_are_never_repeated(create):
     assert "bi-mat" not in str(refused.value.error_dict)
 
 
+def test_open_data_is_registered_with_a_licence_whoever_registers_it(create):
+    bare, licensed = {"access_tier": "open"}, {"access_tier": "open", "license_id": "CC-BY-4.0"}
+
+    def refused(call) -> None:
+        with pytest.raises(tk.ValidationError) as error:
+            call()
+        assert set(error.value.error_dict) == {"dataset.license_id", "code"}
+        assert error.value.error_dict["code"] == ["licence_missing"]
+
+    refused(lambda: create(dataset=bare))
+    assert call_action("hanoiic_source_list") == []
+    # A catalogue tells the licences of its datasets.
+    create(name="danh-muc", kind="ckan", dataset=bare)
+    made = create(dataset=licensed)["id"]
+    refused(lambda: call_action("hanoiic_source_update", id=made, dataset=bare))
+    # One of the time before licences were asked for can still be paused.
+    model.Session.query(Source).get(made).dataset = {**bare, "table": "so_y_te_benh_vien"}
+    model.Session.commit()
+    assert call_action("hanoiic_source_update", id=made, state="paused")["state"] == "paused"
+    refused(lambda: call_action("hanoiic_source_update", id=made, dataset=bare))
+
+
 def test_unknown_option_names_the_valid_ones(create):
     with pytest.raises(tk.ValidationError) as refused:
         create(options={"encodign": "utf-8"})
@@ -126,6 +150,7 @@ def test_everything_an_officer_may_say_is_kept(create):
         "temporal_start": "2026-01-31",
         "spatial_wards": ["00004"],
         "access_tier": "open",
+        "license_id": "CC-BY-4.0",
     }
     source = create(options=json.dumps(options), dataset=dataset)
     assert source["options"] == options

@@ -51,6 +51,12 @@ class TableTaken(ConsoleError):
         self.source_id = source_id
 
 
+class LicenceMissing(ConsoleError):
+    """Open data of which nobody knows what they may do with it."""
+
+    code = "licence_missing"
+
+
 class HarvesterMissing(ConsoleError):
     """The user of the harvest worker does not exist, so a source would never be harvested."""
 

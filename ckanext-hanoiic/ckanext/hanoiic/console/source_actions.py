@@ -63,7 +63,9 @@ def hanoiic_source_create(context: Context, data_dict: dict[str, Any]) -> dict[s
     :param dataset: JSON object or its text: fields of the dataset to register, and ``table``, the
         lake name or its prefix; default ``<organisation>_<name>`` (optional)
     :returns: the source, as ``hanoiic_source_show``
-    :raises ValidationError: one complaint a field; a key inside an object is ``dataset.table``
+    :raises ValidationError: one complaint a field; a key inside an object is ``dataset.table``;
+        ``code`` is ``licence_missing`` for a dataset of the tier ``open`` without ``license_id``,
+        which only a catalogue may leave to its datasets
     """
     tk.check_access("hanoiic_source_create", context, data_dict)
     values = validated(data_dict)
@@ -130,7 +132,8 @@ def hanoiic_source_update(context: Context, data_dict: dict[str, Any]) -> dict[s
     :param others: the fields of ``hanoiic_source_create``; ``options`` and ``dataset`` are replaced
         whole
     :returns: the source, as ``hanoiic_source_show``
-    :raises ValidationError: one complaint a field
+    :raises ValidationError: one complaint a field, as ``hanoiic_source_create``; a licence is asked
+        for when ``dataset`` is said
     """
     tk.check_access("hanoiic_source_update", context, data_dict)
     source = source_of(data_dict).lock()

@@ -11,11 +11,9 @@ import re
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ckan.plugins import toolkit as tk
-from ckan.plugins.toolkit import _
 from werkzeug.datastructures import MultiDict
 
-from .kinds import guess_kind, kind_of
+from .kinds import guess_kind
 from .schedule import FREQUENCY_OF_PRESET, PRESETS, preset_of
 from .slugs import slug
 
@@ -125,15 +123,6 @@ def source_data(form: Form, kept_dataset: dict[str, Any] | None = None) -> dict[
         "options": _joined(form["options"], form.get("secret", "")),
         "dataset": dataset,
     }
-
-
-def require_licence(form: Form) -> None:
-    """Raises ValidationError for open data of which nobody knows what they may do with it. A
-    catalogue tells the licences of its datasets."""
-    kind = kind_of(form["kind"] or guess_kind(form["url"]))
-    if form["dataset.access_tier"] == "open" and not (form["dataset.license_id"] or kind.catalogue):
-        message = _("Open data needs a licence: it tells readers what they may do with the data")
-        raise tk.ValidationError({"dataset.license_id": [message]})
 
 
 def _split(options: dict[str, Any]) -> Form:

@@ -10,6 +10,7 @@ from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
 from .checks import check_object
+from .errors import LicenceMissing
 from .kinds import fits_scheme, kind_of
 from .model import Source
 from .secret_model import secret_of
@@ -28,7 +29,7 @@ def validated(data: dict[str, Any], source: Source | None = None) -> dict[str, A
     """The values of a source to create, or with ``source`` to change: what is not said stays.
 
     Raises ValidationError; the keys of its ``error_dict`` are field names, inside the JSON objects
-    ``dataset.<key>`` and ``options.<key>``.
+    ``dataset.<key>`` and ``options.<key>``, and perhaps ``code``.
     """
     schema = source_schema()
     kept = {key: getattr(source, key) for key in schema} if source else {}
@@ -48,6 +49,9 @@ def validated(data: dict[str, Any], source: Source | None = None) -> dict[str, A
     if not errors:
         add_defaults(values)
         errors = taken(values, source)
+        # What was registered before licences were asked for may still be paused or corrected.
+        if "dataset" in said or not source:
+            errors |= unlicensed(values)
     if errors:
         raise tk.ValidationError(errors)
     return {key: values[key] for key in schema}
@@ -84,6 +88,15 @@ def taken(values: dict[str, Any], source: Source | None) -> dict[str, list[str]]
     if secret and secret_of(values["owner_org"], secret) is None:
         errors["options.secret"] = [_("No such secret: {name}").format(name=secret)]
     return errors
+
+
+def unlicensed(values: dict[str, Any]) -> dict[str, list[str]]:
+    """The complaint about open data without a licence. A catalogue tells its datasets' licences."""
+    dataset, kind = values["dataset"], kind_of(values["kind"])
+    if dataset["access_tier"] != "open" or dataset.get("license_id") or kind.catalogue:
+        return {}
+    message = _("Open data needs a licence: it tells readers what they may do with the data")
+    return {"dataset.license_id": [message], "code": [LicenceMissing.code]}
 
 
 def belongs(upload: str, organisation: str, source: Source | None) -> bool:

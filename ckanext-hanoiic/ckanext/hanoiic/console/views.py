@@ -38,7 +38,6 @@ def new_source() -> Answer:
 def create_source() -> Answer:
     form = source_form.typed(flask.request.form)
     try:
-        source_form.require_licence(form)
         source = act("hanoiic_source_create", **source_form.source_data(form))
     except tk.ValidationError as error:
         return show_form(form, error), 422
@@ -78,7 +77,6 @@ def update_source(name: str) -> Answer:
     shown = act("hanoiic_source_show", id=name)
     form = source_form.typed(flask.request.form)
     try:
-        source_form.require_licence(form)
         said = source_form.source_data(form, shown["dataset"])
         changed = act("hanoiic_source_update", id=shown["id"], **said)
     except tk.ValidationError as error:
