@@ -7,12 +7,17 @@ were applied in between. `lock` gives it its tables and turns the key: no settin
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
+
+from lake import logs
+
+log = logging.getLogger(__name__)
 
 THREADS = 2
 _CONFIG: dict[str, Any] = {
@@ -46,15 +51,23 @@ _AFTER_VIEWS = (
     "SET GLOBAL lock_configuration = true",
 )
 
+_ROWS = "main.rows"
+
 
 @dataclass(frozen=True)
 class Source:
-    """One table of a query: the files of one version (or edition), and its columns that hold a time
-    of day, which the lake stores as text."""
+    """One table of a query: the files of one version (or edition), its columns that hold a time of
+    day, which the lake stores as text, and a database that holds the same rows (`hot.py`)."""
 
     table: str
     files: tuple[str, ...]
     times: tuple[str, ...] = ()
+    hot: str | None = None
+
+    @property
+    def readable(self) -> list[Path]:
+        """The files that a query of it reads."""
+        return [Path(file) for file in (*self.files, *([self.hot] if self.hot else ()))]
 
 
 def connect(memory_mb: int) -> duckdb.DuckDBPyConnection:
@@ -80,21 +93,51 @@ def lock(
     }
     for statement in _BEFORE_VIEWS:
         connection.execute(statement.format_map(values))
-    for source in sources:
-        connection.execute(_view(source))
+    for number, source in enumerate(sources):
+        connection.execute(_view(source, _attached(connection, source, number)))
     for statement in _AFTER_VIEWS:
         connection.execute(statement)
 
 
-def _view(source: Source) -> str:
+def store(connection: duckdb.DuckDBPyConnection, source: Source, spill: Path) -> Path:
+    """A database below `spill` that holds the rows of `source`, in their order."""
+    made = spill / "rows.duckdb"
+    connection.execute(f"SET GLOBAL temp_directory = {literal(str(spill))}")
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    connection.execute(f"ATTACH {literal(str(made))} AS made")
+    connection.execute(f"CREATE TABLE made.{_ROWS} AS {_scan(source)}")
+    # On detaching it writes all there is to the file.
+    connection.execute("DETACH made")
+    return made
+
+
+def _attached(connection: duckdb.DuckDBPyConnection, source: Source, number: int) -> str | None:
+    """How to select what the source's database holds; None if it has none that can be read."""
+    if source.hot is None:
+        return None
+    name = f"hot_{number}"
+    try:
+        connection.execute(f"ATTACH {literal(source.hot)} AS {name} (READ_ONLY)")
+    except duckdb.Error as error:
+        log.warning("hot_not_read", extra=logs.facts(error=type(error).__qualname__))
+        return None
+    return f"FROM {name}.{_ROWS}"
+
+
+def _scan(source: Source) -> str:
     files = ", ".join(literal(file) for file in source.files)
     times = ", ".join(f"{quoted(name)}::TIME AS {quoted(name)}" for name in source.times)
     columns = f"* REPLACE ({times})" if times else "*"
     # Hive and file-name columns would show how the lake is laid out.
     return (
-        f"CREATE VIEW {quoted(source.table)} WITH (DEFER_BINDING) AS SELECT {columns} "  # noqa: S608
+        f"SELECT {columns} "  # noqa: S608
         f"FROM read_parquet([{files}], hive_partitioning = false, filename = false)"
     )
+
+
+def _view(source: Source, attached: str | None = None) -> str:
+    select = attached or _scan(source)
+    return f"CREATE VIEW {quoted(source.table)} WITH (DEFER_BINDING) AS {select}"
 
 
 def literal(text: str) -> str:

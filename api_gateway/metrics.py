@@ -61,7 +61,7 @@ ENDED = Counter(
 )
 CACHE = Counter(
     "hanoiic_gateway_cache_total",
-    "Lookups of what is remembered (statement, decision, answer, process), by result.",
+    "Lookups of what is remembered (statement, decision, answer, process, hot), by result.",
     ["cache", "result"],
 )
 PAST_LIMIT = Histogram(

@@ -1,8 +1,8 @@
 """What a query would do, without doing it: its plan, its columns, and how much it would read.
 
 The engine's plan is passed on by an allow-list of facts, so that no path goes along. Bytes come
-from the Parquet files' own metadata: the compressed size of the columns a scan reads, which is the
-most it can read, as whole row groups may be skipped.
+from the Parquet files' own metadata, also where a hot table is read instead: the compressed size of
+the columns a scan reads, which is the most it can read, as whole row groups may be skipped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _FACTS = {
     "Projections": "columns",
     "Top": "top",
 }
-_SCAN = "READ_PARQUET"
+# Of the lake's files, and of a hot table.
+_SCANS = ("READ_PARQUET", "SEQ_SCAN")
 
 
 def explain(
@@ -80,7 +81,7 @@ def _node(said: Mapping[str, Any], sizes: Mapping[str, Mapping[str, int]]) -> di
     node |= {name: told[key] for key, name in _FACTS.items() if key in told}
     if "Estimated Cardinality" in told:
         node["estimated_rows"] = int(told["Estimated Cardinality"])
-    if node["operator"] == _SCAN:
+    if node["operator"] in _SCANS:
         node |= {"operator": "SCAN", **_scanned(told.get("Projections") or [], sizes)}
         node.setdefault("estimated_rows", 0)
     if children := said.get("children"):

@@ -230,6 +230,7 @@ class Nursery:
         told = {
             "descriptor": theirs.fileno(),
             "lake_root": str(self._settings.readable_root),
+            "hot_dir": str(self._settings.hot_dir),
             "spill_dir": str(self._settings.gateway_spill_dir.absolute()),
             "memory_mb": self._settings.gateway_memory_mb,
             "slow_query_s": self._settings.gateway_slow_query_s,

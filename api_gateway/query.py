@@ -30,6 +30,7 @@ from api_gateway.filter_sql import compile_rows
 from api_gateway.filters import Rows
 from api_gateway.formats import media_type
 from api_gateway.gate import Statement
+from api_gateway.hot import HotTables
 from api_gateway.jobs import Jobs
 from api_gateway.meter import Meter, Visit
 from api_gateway.origins import Select, Star
@@ -72,7 +73,8 @@ class Gateway:
         self.nursery = Nursery(settings)
         self.pool = Pool(self.nursery, settings.worker_count, QUEUE_S, spare=True)
         self.reader = Reader(self.nursery)
-        self._starts = Starts(self.pool, queries, settings.gateway_memory_mb)
+        self._hot = HotTables(self.nursery, settings.hot_dir, settings.gateway_hot_mb * 2**20)
+        self._starts = Starts(self.pool, self._hot, queries, settings.gateway_memory_mb)
         self.changes = Changes(self.pool, settings)
 
     def query(self, asked: Asked, caller: Caller, door: str = "sql") -> Answer:
@@ -153,6 +155,7 @@ class Gateway:
     def close(self) -> None:
         """End every query process, settle what is owed."""
         self.running.close()
+        self._hot.close()
         self.nursery.close()
         self.meter.close()
 

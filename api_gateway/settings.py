@@ -39,13 +39,18 @@ class Settings:
     )
     gateway_cache_dir: Path = setting(
         Path(tempfile.gettempdir()) / "hanoiic-cache",
-        doc="Folder for copies of the lake's files when the lake is on S3, and for what Delta "
-        "Sharing tells of changed rows.",
+        doc="Folder for copies of the lake's files when the lake is on S3, for what Delta Sharing "
+        "tells of changed rows, and for hot tables.",
     )
     gateway_cache_mb: int = setting(
         10_240,
         doc="Most that the copies take, in MiB: at least what is read in half an hour; and most "
         "that the changed rows take.",
+    )
+    gateway_hot_mb: int = setting(
+        10_240,
+        doc="Most disk of hot tables, in MiB: those asked for often are kept in DuckDB's own form "
+        "too, which queries read in half the time; 0: none.",
     )
     gateway_timeout_s: float = setting(30.0, doc="Most engine time of one query, in seconds.")
     gateway_memory_mb: int = setting(1024, doc="Memory of one query process, in MiB.")
@@ -108,6 +113,11 @@ class Settings:
     def readable_root(self) -> Path:
         """The folder that holds every file a query process may read."""
         return (self.gateway_cache_dir if self.lake_is_remote else Path(self.lake_root)).absolute()
+
+    @property
+    def hot_dir(self) -> Path:
+        """The folder of hot tables."""
+        return self.gateway_cache_dir.absolute() / "hot"
 
     @property
     def worker_count(self) -> int:

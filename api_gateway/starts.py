@@ -12,6 +12,7 @@ from api_gateway.asked import Asked
 from api_gateway.cancelling import Queries, Turn
 from api_gateway.errors import QueryCancelled, QueryTimeout, WorkerDied
 from api_gateway.exchange import Caller
+from api_gateway.hot import HotTables
 from api_gateway.jobs import reported
 from api_gateway.meter import Visit
 from api_gateway.pool import Pool
@@ -24,13 +25,14 @@ _LEAST_MEMORY_MB = 64
 class Starts:
     """Starts queries in the processes of a pool, which usually have so much memory."""
 
-    def __init__(self, pool: Pool, queries: Queries, usual_memory_mb: int) -> None:
-        self._pool, self._queries, self._usual_memory_mb = pool, queries, usual_memory_mb
+    def __init__(self, pool: Pool, hot: HotTables, queries: Queries, usual_memory_mb: int) -> None:
+        self._pool, self._hot, self._queries = pool, hot, queries
+        self._usual_memory_mb = usual_memory_mb
 
     def begin(self, job: dict[str, Any], caller: Caller, visit: Visit) -> Turn:
         """Have a process do the job; the turn must `end`. Raises Busy, WorkerDied,
         QueryCancelled."""
-        sources = [each.source for each in visit.shelved]
+        sources = [self._hot.find(each.source) for each in visit.shelved]
         memory_mb = self._memory_mb(visit)
         query = self._queries.begin(caller.query_id, caller.name)
         try:

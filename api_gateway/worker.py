@@ -15,7 +15,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,12 +32,15 @@ from lake import logs
 
 log = logging.getLogger(__name__)
 
+_PIECE_BYTES = 1 << 20
+
 
 @dataclass(frozen=True)
 class Room:
-    """What a query process may have: where the lake is, a folder of its own, and its memory."""
+    """What a query process may have: where the lake and hot tables are, a folder of its own, and
+    its memory."""
 
-    lake_root: Path
+    readable: tuple[Path, ...]
     spill: Path
     memory_mb: int
     locks: Locks
@@ -128,6 +131,7 @@ class Worker:
         self._connection = self._enter()
         self._jobs: dict[str, Callable[[dict[str, Any]], None]] = {
             "open": self._open,
+            "store": self._store,
             "parse": self._parse,
             "query": self._query,
             "plan": self._plan,
@@ -149,24 +153,21 @@ class Worker:
 
     def _enter(self) -> duckdb.DuckDBPyConnection:
         sandbox.limit_resources(self._room.memory_mb, self._room.spill_mb)
-        self._restrict_files([self._room.lake_root])
+        self._restrict_files(self._room.readable)
         if sandbox.restrict_calls() != self._room.locks.seccomp:
             raise RuntimeError("seccomp does not hold as it did at the start")
         # Single-threaded until `open`: Landlock binds a thread and those it starts afterwards.
         return engine.connect(self._room.memory_mb)
 
-    def _restrict_files(self, readable: list[Path]) -> None:
+    def _restrict_files(self, readable: Iterable[Path]) -> None:
         held = sandbox.restrict_files(readable, self._room.spill)
         if held != self._room.locks.landlock:
             raise RuntimeError("Landlock does not hold as it did at the start")
 
     def _open(self, job: dict[str, Any]) -> None:
-        sources = [
-            Source(each["table"], tuple(each["files"]), tuple(each["times"]))
-            for each in job["sources"]
-        ]
+        sources = [_source(each) for each in job["sources"]]
         self._sources = sources
-        self._restrict_files([Path(file) for source in sources for file in source.files])
+        self._restrict_files(file for source in sources for file in source.readable)
         if job["memory_mb"]:
             sandbox.take_memory(self._room.memory_mb - job["memory_mb"])
             self._room = replace(self._room, memory_mb=job["memory_mb"])
@@ -175,6 +176,19 @@ class Worker:
         self._stopwatch = Stopwatch()
         self._cursor = self._reading_cursor()
         self._beside: duckdb.DuckDBPyConnection | None = None
+
+    def _store(self, job: dict[str, Any]) -> None:
+        """Answer HEADER with `bytes`, and DATA with a database of so many that holds the rows of a
+        source. Behind all others, and the only job of this process."""
+        urgency.give_way(urgency.own_nice())
+        source = _source(job["source"])
+        self._restrict_files(source.readable)
+        made = engine.store(self._connection, source, self._room.spill)
+        frames.send_json(self._sock, frames.HEADER, {"bytes": made.stat().st_size})
+        with made.open("rb") as file:
+            while piece := file.read(_PIECE_BYTES):
+                frames.send(self._sock, frames.DATA, piece)
+        frames.send(self._sock, frames.END, b"")
 
     def _cursor_beside(self) -> duckdb.DuckDBPyConnection:
         self._beside = self._reading_cursor()
@@ -256,3 +270,7 @@ class Worker:
         frames.send_json(self._sock, frames.FAILED, report)
         # Whatever the error left behind in the engine goes with it; a new process is cheap.
         os._exit(1)
+
+
+def _source(told: dict[str, Any]) -> Source:
+    return Source(told["table"], tuple(told["files"]), tuple(told["times"]), told["hot"])

@@ -31,11 +31,12 @@ class Zygote:
 
     def __init__(self, control: socket.socket, told: dict[str, Any]) -> None:
         self._control = control
-        self._lake_root = Path(told["lake_root"])
+        lake_root = Path(told["lake_root"])
+        self._readable = (lake_root, Path(told["hot_dir"]))
         self._memory_mb = int(told["memory_mb"])
         self._slow_query_s = float(told["slow_query_s"])
         self._spill_root = _own_folder(Path(told["spill_dir"]))
-        self._locks = sandbox.probe(self._lake_root, self._spill_root)
+        self._locks = sandbox.probe(lake_root, self._spill_root)
         self._spills: dict[int, Path] = {}
         self._number = 0
 
@@ -94,7 +95,7 @@ class Zygote:
             sandbox.drop_capabilities()
             # After the change of user, which clears it.
             sandbox.die_with_parent(parent)
-            room = Room(self._lake_root, spill, self._memory_mb, self._locks, self._slow_query_s)
+            room = Room(self._readable, spill, self._memory_mb, self._locks, self._slow_query_s)
             with socket.socket(fileno=descriptor) as sock:
                 Worker(sock, room).serve()
             status = 0

@@ -78,6 +78,10 @@ class Home:
         return self.root / "spill"
 
     @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
     def exports(self) -> Path:
         return self.root / "exports"
 
@@ -133,6 +137,7 @@ class Home:
             *(self.root, self.etc, self.secrets, self.valkey, self.storage, self.lake, self.raw),
             *(
                 self.spill,
+                self.cache,
                 self.events,
                 self.exports,
                 self.departments,

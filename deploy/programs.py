@@ -152,6 +152,7 @@ class Plan:
             "HANOIIC_REDIS_URL_FILE": str(self.home.secret_file("redis_url")),
             "HANOIIC_GATEWAY_CREDENTIAL_FILE": str(self.home.secret_file("gateway_credential")),
             "HANOIIC_GATEWAY_SPILL_DIR": str(self.home.spill),
+            "HANOIIC_GATEWAY_CACHE_DIR": str(self.home.cache),
             "HANOIIC_RECEIPT_KEY_FILE": str(self.home.secret_file("receipt_signing.key")),
             "HANOIIC_GATEWAY_EVENTS_DIR": str(self.home.events),
             "HANOIIC_EXPORTS_DIR": str(self.home.exports),

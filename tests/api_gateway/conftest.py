@@ -113,6 +113,7 @@ def settings(folder: Path, lake: Lake, valkey: str, portal_server: HTTPServer) -
         "LAKE_ROOT": lake.root,
         "PORTAL_URL": portal_server.url_for("").rstrip("/"),
         "GATEWAY_SPILL_DIR": str(folder / "spill"),
+        "GATEWAY_CACHE_DIR": str(folder / "cache"),
         "EXPORTS_DIR": str(folder / "exports"),
         "GATEWAY_MEMORY_MB": 256,
         "GATEWAY_WORKERS": 4,
