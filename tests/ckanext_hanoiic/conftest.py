@@ -6,11 +6,15 @@ import copy
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from ckan import plugins
 from ckan.common import config
 from ckan.tests import helpers
+from ckan.tests.helpers import call_action
+from console_scene import department_with_officer
 from fresh_database import empty_database
 from hypothesis import HealthCheck, settings
 from passlib.hash import pbkdf2_sha512
@@ -76,3 +80,24 @@ def empty(bare) -> Iterator[helpers.CKANTestApp]:
     """The stage without data, within a request of nobody."""
     with bare.flask_app.test_request_context():
         yield bare
+
+
+@pytest.fixture
+def department(stage, clean_db) -> dict[str, Any]:
+    """A department of the console's tests, with an officer and the harvest worker's user."""
+    return department_with_officer()
+
+
+@pytest.fixture
+def browse(stage, department):
+    """Open a page or send a form as the department's officer: the answer's soup and its address."""
+    token = call_action("api_token_create", user="can-bo", name="test")["token"]
+
+    def browse(path, form=None, status=200, **said):
+        headers = {"Authorization": token}
+        send = stage.get if form is None else stage.post
+        answer = send(path, headers=headers, data=form, status=status, **said)
+        page = BeautifulSoup(answer.body, "lxml")
+        return page, answer.request.path
+
+    return browse

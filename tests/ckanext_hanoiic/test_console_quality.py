@@ -1,4 +1,4 @@
-"""The quality of a dataset: five dimensions and their mean, by hand-made numbers."""
+"""The quality of a dataset: five dimensions and their mean, by hand-made numbers and on pages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from ckan.tests import factories
 from ckanext.hanoiic.console import quality, wording
+from console_scene import text
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EXPLAINED = {
@@ -121,3 +123,31 @@ def test_a_dataset_without_tables_has_no_score():
 )
 def test_only_all_is_shown_as_100_per_cent(value, shown):
     assert wording.percent(value) == shown
+
+
+def test_quality_is_shown_by_dataset_and_on_its_page(clean_index, browse, department):
+    columns = [{"name": "a", "ascii": "a", "type": "string", "title": "Tên"}]
+    resource = {
+        "name": "Bảng",
+        "url": "https://gateway.example/v1/tables/t/download.csv",
+        "lake_table": "so_giao_thong_t",
+        "lake_version": 1,
+        "lake_version_at": "2026-03-01T00:00:00Z",
+        "row_count": 10,
+        "columns": columns,
+        "quality": {"completeness": 0.5, "validity": 1.0, "uniqueness": 0.75, "rejected_rows": 0},
+    }
+    factories.Dataset(
+        name="bo", title="Bộ thử", owner_org=department["id"], resources=[resource],
+        update_frequency="UNKNOWN", access_tier="open",
+    )  # fmt: skip
+    page, _path = browse("/hanoiic/quality")
+    assert "Bộ thử" in text(page)
+    page, _path = browse("/hanoiic/quality/bo")
+    said = text(page)
+    assert "Tính đầy đủ 50 %" in said
+    assert "Tính duy nhất 75 %" in said
+    assert "Tính kịp thời —" in said
+    assert "25 % × tính đầy đủ" in said
+    box, _path = browse("/dataset/bo")
+    assert "Tính đầy đủ" in box.select_one("#quality").get_text()

@@ -16,7 +16,7 @@ from ckan.tests import factories
 from ckan.tests.helpers import CKANTestApp, call_action
 from ckanext.hanoiic.licensing import licence_desk, licence_form, licences
 from licensing_scene import Scene, act
-from test_licensing_terms import COLUMNS, text
+from offers_scene import COLUMNS, text
 
 
 @pytest.fixture

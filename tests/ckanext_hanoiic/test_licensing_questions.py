@@ -9,8 +9,8 @@ from ckan.plugins import toolkit as tk
 from ckan.tests.helpers import CKANTestApp
 from ckanext.hanoiic.licensing import questions
 from licensing_scene import Scene, act
+from offers_scene import dataset, lake_version, offer
 from test_licensing_pages import Browser, panel
-from test_licensing_terms import dataset, lake_version, offer
 
 USES = {"vi": "Dùng cho bao nhiêu người?", "en": "For how many people?", "kind": "number"}
 ASKED = [
