@@ -22,7 +22,7 @@ import pyarrow.flight as flight
 
 from api_gateway import flight_catalog as catalog
 from api_gateway import flight_messages as messages
-from api_gateway import metrics
+from api_gateway import flight_sql_info, metrics
 from api_gateway.app import make_gateway, settings_from_environment
 from api_gateway.errors import (
     BadParameters,
@@ -211,7 +211,7 @@ class Door(flight.FlightServerBase):  # type: ignore[misc]
 
     def _told_of(self, name: str, message: Any, who: Caller) -> pa.Table:
         if name == "CommandGetSqlInfo":
-            return catalog.info(message.info)
+            return flight_sql_info.info(message.info)
         if name == "CommandGetXdbcTypeInfo":
             return catalog.types(message.data_type)
         schema = catalog.schema_of(name, message)

@@ -1,4 +1,4 @@
-"""Flight SQL's answers about the server and its tables: their schemas and rows.
+"""Flight SQL's answers about the tables there are: their schemas and rows.
 
 https://arrow.apache.org/docs/format/FlightSql.html. The gateway has no catalogs and no schemas:
 a table is named plainly in SQL. Drivers list tables below them, so both are there with an empty
@@ -8,10 +8,11 @@ name, which in JDBC's words is "without a catalog".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
+
+from api_gateway import flight_sql_info
 
 _REFERENCE_KEYS = [
     *(pa.field(f"pk_{part}", pa.string()) for part in ("catalog_name", "db_schema_name")),
@@ -28,16 +29,6 @@ _TABLES = [
     pa.field("table_name", pa.string(), False),
     pa.field("table_type", pa.string(), False),
 ]
-_INFO_VALUE = pa.dense_union(
-    [
-        pa.field("string_value", pa.string()),
-        pa.field("bool_value", pa.bool_()),
-        pa.field("bigint_value", pa.int64()),
-        pa.field("int32_bitmask", pa.int32()),
-        pa.field("string_list", pa.list_(pa.string())),
-        pa.field("int32_to_int32_list_map", pa.map_(pa.int32(), pa.list_(pa.int32()))),
-    ]
-)
 SCHEMAS: dict[str, pa.Schema] = {
     "CommandGetCatalogs": pa.schema([pa.field("catalog_name", pa.string(), False)]),
     "CommandGetDbSchemas": pa.schema(
@@ -57,9 +48,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     "CommandGetExportedKeys": pa.schema(_REFERENCE_KEYS),
     "CommandGetImportedKeys": pa.schema(_REFERENCE_KEYS),
-    "CommandGetSqlInfo": pa.schema(
-        [pa.field("info_name", pa.uint32(), False), pa.field("value", _INFO_VALUE, False)]
-    ),
+    "CommandGetCrossReference": pa.schema(_REFERENCE_KEYS),
+    "CommandGetSqlInfo": flight_sql_info.SCHEMA,
 }
 SCHEMAS["CommandGetXdbcTypeInfo"] = pa.schema(
     [
@@ -105,18 +95,6 @@ ROWS: dict[str, list[dict[str, str]]] = {
     "CommandGetDbSchemas": [{"catalog_name": NO_NAME, "db_schema_name": NO_NAME}],
     "CommandGetTableTypes": [{"table_type": TABLE_TYPE}],
 }
-# SqlInfo numbers of FlightSql.proto → value.
-_INFO: dict[int, str | bool] = {
-    0: "Hanoi Innovation Center open-data gateway",  # FLIGHT_SQL_SERVER_NAME
-    1: "1",  # FLIGHT_SQL_SERVER_VERSION
-    2: pa.__version__,  # FLIGHT_SQL_SERVER_ARROW_VERSION
-    3: True,  # FLIGHT_SQL_SERVER_READ_ONLY
-    4: True,  # FLIGHT_SQL_SERVER_SQL
-    5: False,  # FLIGHT_SQL_SERVER_SUBSTRAIT
-    9: True,  # FLIGHT_SQL_SERVER_CANCEL
-    10: False,  # FLIGHT_SQL_SERVER_BULK_INGESTION
-    504: '"',  # SQL_IDENTIFIER_QUOTE_CHAR
-}
 
 
 def schema_of(command: str, message: Any) -> pa.Schema:
@@ -141,31 +119,6 @@ def types(data_type: int) -> pa.Table:
         if data_type in (0, number)
     ]  # fmt: skip
     return pa.Table.from_pylist(rows, SCHEMAS["CommandGetXdbcTypeInfo"])
-
-
-def info(wanted: Iterable[int]) -> pa.Table:
-    """What is known of `wanted`; everything when nothing is named."""
-    numbers = [number for number in wanted if number in _INFO] or (
-        [] if list(wanted) else list(_INFO)
-    )
-    values = [_INFO[number] for number in numbers]
-    kinds = pa.array([1 if isinstance(value, bool) else 0 for value in values], pa.int8())
-    texts = [value for value in values if not isinstance(value, bool)]
-    truths = [value for value in values if isinstance(value, bool)]
-    counts, offsets = {0: 0, 1: 0}, []
-    for kind in kinds.to_pylist():
-        offsets.append(counts[kind])
-        counts[kind] += 1
-    children = [pa.array(texts, pa.string()), pa.array(truths, pa.bool_())]
-    children += [pa.array([], _INFO_VALUE.field(index).type) for index in range(2, 6)]
-    union = pa.UnionArray.from_dense(
-        kinds,
-        pa.array(offsets, pa.int32()),
-        children,
-        [_INFO_VALUE.field(index).name for index in range(6)],
-    )
-    schema = SCHEMAS["CommandGetSqlInfo"]
-    return pa.table([pa.array(numbers, pa.uint32()), union.cast(schema.field(1).type)], schema)
 
 
 def like(pattern: str | None, text: str) -> bool:

@@ -235,3 +235,45 @@ def test_a_caller_that_hangs_up_before_the_first_row_cancels_its_query(server, p
         info = info_of(client, "SELECT 1")
         client.do_get(info.endpoints[0].ticket).read_all()
     assert time.monotonic() - begun < 10
+
+
+def test_what_a_jdbc_driver_asks_is_answered(server, portal):
+    """As Arrow's own driver asks for a tool like DBeaver; PyPI has no jar of it to try."""
+    with flight.connect(server) as client:
+        bearer = client.authenticate_basic_token("token", STARTUP)
+        options = flight.FlightCallOptions(headers=[bearer])
+
+        def fetched(command: bytes) -> pa.Table:
+            descriptor = flight.FlightDescriptor.for_command(command)
+            (endpoint,) = client.get_flight_info(descriptor, options).endpoints
+            return client.do_get(endpoint.ticket, options).read_all()
+
+        told = fetched(packed("CommandGetSqlInfo"))
+        told.validate(full=True)
+        known = {row["info_name"]: row["value"] for row in told.to_pylist()}
+        # A number of SQL's that is missing is a null that the driver falls over.
+        assert set(range(500, 577)) <= set(known)
+        assert (known[3], known[504], known[537], known[540], known[549], known[567]) == (
+            True, '"', False, 3, 0, 2
+        )  # fmt: skip
+        listed = fetched(packed("CommandGetTables", table_types=["TABLE"], include_schema=True))
+        schemas = {row["table_name"]: row["table_schema"] for row in listed.to_pylist()}
+        stops = pa.ipc.read_schema(pa.py_buffer(schemas["bus_stops"]))
+        assert stops.names == ["mã", "tên", "phường"]
+        for keys in ("PrimaryKeys", "ImportedKeys", "ExportedKeys"):
+            assert fetched(packed(f"CommandGet{keys}", table="bus_stops")).num_rows == 0
+        both = {"pk_table": "bus_stops", "fk_table": "wards"}
+        assert fetched(packed("CommandGetCrossReference", **both)).num_rows == 0
+
+        def act(name: str, **fields) -> list[bytes]:
+            body = packed(f"Action{name}Request", **fields)
+            return [each.body.to_pybytes() for each in client.do_action((name, body), options)]
+
+        (made,) = act("CreatePreparedStatement", query='SELECT * FROM "BUS_STOPS" AS s')
+        prepared = unpacked(made)[1]
+        # Without columns it would be taken for an update.
+        assert pa.ipc.read_schema(pa.py_buffer(prepared.dataset_schema)).equals(stops)
+        handle = prepared.prepared_statement_handle
+        command = packed("CommandPreparedStatementQuery", prepared_statement_handle=handle)
+        assert fetched(command)["mã"].to_pylist() == [1, 2, 3]
+        assert act("ClosePreparedStatement", prepared_statement_handle=handle) == []
