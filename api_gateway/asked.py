@@ -117,7 +117,7 @@ def from_rows(arguments: Mapping[str, str], accept: MIMEAccept) -> Asked:
         kind: each.name for each in LISTS.values() for kind in (each.media_type, *each.aliases)
     }
     named = arguments.get("format")
-    if not named and (best := accept.best_match([*lists, *MEDIA_TYPES])) in lists:
+    if named is None and (best := accept.best_match([*lists, *MEDIA_TYPES])) in lists:
         chosen = lists[best]
     else:
         chosen = choose_format(named, accept)
@@ -131,7 +131,7 @@ def from_rows(arguments: Mapping[str, str], accept: MIMEAccept) -> Asked:
 
 def choose_format(named: Any, accept: MIMEAccept) -> str:
     """The format by name, else the best of `Accept`, else JSON."""
-    if named not in (None, ""):
+    if named is not None:
         if not isinstance(named, str) or named not in FORMATS:
             raise NotAcceptable(f"no format {str(named)[:40]}", formats=list(FORMATS))
         return str(named)

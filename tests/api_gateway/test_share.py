@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -34,18 +36,21 @@ def shared(portal):
 
 
 @pytest.fixture(scope="session")
-def client_folder(tmp_path_factory) -> Path:
+def client_folder() -> Path:
     """The client from PyPI, beside its requirements: it pins older ones than run the portal.
 
     Pandas is here too: where it is installed, Arrow imports it into each process that there is.
     """
     folder = Path(sys.prefix, "clients", "+".join(CLIENT))
     if not folder.exists():
-        made = tmp_path_factory.mktemp("client") / "packages"
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
-        subprocess.run([*pip, str(made), *CLIENT], check=True, timeout=300)
         folder.parent.mkdir(exist_ok=True)
-        made.rename(folder)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+            subprocess.run([*pip, f"{made}/packages", *CLIENT], check=True, timeout=300)
+            # Another run may have been quicker.
+            with contextlib.suppress(OSError):
+                Path(made, "packages").rename(folder)
+    assert folder.is_dir()
     return folder
 
 

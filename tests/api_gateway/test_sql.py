@@ -116,6 +116,13 @@ def test_format_by_name_wins_over_accept(gateway):
     assert answer.text == '"x"\n1\n'
 
 
+@pytest.mark.parametrize("path", ["/v1/sql?q=SELECT 1 AS x&", "/v1/tables/wards/rows?"])
+def test_an_empty_format_is_none_that_is_served(gateway, path):
+    answer = gateway.get(f"{path}format=", headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (406, "format_not_served")
+    assert "csv" in answer.json()["formats"]
+
+
 PROBLEMS = [
     ({"sql": "SELEC 1"}, 400, "sql_syntax", {"position": 0}),
     ({"sql": "SELECT 'Đống' FROM FROM"}, 400, "sql_syntax", {"position": 19}),
