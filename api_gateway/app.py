@@ -7,9 +7,10 @@ import atexit
 import logging
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 from flask import Flask, Response, g, jsonify, request
@@ -50,6 +51,9 @@ from api_gateway.valkey import TIMEOUT_S, impatient
 from lake import logs
 from lake import settings as lake_settings
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
 log = logging.getLogger(__name__)
 
 _EXPOSED = (
@@ -60,17 +64,20 @@ _EXPOSED = (
     "X-Request-Id"
 )
 # Any page may ask, as a public API should allow; without cookies there is nothing to steal.
-_HEADERS = {
-    "Access-Control-Allow-Origin": "*",
+_HEADERS = [
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Expose-Headers", _EXPOSED),
+    ("X-Content-Type-Options", "nosniff"),
+]
+_POLICY = ("Content-Security-Policy", "default-src 'none'; sandbox")
+# A browser asks for these before a request that is not a simple one.
+_PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": (
         "Authorization, Content-Type, Hanoiic-Query-Id, Idempotency-Key, If-None-Match, "
         "If-Range, Prefer, Range, Range-Unit, X-Request-Id"
     ),
-    "Access-Control-Expose-Headers": _EXPOSED,
     "Access-Control-Max-Age": "86400",
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
 }
 # Pages about data; those about the gateway itself are not counted.
 _COUNTED = frozenset(
@@ -85,6 +92,23 @@ _HTTP_ERRORS: dict[int, type[GatewayError]] = {
 }
 
 
+class _Application(Flask):
+    """Flask without what a request of the gateway has no use for."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """As it is: no page is a coroutine, which Flask would look for seven times a request."""
+        return func
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        """Every answer gets `_HEADERS` here, and not in Flask, which reads each one over and over."""
+
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            own = any(name == _POLICY[0] for name, _ in headers)
+            return start_response(status, [*headers, *_HEADERS, *([] if own else [_POLICY])], *error)
+
+        return super().wsgi_app(environ, start)
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """The application. Without arguments everything is told by the environment.
 
@@ -92,7 +116,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or settings_from_environment()
     logs.configure("gateway", settings.log_level)
-    app = Flask("api_gateway", static_folder=None)
+    app = _Application("api_gateway", static_folder=None)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
@@ -153,10 +177,8 @@ def _carry_request_id(app: Flask) -> None:
     @app.after_request
     def finish(response: Response) -> Response:
         response.headers[logs.REQUEST_ID_HEADER] = g.request_id
-        said = {name.lower() for name, _ in response.headers}
-        response.headers.extend(
-            [(name, value) for name, value in _HEADERS.items() if name.lower() not in said]
-        )
+        if request.method == "OPTIONS":
+            response.headers.extend(_PREFLIGHT)
         return response
 
     @app.teardown_request

@@ -26,6 +26,7 @@ from typing import Any
 
 REQUEST_ID_HEADER = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 _request_id: ContextVar[str | None] = ContextVar("hanoiic_request_id", default=None)
 
 
@@ -79,7 +80,7 @@ class JsonLines(logging.Formatter):
                 f"{frame.filename}:{frame.lineno} {frame.name}"
                 for frame in traceback.extract_tb(error.__traceback__)
             ]
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _encode(line)
 
 
 def config(room: str, level: str = "INFO") -> dict[str, Any]:
@@ -105,5 +106,8 @@ def config(room: str, level: str = "INFO") -> dict[str, Any]:
 
 def configure(room: str, level: str = "INFO") -> None:
     """Send this process's logs to stderr as JSON lines. Called once, at an entry point."""
+    # Of threads, processes and places in the code no line tells: a record looks for none.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # type: ignore[attr-defined]
     logging.config.dictConfig(config(room, level))
     logging.captureWarnings(True)
