@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import redis
 from flask import Flask, Response, g, jsonify, request
@@ -50,9 +51,6 @@ from api_gateway.settings import BODY_BYTES, Settings
 from api_gateway.valkey import TIMEOUT_S, impatient
 from lake import logs
 from lake import settings as lake_settings
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
@@ -100,11 +98,12 @@ class _Application(Flask):
         return func
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
-        """Every answer gets `_HEADERS` here, and not in Flask, which reads each one over and over."""
+        """Every answer gets `_HEADERS` here: Flask would read each of them over and over."""
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            own = any(name == _POLICY[0] for name, _ in headers)
-            return start_response(status, [*headers, *_HEADERS, *([] if own else [_POLICY])], *error)
+            own_policy = any(name == _POLICY[0] for name, _ in headers)
+            added = _HEADERS if own_policy else [*_HEADERS, _POLICY]
+            return start_response(status, headers + added, *error)
 
         return super().wsgi_app(environ, start)
 

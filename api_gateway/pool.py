@@ -32,7 +32,7 @@ from api_gateway.engine import Source
 from api_gateway.errors import Busy, WorkerDied
 from api_gateway.places import Places
 from api_gateway.processes import Nursery, Process
-from api_gateway.settings import SLOW_QUEUE_S, SLOW_S
+from api_gateway.settings import LONG_CPU_S, SLOW_QUEUE_S, SLOW_S
 
 log = logging.getLogger(__name__)
 
@@ -274,7 +274,7 @@ class Lease:
         self.process, self.place, self.slow, self.behind = process, place, slow, behind
         self.finished = self.apart = self._ended = self._found = False
         self.cause = "left"
-        self.begun_at = time.monotonic()
+        self.begun_at, self._cpu_at_start_s = time.monotonic(), process.cpu_s()
         # When its query is to be over, as long as nothing of the answer is there.
         self.due_at = math.inf
         process.served += 1
@@ -304,8 +304,11 @@ class Lease:
         return kind, b"".join(self.process.pieces(length, timeout_s))
 
     def took_long(self) -> bool:
-        """Whether its query used the CPU for long."""
-        return time.monotonic() - self.begun_at >= SLOW_S and self.process.gave_way()
+        """Whether its query used the CPU for long. One that waited for it, or found it slow for
+        a moment, did not."""
+        if time.monotonic() - self.begun_at < SLOW_S:
+            return False
+        return self.process.cpu_s() - self._cpu_at_start_s >= LONG_CPU_S
 
     def finish(self) -> None:
         """The process has answered in full and may serve again."""

@@ -134,9 +134,9 @@ class Process:
     def alive(self) -> bool:
         return not _readable(self._pidfd, None, 0)
 
-    def gave_way(self) -> bool:
-        """Whether it waits behind others for the CPU."""
-        return urgency.gave_way(self._pid)
+    def cpu_s(self) -> float:
+        """The CPU time it used so far, in seconds."""
+        return urgency.cpu_s(self._pid)
 
     def end_soon(self) -> None:
         """Have it end, for another thread than the one that uses it, which sees it die."""

@@ -139,8 +139,11 @@ GATE_TIMEOUT_S = 1.5
 GRACE_S, KILL_S = 0.5, 0.6
 # A query that used the CPU for so long gives way to others until its end.
 QUICK_S = 0.02
-# A query of so long is known to take long. Where a process cannot have its turn back, the query
-# gives way only then, and the process serves such queries only.
+# So long it waits until nobody else wants the CPU; then it has a small share.
+PATIENCE_S = 5.0
+# A query of so long, of it so much on the CPU, is known to take long. Where a process cannot have
+# its turn back, the query gives way only then, and the process serves such queries only.
 SLOW_S = 0.2
+LONG_CPU_S = 0.05
 # Longest wait of a query that is known to take long.
 SLOW_QUEUE_S = 60.0

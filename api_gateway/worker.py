@@ -27,7 +27,7 @@ import duckdb
 from api_gateway import answers, engine, failures, frames, plan, reading, sandbox, urgency
 from api_gateway.engine import Source
 from api_gateway.sandbox import Locks
-from api_gateway.settings import KILL_S, QUICK_S, SLOW_S, STALL_S
+from api_gateway.settings import KILL_S, PATIENCE_S, QUICK_S, SLOW_S, STALL_S
 from lake import logs
 
 log = logging.getLogger(__name__)
@@ -58,20 +58,20 @@ class Stopwatch:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._interrupt: Callable[[], None] = lambda: None
-        self._deadline = self._slow_at = self._wakes_at = math.inf
+        self._deadline = self._slow_at = self._wakes_at = self._starved_at = math.inf
         self._left_s = self._cpu_at_start = 0.0
         self._quick_s = QUICK_S if urgency.may_take_turn() else SLOW_S
         self._usual_nice, self._gave_way = urgency.own_nice(), False
         self.fired = False
-        threading.Thread(target=self._watch, daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
 
     def start(self, seconds: float, interrupt: Callable[[], None], *, slow: bool = False) -> None:
         """Give a new job `seconds`, and its turn like any other unless it is known to be `slow`."""
         self._left_s, self._cpu_at_start = seconds, time.process_time()
         self._interrupt, self.fired = interrupt, False
-        if slow and not self._gave_way:
-            urgency.give_way(self._usual_nice)
-            self._gave_way = True
+        if slow:
+            self._give_way()
         elif self._gave_way and not slow:
             self._gave_way = not urgency.take_turn(self._usual_nice)
 
@@ -89,13 +89,22 @@ class Stopwatch:
             signal.setitimer(signal.ITIMER_REAL, 0)
             self._left_s -= time.monotonic() - begun
 
+    def _give_way(self) -> None:
+        urgency.give_way(self._usual_nice, self._watcher.native_id)
+        self._gave_way = True
+
     def _arm(self, deadline: float, slow_at: float) -> None:
         with self._changed:
             self._deadline = deadline
             self._slow_at = math.inf if self._gave_way else slow_at
+            self._starved_at = slow_at - self._quick_s + PATIENCE_S if self._gave_way else math.inf
             # Most queries end before the watch would look again: it sleeps on.
-            if min(self._deadline, self._slow_at) < self._wakes_at:
+            if self._next < self._wakes_at:
                 self._changed.notify()
+
+    @property
+    def _next(self) -> float:
+        return min(self._deadline, self._slow_at, self._starved_at)
 
     def _watch(self) -> None:
         with self._changed:
@@ -113,10 +122,13 @@ class Stopwatch:
                     if used_s < self._quick_s:
                         self._slow_at = now + self._quick_s - used_s
                     else:
-                        self._slow_at, self._gave_way = math.inf, True
-                        urgency.give_way(self._usual_nice)
+                        self._slow_at, self._starved_at = math.inf, now + PATIENCE_S
+                        self._give_way()
+                elif self._starved_at <= now:
+                    self._starved_at = math.inf
+                    urgency.wait_less()
                 else:
-                    self._wakes_at = min(self._deadline, self._slow_at)
+                    self._wakes_at = self._next
                     left = self._wakes_at - now
                     self._changed.wait(None if left == math.inf else left)
 

@@ -108,6 +108,6 @@ def configure(room: str, level: str = "INFO") -> None:
     """Send this process's logs to stderr as JSON lines. Called once, at an entry point."""
     # Of threads, processes and places in the code no line tells: a record looks for none.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging._srcfile = None  # type: ignore[attr-defined]
+    logging._srcfile = None
     logging.config.dictConfig(config(room, level))
     logging.captureWarnings(True)

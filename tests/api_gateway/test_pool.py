@@ -21,12 +21,14 @@ class Quiet:
     def __init__(self) -> None:
         self.born_at, self.served, self.dead = time.monotonic(), 0, False
         self.slow = self.behind = False
+        self.used_s = 0.0
 
     def open(self, sources, memory_mb=None) -> None:
         self.sources = list(sources)
 
-    def gave_way(self) -> bool:
-        return self.behind
+    def cpu_s(self) -> float:
+        self.used_s += self.behind
+        return self.used_s
 
     def wait(self, timeout_s: float) -> None:
         """It goes on for long."""

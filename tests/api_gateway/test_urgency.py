@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from api_gateway import urgency
 from tests.servers import wait_for
 
 # Run apart: what it does is for good where a process may not undo it.
@@ -20,27 +21,47 @@ may = urgency.allow_turns()
 usual = urgency.own_nice()
 urgency.give_way(usual)
 gave_way = urgency.own_nice()
-print(usual - before, gave_way - usual, may, urgency.take_turn(usual), urgency.own_nice() - usual)
+idle = os.sched_getscheduler(0) == os.SCHED_IDLE
+urgency.wait_less()
+took = urgency.take_turn(usual)
+left_idle = os.sched_getscheduler(0) == os.SCHED_IDLE
+print(usual - before, gave_way - usual, may, took, urgency.own_nice() - usual, idle, left_idle)
 """
 
 
 def test_a_query_process_gives_way_to_others_and_takes_its_turn_where_it_may():
     command = [sys.executable, "-c", _TURNS]
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-    changed, behind, may, took, left = said.stdout.split()
+    changed, behind, may, took, left, idle, left_idle = said.stdout.split()
     assert (int(changed), int(behind)) == (0, 10)
     # Whoever may not undo it stays where it is, and is told so.
     assert took == "True" or (may, int(left)) == ("False", 10)
     assert int(left) == (0 if took == "True" else 10)
+    assert (idle, left_idle) == ("True", str(took != "True"))
+
+
+def nice_of(process: int) -> int | None:
+    with contextlib.suppress(ProcessLookupError):
+        return os.getpriority(os.PRIO_PROCESS, process)
+    return None
 
 
 def nices(gateway) -> list[int]:
     """Of the processes below the web process."""
-    found = []
-    for process in gateway.descendants(gateway.web):
-        with contextlib.suppress(ProcessLookupError):
-            found.append(os.getpriority(os.PRIO_PROCESS, process))
-    return found
+    found = map(nice_of, gateway.descendants(gateway.web))
+    return [nice for nice in found if nice is not None]
+
+
+def threads_of(process: int) -> list[int]:
+    return [int(each.name) for each in Path(f"/proc/{process}/task").iterdir()]
+
+
+def test_the_cpu_time_of_another_process_is_known():
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    wait_for(lambda: urgency.cpu_s(busy.pid) > 0.05, "some use of the CPU")
+    busy.kill()
+    busy.wait()
+    assert urgency.cpu_s(busy.pid) == 0.0
 
 
 def test_a_query_that_takes_long_runs_behind_all_others(gateway):
@@ -53,6 +74,13 @@ def test_a_query_that_takes_long_runs_behind_all_others(gateway):
     asking = threading.Thread(target=gateway.sql, args=(long,), kwargs={"timeout_s": 2})
     asking.start()
     wait_for(lambda: own + 10 in nices(gateway), "a process that gave way")
+    behind = [each for each in gateway.descendants(gateway.web) if nice_of(each) == own + 10]
+
+    def policies() -> list[int]:
+        return sorted(map(os.sched_getscheduler, threads_of(behind[0])))
+
+    # All its threads but the one that watches over its time.
+    wait_for(lambda: policies()[:2] == [os.SCHED_OTHER, os.SCHED_IDLE], "threads that wait")
     asking.join()
     assert min(nices(gateway)) == own
 
@@ -61,5 +89,4 @@ def test_threads_share_what_their_process_has(gateway):
     processes = gateway.descendants(gateway.web)
     assert processes
     for process in processes:
-        threads = Path(f"/proc/{process}/task").iterdir()
-        assert len({os.getpriority(os.PRIO_PROCESS, int(each.name)) for each in threads}) == 1
+        assert len(set(map(nice_of, threads_of(process)))) == 1
