@@ -192,7 +192,12 @@ class Pool:
 
     def _make_room(self, *, behind: bool) -> None:
         """Each kind makes room for itself, as they would end each other's at every turn."""
-        idle, most = self._idle[behind], max(1, self._size // 2) if behind else self._size
+        apart = max(1, self._size // 2)
+        most = apart if behind else self._size
+        if self._nursery.takes_turns:
+            # Then all are of one kind, in every place.
+            most = self._size + apart
+        idle = self._idle[behind]
         if idle and self._used[behind] + len(idle) > most:
             self._discard(idle.pop(0)[1], "place")
 

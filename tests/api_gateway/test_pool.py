@@ -159,6 +159,27 @@ def test_those_that_gave_way_and_the_others_do_not_end_each_other(monkeypatch):
     assert not any(each.dead for each in cradle.made)
 
 
+def test_those_that_take_turns_are_kept_for_every_place(monkeypatch):
+    monkeypatch.setattr("api_gateway.pool.SLOW_S", 0.01)
+    monkeypatch.setattr(Cradle, "takes_turns", True)
+    pool, cradle, _ = pool_of(size=2)
+
+    def lease_and_end(*works: str) -> None:
+        leases = [pool.lease("a", (), work, work) for work in works]
+        for lease in leases:
+            lease.process.behind = lease.work == "heavy"
+        time.sleep(0.02)
+        for lease in leases:
+            lease.finish()
+            lease.end()
+
+    lease_and_end("heavy")
+    for _ in range(3):
+        lease_and_end("heavy", "light", "other")
+    assert len(cradle.made) == 3
+    assert not any(each.dead for each in cradle.made)
+
+
 def test_queries_known_to_take_long_have_processes_and_places_of_their_own(monkeypatch):
     monkeypatch.setattr("api_gateway.pool.SLOW_S", 0.05)
     monkeypatch.setattr("api_gateway.pool.SLOW_QUEUE_S", 0.1)
