@@ -71,6 +71,15 @@ class Places:
                 del self._waiting[party]
         raise Busy(headers={"Retry-After": "2"})
 
+    def move_in(self, party: str, most: int) -> bool:
+        """A place at once for one that runs already, though there be up to `most` in use then.
+        Whether there was one."""
+        with self._lock:
+            if self.held >= most or self._held[party] >= self._share:
+                return False
+            self._held[party] += 1
+            return True
+
     def set_apart(self, party: str) -> None:
         """A place is held for long: it does not set back the party's other queries any more."""
         with self._lock:

@@ -7,9 +7,9 @@ settings are locked, and a process that failed in any way is not used again.
 
 A query that takes long makes its process give way to others. Queries that are known to take long
 have places of their own, half as many again, and may wait longer for one; all other queries find a
-place. One that is found to take long while it runs goes on in such a place if one is free, and sets
-back its party's others in no case. Where a process cannot have its turn back it serves such queries
-only, and the others one that never gave way.
+place. One that is found to take long while it runs goes on in such a place, of which there are as
+many for that, and sets back its party's others in no case. Where a process cannot have its turn
+back it serves such queries only, and the others one that never gave way.
 
 Free places go round by party (an organisation, or the address of somebody unknown; `places.py`),
 and none may have all.
@@ -54,7 +54,7 @@ class Life:
 
 class Pool:
     """At most `size` processes with tables at work, and kept; besides half as many for queries that
-    take long."""
+    take long, and as many while some are at work that were not known to."""
 
     def __init__(
         self,
@@ -164,14 +164,14 @@ class Pool:
             self._used[lease.behind] -= 1
             lease.behind = self._stays_behind(slow=True)
             self._used[lease.behind] += 1
-        try:
-            self.slow_places.take(lease.party, wait_s=0.0)
-        except Busy:
-            lease.place.set_apart(lease.party)
-            lease.apart = True
-        else:
+        # Of those that are known beforehand fewer begin: here it is too late for that, and the
+        # others are to have their places.
+        if self.slow_places.move_in(lease.party, self._size):
             lease.place.free(lease.party)
             lease.place = self.slow_places
+        else:
+            lease.place.set_apart(lease.party)
+            lease.apart = True
 
     def _stays_behind(self, *, slow: bool) -> bool:
         """Whether a query needs a process that gave way, and cannot have its turn back."""

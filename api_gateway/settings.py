@@ -31,7 +31,7 @@ class Settings:
     gateway_workers: int = setting(
         0,
         doc="Most query processes at work at a time, besides half as many for queries that take "
-        "long; 0: two a CPU, at least 4.",
+        "long (as many, while some are at work that were not known to); 0: two a CPU, at least 4.",
     )
     gateway_spill_dir: Path = setting(
         Path(tempfile.gettempdir()) / "hanoiic-spill",
