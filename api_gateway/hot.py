@@ -1,7 +1,7 @@
 """Tables that are asked for often, in DuckDB's own storage, which it reads in half the time.
 
 A lake's Parquet is decoded anew by every query. A table version (or edition) that was asked for a
-few times is written once as a DuckDB database of about the same size, by a query process: in its
+few times is written once as a DuckDB database of up to twice the size, by a query process: in its
 sandbox, behind all others. Queries read it from then on. Files of the lake never change, so what
 was made of them stays right; it goes when nobody used it for a day, or to make room.
 """
