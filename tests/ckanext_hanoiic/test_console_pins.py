@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ckanext.hanoiic.console import (
-    kinds,
-    reading,
-    reading_form,
-)
+from ckanext.hanoiic.console import kinds, reading, reading_form
 from ckanext.hanoiic.console.checks import check_object
 from ckanext.hanoiic.console.source_fields import COLUMN, OPTIONS
 from console_scene import RESULT

@@ -8,9 +8,7 @@ import pytest
 from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.tests.helpers import call_action
-from ckanext.hanoiic.console import (
-    preview_model,
-)
+from ckanext.hanoiic.console import preview_model
 
 
 def test_preview_goes_from_an_officer_to_the_worker_and_back(department):

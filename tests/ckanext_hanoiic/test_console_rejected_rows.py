@@ -9,9 +9,7 @@ import json
 import pytest
 from ckan.plugins import toolkit as tk
 from ckan.tests.helpers import call_action
-from ckanext.hanoiic.console import (
-    rejected_rows,
-)
+from ckanext.hanoiic.console import rejected_rows
 from console_scene import make_source, text
 from werkzeug.datastructures import FileStorage
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ckan.tests.helpers import call_action
-from ckanext.hanoiic.console import (
-    report,
-)
+from ckanext.hanoiic.console import report
 from console_scene import make_source
 
 

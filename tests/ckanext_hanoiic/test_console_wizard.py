@@ -7,9 +7,7 @@ import re
 
 import pytest
 from ckan.tests.helpers import call_action
-from ckanext.hanoiic.console import (
-    reading_form,
-)
+from ckanext.hanoiic.console import reading_form
 from console_scene import RESULT, fields, make_source, preview_id, ready, text
 
 

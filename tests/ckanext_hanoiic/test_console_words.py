@@ -7,14 +7,7 @@ import re
 from pathlib import Path
 
 import polib
-from ckanext.hanoiic.console import (
-    error_sentences,
-    kinds,
-    plugin,
-    problems,
-    reading,
-    sentences,
-)
+from ckanext.hanoiic.console import error_sentences, kinds, plugin, problems, reading, sentences
 
 ROOT = Path(__file__).resolve().parents[2]
 
