@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from lake.errors import BadSetting
+
 # Longer than a query, and than a process is used: what was used since may be open in one.
 IN_USE_S = 1800.0
 UNFINISHED = ".part"
@@ -16,15 +18,15 @@ UNFINISHED = ".part"
 def own(folder: Path) -> None:
     """Make a folder for files that query processes read, and forget what was left unfinished.
 
-    Raises PermissionError for one that somebody else could put files into.
+    Raises BadSetting for one that somebody else could put files into.
     """
     # Query processes may be another user: they pass through, and list nothing.
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     stat = folder.stat()
     if stat.st_uid != os.geteuid() or stat.st_mode & 0o022:
-        raise PermissionError(
-            f"{folder} belongs to somebody else or can be written by others: name another one with "
-            "HANOIIC_GATEWAY_CACHE_DIR, or remove it"
+        raise BadSetting(
+            f"HANOIIC_GATEWAY_CACHE_DIR: {folder} belongs to another user or can be written by "
+            "others; name another folder, or remove it."
         )
     forget(folder, math.inf)
 

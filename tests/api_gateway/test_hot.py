@@ -16,6 +16,7 @@ from api_gateway.hot import HotTables
 from api_gateway.processes import Nursery
 from api_gateway.settings import Settings
 from lake import Lake, Provenance
+from lake.errors import BadSetting
 from tests.api_gateway import gateway as gateways
 from tests.api_gateway.gateway import Gateway
 from tests.api_gateway.portal import STARTUP, permit
@@ -199,5 +200,5 @@ def test_a_folder_that_others_write_into_is_not_used(tmp_path):
     open_one = tmp_path / "cache"
     open_one.mkdir()
     open_one.chmod(0o777)
-    with pytest.raises(PermissionError, match="HANOIIC_GATEWAY_CACHE_DIR"):
+    with pytest.raises(BadSetting, match="HANOIIC_GATEWAY_CACHE_DIR"):
         kept.own(open_one)
