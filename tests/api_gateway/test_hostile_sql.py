@@ -103,18 +103,29 @@ def test_no_bomb_outlives_its_limit(bombed, portal, scene, kind):
         taken_s = time.monotonic() - begun
         return wrong or (f"took {taken_s:.1f} s" if taken_s > LIMIT_S + 1 + SLACK_S else None)
 
-    mine = [attack for attack in attacks(scene.names) if attack.kind == kind]
-    assert not failures_of(mine[::EVERY], ask, at_once=2)
-    wait_for(lambda: gateway.get("/v1/health").json()["workers"]["busy"] == 0, "idle", 5)
-    assert scene.written() == before
-    for pool in ("query", "gate"):
-        past_limit_s = _past_limit(gateway, pool)
-        print(f"{kind}: past the limit in {pool} processes: {past_limit_s}")
-        assert past_limit_s.get("1.0", 0) == past_limit_s.get("+Inf", 0), past_limit_s
+    mine = [attack for attack in attacks(scene.names) if attack.kind == kind][::EVERY]
+    # What else the machine does may hold up the end of one: then each is tried again by itself.
+    for at_once in (2, 1):
+        late = _late(gateway)
+        assert not failures_of(mine, ask, at_once)
+        wait_for(lambda: gateway.get("/v1/health").json()["workers"]["busy"] == 0, "idle", 5)
+        assert scene.written() == before
+        for pool in POOLS:
+            print(f"{kind}: past the limit in {pool} processes: {_past_limit(gateway, pool)}")
+        if _late(gateway) == late:
+            return
+    pytest.fail(f"lived longer than a second past the limit, twice: {late} → {_late(gateway)}")
 
 
+POOLS = ("query", "gate")
 # Of the caller: it waits for the gate, for a free process, and for the answer.
 SLACK_S = 3.0
+
+
+def _late(gateway) -> dict[str, float]:
+    """How many processes of each pool lived longer than a second past their query's limit."""
+    counts = {pool: _past_limit(gateway, pool) for pool in POOLS}
+    return {pool: of.get("+Inf", 0) - of.get("1.0", 0) for pool, of in counts.items()}
 
 
 def _past_limit(gateway, pool: str) -> dict[str, float]:
