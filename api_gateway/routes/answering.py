@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import Response, request
@@ -81,6 +82,7 @@ def describe(response: Response, shelved: tuple[Shelved, ...]) -> None:
         response.headers.add("Link", f'<{public_url()}/v1/tables/{each.table}>; rel="describedby"')
 
 
+@lru_cache(maxsize=1024)
 def _is_web_address(url: str) -> bool:
     return (
         urlsplit(url).scheme in ("http", "https")
