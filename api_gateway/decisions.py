@@ -12,6 +12,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -29,9 +30,16 @@ EPOCH_KEY = "hanoiic:epoch"
 CONFIRMED_S = 5.0
 # Agreements and tokens also end by the clock, which raises no epoch.
 REMEMBERED_S = 5.0
+# One that is asked for is asked about again before, and nobody waits for that.
+RENEWED_S = 2.5
 # A portal that did not answer is asked again after so long.
 RESTING_S = 2.0
 _MOST_REMEMBERED = 10_000
+_RENEWALS_AT_ONCE = 2
+
+# Token, tables and action; and the key of it, without the token.
+_Question = tuple[str | None, tuple[str, ...] | None, str]
+_Key = tuple[str, tuple[str, ...] | None, str]
 
 
 @dataclass(frozen=True)
@@ -216,8 +224,10 @@ class Decisions:
         self._seen: int | None = None
         self._confirmed_at = float("-inf")
         self._resting_until = float("-inf")
-        self._remembered: dict[tuple[str, tuple[str, ...] | None, str], _Remembered] = {}
+        self._remembered: dict[_Key, _Remembered] = {}
         self._last_open: dict[str, TableDecision] = {}
+        self._renewals = ThreadPoolExecutor(_RENEWALS_AT_ONCE, "decisions")
+        self._renewing: set[_Key] = set()
 
     def decide(self, token: str | None, tables: tuple[str, ...] | None, action: str) -> Decision:
         """The decision on each of `tables` (None: all that the caller may know of).
@@ -255,7 +265,32 @@ class Decisions:
         fresh = known and self._clock() < known.until and not self._ended(known.decision)
         metrics.looked_up("decision", hit=bool(fresh))
         if known and fresh:
+            if self._clock() >= known.until - RENEWED_S:
+                self._renew_soon(key, (token, tables, action))
             return known.decision
+        return self._asked(epoch, key, (token, tables, action))
+
+    def _renew_soon(self, key: _Key, of: _Question) -> None:
+        with self._lock:
+            if key in self._renewing:
+                return
+            self._renewing.add(key)
+
+        def renew() -> None:
+            try:
+                self._asked(self._current_epoch(), key, of)
+            except Unreachable:
+                # Whoever asks after its time asks anew, and is told.
+                log.info("decision_not_renewed")
+            finally:
+                with self._lock:
+                    self._renewing.discard(key)
+
+        self._renewals.submit(renew)
+
+    def _asked(self, epoch: int, key: _Key, of: _Question) -> Decision:
+        """The portal's decision, remembered."""
+        token, tables, action = of
         asked_at = self._now()
         decision = self._ask(token, tables, action)
         if decision.now is not None:

@@ -11,6 +11,7 @@ from api_gateway.errors import AccessDenied, DecisionUnavailable, SandboxMissing
 from api_gateway.portal import Unreachable
 from api_gateway.sandbox import Locks
 from api_gateway.verdicts import require_locks, require_network
+from tests.servers import wait_for
 
 OPEN = TableDecision("permit", tier="open")
 CLICK = TableDecision("permit", tier="click")
@@ -67,6 +68,19 @@ def test_an_epoch_that_went_back_forgets_too(scene):
     scene.epoch = 1
     scene.decide("click")
     assert scene.asked == 3
+
+
+def test_a_decision_in_use_is_renewed_before_its_time_is_over(scene):
+    scene.decide("click")
+    scene.seconds += 3
+    scene.decide("click")
+    wait_for(lambda: scene.asked == 2 and not scene.decisions._renewing, "a renewal")
+    # Seven seconds after the first answer, four after the second.
+    scene.seconds, scene.portal_away = scene.seconds + 4, True
+    assert scene.decide("click").of("click").permitted
+    scene.seconds += 1.1
+    with pytest.raises(DecisionUnavailable):
+        scene.decide("click")
 
 
 def test_answers_do_not_outlive_five_seconds_or_their_token(scene):
