@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from api_gateway import formats, short_text, spreadsheet
+from api_gateway import engine, formats, short_text, spreadsheet
 from api_gateway.formats import Row
 from api_gateway.short_text import Beyond
 
@@ -72,6 +72,8 @@ class Query:
         """Begin it. Raises what the engine raises, and Unsuited."""
         if self._is_short() and (few := self._few()):
             return few
+        if self._format in _BINARY and self._job["flows"]:
+            engine.read_ahead(self._cursor)
         relation: Any = self._cursor.sql(self._sql, params=self._job["params"])
         self._describe(zip(relation.columns, relation.types, strict=True))
         row = self._row_of()
@@ -179,6 +181,7 @@ class Query:
             yield texts
             reader.close()
             sent = few.num_rows
+        engine.read_ahead(self._cursor)
         for batch in self._wrapped(row).to_arrow_reader(self._batch_rows):
             again = min(sent, batch.num_rows)
             sent -= again
