@@ -3,7 +3,7 @@
 
 Of all that Linux has, only this lets whoever wakes up run at once: others, however nice, first use
 up their slice. A machine that is never idle would starve it; so it waits for a while only, and has
-the small share of its nice then.
+the small share of its nice then, where its process may undo what it did (`allow_turns`).
 
 Linux may share the CPU among sessions first (autogroup), and looks at this within one only: query
 processes stay in the session of their web process.
