@@ -310,11 +310,12 @@ class Lease:
 
     def took_long(self) -> bool:
         """Whether its query used the CPU for long. One that waited for it, or found it slow for
-        a moment, did not."""
-        if time.monotonic() - self.begun_at < SLOW_S:
+        a moment, did not. One that is known to stays known while it uses so much: in a process
+        that has read its tables before it is quicker than it was, and would lose that process."""
+        if not self.slow and time.monotonic() - self.begun_at < SLOW_S:
             return False
         # A new process opens its tables first.
-        least_s = LONG_CPU_S if self.process.served > 1 else SLOW_S
+        least_s = LONG_CPU_S if self.slow or self.process.served > 1 else SLOW_S
         return self.process.cpu_s() - self._cpu_at_start_s >= least_s
 
     def finish(self) -> None:
