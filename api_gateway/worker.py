@@ -33,6 +33,7 @@ from lake import logs
 log = logging.getLogger(__name__)
 
 _PIECE_BYTES = 1 << 20
+_STORE_NICE = 10
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,8 @@ class Worker:
     def _store(self, job: dict[str, Any]) -> None:
         """Answer HEADER with `bytes`, and DATA with a database of so many that holds the rows of a
         source. Behind all others, and the only job of this process."""
-        urgency.give_way(urgency.own_nice())
+        # A share of the CPU it has on a busy machine too: then it is wanted most.
+        os.nice(_STORE_NICE)
         source = _source(job["source"])
         self._restrict_files(source.readable)
         made = engine.store(self._connection, source, self._room.spill)

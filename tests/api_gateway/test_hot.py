@@ -69,7 +69,7 @@ def heat(gateway: Gateway, *tables: str) -> None:
                 for line in gateway.log.read_text().splitlines()
             ),
             f"{table} to be hot",
-            20,
+            60,
         )
 
 
@@ -177,7 +177,7 @@ def test_hot_tables_keep_to_their_room(lake, nursery):
     for source in (first, second):
         for _ in range(3):
             tables.find(source)
-        wait_for(lambda source=source: tables.find(source).hot, "a hot table", 20)
+        wait_for(lambda source=source: tables.find(source).hot, "a hot table", 60)
     assert len(list(folder.glob("*.duckdb"))) == 2
     tables.close()
     # Another process of the gateway, or the next one, finds what is there.
