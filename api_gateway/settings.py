@@ -139,8 +139,6 @@ GATE_TIMEOUT_S = 1.5
 GRACE_S, KILL_S = 0.5, 0.6
 # A query that used the CPU for so long gives way to others until its end.
 QUICK_S = 0.02
-# So long it waits until nobody else wants the CPU; then it has a small share.
-PATIENCE_S = 5.0
 # A query of so long, of it so much on the CPU, is known to take long. Where a process cannot have
 # its turn back, the query gives way only then, and the process serves such queries only.
 SLOW_S = 0.2

@@ -1,12 +1,8 @@
-"""Who comes first for the CPU: a query that takes long runs while nobody else would (`SCHED_IDLE`,
-`sched(7)`), and behind all others by its nice where the machine refuses that.
+"""Who comes first for the CPU: a query that takes long gives way to all others, by its nice.
 
-Of all that Linux has, only this lets whoever wakes up run at once: others, however nice, first use
-up their slice. A machine that is never idle would starve it; so it waits for a while only, and has
-the small share of its nice then, where its process may undo what it did (`allow_turns`).
-
-Linux may share the CPU among sessions first (autogroup), and looks at this within one only: query
-processes stay in the session of their web process.
+Linux may share the CPU among sessions first (`sched(7)`, autogroup), and weighs nice within one
+only: query processes stay in the session of their web process. `SCHED_IDLE` served the others no
+better in a crowd, and a CPU that is never idle starves whoever is in it.
 """
 
 from __future__ import annotations
@@ -42,29 +38,19 @@ def give_way(usual: int, watch: int | None = None) -> None:
     one that watches over their time."""
 
     def behind(thread: int) -> None:
-        if thread == watch:
-            return
-        os.setpriority(os.PRIO_PROCESS, thread, min(usual + _BEHIND, 19))
-        with contextlib.suppress(PermissionError):
-            os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+        if thread != watch:
+            os.setpriority(os.PRIO_PROCESS, thread, min(usual + _BEHIND, 19))
 
     _each_thread(behind)
 
 
-def wait_less() -> bool:
-    """After `give_way`, have a share of the CPU even where others want all of it. Whether that was
-    allowed."""
-    return _may(lambda thread: os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0)))
-
-
 def take_turn(usual: int) -> bool:
     """Be like any other query process again. Whether that was allowed."""
-
-    def beside(thread: int) -> None:
-        os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
-        os.setpriority(os.PRIO_PROCESS, thread, usual)
-
-    return _may(beside)
+    try:
+        _each_thread(lambda thread: os.setpriority(os.PRIO_PROCESS, thread, usual))
+    except PermissionError:
+        return False
+    return True
 
 
 def own_nice() -> int:
@@ -78,14 +64,6 @@ def cpu_s(process: int) -> float:
         return time.clock_gettime((~process << 3) | 2)
     except OSError:
         return 0.0
-
-
-def _may(change: Callable[[int], None]) -> bool:
-    try:
-        _each_thread(change)
-    except PermissionError:
-        return False
-    return True
 
 
 def _each_thread(change: Callable[[int], None]) -> None:

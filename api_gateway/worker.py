@@ -27,7 +27,7 @@ import duckdb
 from api_gateway import answers, engine, failures, frames, plan, reading, sandbox, urgency
 from api_gateway.engine import Source
 from api_gateway.sandbox import Locks
-from api_gateway.settings import KILL_S, PATIENCE_S, QUICK_S, SLOW_S, STALL_S
+from api_gateway.settings import KILL_S, QUICK_S, SLOW_S, STALL_S
 from lake import logs
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Stopwatch:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._interrupt: Callable[[], None] = lambda: None
-        self._deadline = self._slow_at = self._wakes_at = self._starved_at = math.inf
+        self._deadline = self._slow_at = self._wakes_at = math.inf
         self._left_s = self._cpu_at_start = 0.0
         self._quick_s = QUICK_S if urgency.may_take_turn() else SLOW_S
         self._usual_nice, self._gave_way = urgency.own_nice(), False
@@ -98,14 +98,13 @@ class Stopwatch:
         with self._changed:
             self._deadline = deadline
             self._slow_at = math.inf if self._gave_way else slow_at
-            self._starved_at = slow_at - self._quick_s + PATIENCE_S if self._gave_way else math.inf
             # Most queries end before the watch would look again: it sleeps on.
             if self._next < self._wakes_at:
                 self._changed.notify()
 
     @property
     def _next(self) -> float:
-        return min(self._deadline, self._slow_at, self._starved_at)
+        return min(self._deadline, self._slow_at)
 
     def _watch(self) -> None:
         with self._changed:
@@ -123,11 +122,8 @@ class Stopwatch:
                     if used_s < self._quick_s:
                         self._slow_at = now + self._quick_s - used_s
                     else:
-                        self._slow_at, self._starved_at = math.inf, now + PATIENCE_S
+                        self._slow_at = math.inf
                         self._give_way()
-                elif self._starved_at <= now:
-                    self._starved_at = math.inf
-                    urgency.wait_less()
                 else:
                     self._wakes_at = self._next
                     left = self._wakes_at - now
