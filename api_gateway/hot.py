@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import threading
 import time
 from collections import OrderedDict
@@ -34,6 +35,10 @@ log = logging.getLogger(__name__)
 _ASKED = 3
 # One table takes at most so much of the room.
 _SHARE = 4
+# So much of the disk is left to those who can't do without. While it is made, a table is there
+# twice, and each time it may take twice what the lake's files do.
+LEAST_FREE_BYTES = 2 * 2**30
+_TIMES_ON_DISK = 4
 _KEPT_S = 86_400.0
 _SWEEP_EVERY_S = 3600.0
 _TOUCH_EVERY_S = 60.0
@@ -121,7 +126,7 @@ class HotTables:
             table.hot, table.touched_at = self._found(source), time.monotonic()
         taken_s = round(time.monotonic() - begun, 3)
         facts = logs.facts(table=source.table, bytes=byte_count, duration_s=taken_s)
-        log.info("hot_made" if table.hot else "hot_too_large", extra=facts)
+        log.info("hot_made" if table.hot else "hot_without_room", extra=facts)
 
     def _write(self, source: Source) -> int:
         """Write the database of a source, unless it is there or has no room; its bytes. Raises
@@ -130,7 +135,8 @@ class HotTables:
         if path.exists():
             return path.stat().st_size
         byte_count = sum(Path(file).stat().st_size for file in source.files)
-        if byte_count > most_bytes:
+        free = shutil.disk_usage(self._folder).free - _TIMES_ON_DISK * byte_count
+        if byte_count > most_bytes or free < LEAST_FREE_BYTES:
             return byte_count
         unfinished = path.with_suffix(kept.UNFINISHED)
         with unfinished.open("xb") as target:

@@ -184,6 +184,17 @@ def test_hot_tables_keep_to_their_room(lake, nursery):
     assert HotTables(spawner, folder, 16 * MB).find(first).hot
 
 
+def test_a_disk_that_is_nearly_full_is_left_to_others(lake, nursery, monkeypatch):
+    monkeypatch.setattr("api_gateway.hot.LEAST_FREE_BYTES", 2**62)
+    spawner, folder = nursery
+    tables = HotTables(spawner, folder, 16 * MB)
+    source = large(lake, "large_3")
+    for _ in range(3):
+        assert tables.find(source).hot is None
+    tables.close(wait=True)
+    assert not list(folder.iterdir())
+
+
 def test_what_nobody_used_goes_first_and_after_a_day(tmp_path):
     for name, age_s, size in (("old", 5000, 10), ("new", 10, 10), ("a.part", 5000, 1)):
         (tmp_path / name).write_bytes(b"x" * size)
