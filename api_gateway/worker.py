@@ -80,6 +80,9 @@ class Stopwatch:
     def running(self) -> Iterator[None]:
         """Inside, time counts."""
         begun = time.monotonic()
+        # A long answer is made bit by bit, each of them quickly.
+        if not self._gave_way and self._used_s >= self._quick_s:
+            self._give_way()
         # Nothing the engine does can hold this off: not all of it looks up when interrupted.
         signal.setitimer(signal.ITIMER_REAL, max(0.0, self._left_s) + KILL_S)
         self._arm(begun + self._left_s, begun + self._quick_s)
@@ -89,6 +92,10 @@ class Stopwatch:
             self._arm(math.inf, math.inf)
             signal.setitimer(signal.ITIMER_REAL, 0)
             self._left_s -= time.monotonic() - begun
+
+    @property
+    def _used_s(self) -> float:
+        return time.process_time() - self._cpu_at_start
 
     def _give_way(self) -> None:
         urgency.give_way(self._usual_nice, self._watcher.native_id)
@@ -118,8 +125,7 @@ class Stopwatch:
                     self._interrupt()
                 elif self._slow_at <= now:
                     # Who only waited for the CPU keeps its turn.
-                    used_s = time.process_time() - self._cpu_at_start
-                    if used_s < self._quick_s:
+                    if (used_s := self._used_s) < self._quick_s:
                         self._slow_at = now + self._quick_s - used_s
                     else:
                         self._slow_at = math.inf

@@ -25,6 +25,24 @@ took = urgency.take_turn(usual)
 print(usual - before, gave_way - usual, may, took, urgency.own_nice() - usual)
 """
 
+# What an answer is made of comes in short turns of the engine.
+_BITS = """
+import time
+from api_gateway import urgency
+from api_gateway.settings import SLOW_S
+from api_gateway.worker import Stopwatch
+urgency.allow_turns()
+watch, usual = Stopwatch(), urgency.own_nice()
+watch.start(10, lambda: None)
+enough = time.process_time() + 2 * SLOW_S
+while time.process_time() < enough:
+    with watch.running():
+        until = time.process_time() + 0.002
+        while time.process_time() < until:
+            pass
+print(urgency.own_nice() - usual)
+"""
+
 
 def test_a_query_process_gives_way_to_others_and_takes_its_turn_where_it_may():
     command = [sys.executable, "-c", _TURNS]
@@ -34,6 +52,12 @@ def test_a_query_process_gives_way_to_others_and_takes_its_turn_where_it_may():
     # Whoever may not undo it stays where it is, and is told so.
     assert took == "True" or (may, int(left)) == ("False", 10)
     assert int(left) == (0 if took == "True" else 10)
+
+
+def test_an_answer_of_many_short_turns_of_the_engine_gives_way_as_one_of_a_long_turn():
+    command = [sys.executable, "-c", _BITS]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    assert int(said.stdout) == 10
 
 
 def nice_of(process: int) -> int | None:
