@@ -97,11 +97,12 @@ fuzz-gateway: export HANOIIC_FUZZ_REQUESTS ?= 100
 fuzz-gateway: $(VENV)/installed-dev
 	$(BIN)/pytest tests/api_gateway/test_openapi.py --timeout=7200 $(ARGS)
 
-$(VENV)/installed: setup.cfg pyproject.toml
+BUILT_FROM := setup.cfg pyproject.toml setup.py $(wildcard api_gateway/row_text*.[ch]*)
+$(VENV)/installed: $(BUILT_FROM)
 	@PYTHON="$(PYTHON)" sh deploy/install.sh $(VENV) .
 	@touch $@
 
-$(VENV)/installed-dev: setup.cfg pyproject.toml
+$(VENV)/installed-dev: $(BUILT_FROM)
 	@PYTHON="$(PYTHON)" sh deploy/install.sh $(VENV) ".[dev]"
 	@touch $(VENV)/installed $@
 

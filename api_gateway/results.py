@@ -2,7 +2,8 @@
 
 | format | rows | batches |
 |---|---|---|
-| text | few | written here (`short_text`) |
+| text | few for certain | written here (`short_text`) |
+| text | of types that it knows | by compiled code (`row_text`) |
 | text | many, of a statement that flows | the first ones written here, then anew (`_anew`) |
 | text | many | the first ones written here, the others by the engine, from Arrow |
 | Arrow, Parquet | any | as the engine gives them |
@@ -19,8 +20,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from api_gateway import engine, formats, short_text, spreadsheet
+from api_gateway import engine, formats, row_text, short_text, spreadsheet
 from api_gateway.formats import Row
+from api_gateway.row_text import RowText
 from api_gateway.short_text import Beyond
 
 # One vector of the engine; planning the expressions of a text takes longer than so many rows here.
@@ -82,7 +84,8 @@ class Query:
         if self._limit is not None:
             return self._kept(row, relation.to_arrow_table())
         if self._format in _TEXTS and self._is_exact():
-            return self._streamed(row, relation.to_arrow_reader(SHORT_ROWS))
+            rows = self._batch_rows if row_text.knows(self._columns) else SHORT_ROWS
+            return self._streamed(row, relation.to_arrow_reader(rows))
         reader = relation.to_arrow_reader(self._batch_rows)
         return Result(row, self._shown, reader.schema, reader)
 
@@ -147,6 +150,9 @@ class Query:
         self, row: Row, rows: Iterator[pa.RecordBatch], schema: pa.Schema
     ) -> Iterator[pa.RecordBatch]:
         """The texts of `rows`: of the first batch as soon as it is there."""
+        if row_text.knows(self._columns):
+            yield from self._compiled(row, rows, schema)
+            return
         first = next(rows, None)
         if first is None:
             return
@@ -158,10 +164,23 @@ class Query:
         if second is not None:
             yield from self._by_engine(row, itertools.chain([second], rows), schema)
 
+    def _compiled(
+        self, row: Row, rows: Iterator[pa.RecordBatch], schema: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
+        """The texts of `rows`; by the engine from the first value on that is beyond it."""
+        written = RowText(self._format, self._columns, row.between, csv_safe=self._job["csv_safe"])
+        for batch, texts in (pairs := written.each(rows)):
+            if texts is None:
+                rest = itertools.chain([batch], (batch for batch, _ in pairs))
+                yield from self._by_engine(row, rest, schema)
+                return
+            yield texts
+
     def _streamed(self, row: Row, reader: pa.RecordBatchReader) -> Result:
         """The result of rows that may be many."""
         first, schema = next(reader, None), reader.schema
-        if self._job["flows"] and first is not None and first.num_rows == SHORT_ROWS:
+        many = first is not None and first.num_rows == SHORT_ROWS
+        if many and self._job["flows"] and not row_text.knows(self._columns):
             return Result(row, self._shown, schema, self._anew(row, reader, first), goes_on=True)
         rows = itertools.chain([first] if first is not None else [], reader)
         return Result(row, self._shown, schema, self._texts(row, rows, schema))

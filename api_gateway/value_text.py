@@ -65,7 +65,8 @@ def json_of(value: str, kind: Any, depth: int = 0) -> str:
         )
     if name == "decimal":
         precise = dict(kind.children)["precision"] > DOUBLE_DIGITS
-        return f"'\"' || {value}::VARCHAR || '\"'" if precise else f"{value}::VARCHAR"
+        text = _decimal(value, kind)
+        return f"'\"' || {text} || '\"'" if precise else text
     if name in ("float", "double"):
         return (
             f"CASE {_usual(value, name)} WHEN isfinite({value}) THEN {value}::VARCHAR "
@@ -121,6 +122,8 @@ def _text(value: str, kind: Any) -> str:
         return _moment(value)
     if name in _TIMESTAMPS:
         return f"replace({value}::VARCHAR, ' ', 'T')"
+    if kind.id == "decimal":
+        return _decimal(value, kind)
     if name == "blob":
         return f"hex({value})"
     if name.startswith("geometry"):
@@ -131,6 +134,18 @@ def _text(value: str, kind: Any) -> str:
             f"CASE WHEN {value} > 0 THEN 'Infinity' ELSE '-Infinity' END ELSE {value}::VARCHAR END"
         )
     return f"{value}::VARCHAR"
+
+
+def _decimal(value: str, kind: Any) -> str:
+    """SQL for the digits of a decimal, the scale kept; NULL stays NULL."""
+    of = dict(kind.children)
+    if of["precision"] > of["scale"]:
+        return f"{value}::VARCHAR"
+    # The engine writes ".5", which is no JSON.
+    return (
+        f"CASE WHEN {value} < 0 THEN '-0' || substr({value}::VARCHAR, 2) "
+        f"ELSE '0' || {value}::VARCHAR END"
+    )
 
 
 def _usual(value: str, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib.util
 import os
 import platform
 import shutil
@@ -71,6 +72,16 @@ def check_wheels(_settings: Settings, _home: Home) -> Iterator[Finding]:
             wrong.append(f"{requirement.name} (missing)")
     text = "all installed" if not wrong else f"{', '.join(wrong)}; run `pip install -e .` again"
     yield Finding("packages", not wrong, text)
+    built = importlib.util.find_spec("api_gateway._row_text") is not None
+    text = (
+        "built"
+        if built
+        else (
+            "not built, so CSV and JSON answers take twice as long; install a C++ compiler and run "
+            "`pip install -e .` again"
+        )
+    )
+    yield Finding("quick texts", True, text)
     for name, find in (("postgresql", bundled_programs), ("valkey", bundled_server)):
         try:
             yield Finding(f"{name} programs", find().exists(), str(find()))

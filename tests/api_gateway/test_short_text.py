@@ -26,6 +26,7 @@ VALUES = {
     "HUGEINT": st.integers(-(2**127), 2**127 - 1).map(str),
     "UHUGEINT": st.integers(0, 2**128 - 1).map(str),
     "DECIMAL(9, 7)": st.decimals(-99, 99, places=7).map(lambda value: f"{value:f}"),
+    "DECIMAL(5, 5)": st.decimals("-0.9", "0.9", places=5).map(lambda value: f"{value:f}"),
     "DECIMAL(38, 2)": st.decimals(-(10**30), 10**30, places=2).map(lambda value: f"{value:f}"),
     "DOUBLE": st.floats().map(repr),
     "BOOLEAN": st.booleans().map(str),

@@ -1,0 +1,164 @@
+// Numbers and times as text: each function writes at `to`, where there is room for LONGEST_VALUE
+// bytes, and returns where the text ends.
+#pragma once
+
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+
+using Wide = __int128;
+constexpr int64_t DAY_US = 86'400'000'000;
+// From 0001-01-01 to 9999-12-31; what is beyond, the engine writes.
+constexpr int64_t FIRST_DAY = -719'162, LAST_DAY = 2'932'896;
+struct Beyond {};
+// No value but a text or a binary is longer, its quotes included.
+constexpr size_t LONGEST_VALUE = 64;
+
+char* copy(char* to, const char* from, size_t length) {
+    std::memcpy(to, from, length);
+    return to + length;
+}
+
+template <typename Number>
+char* digits(char* to, Number value) { return std::to_chars(to, to + LONGEST_VALUE, value).ptr; }
+
+struct Pairs {
+    char text[200] = {};
+    constexpr Pairs() {
+        for (int number = 0; number < 100; ++number) {
+            text[2 * number] = static_cast<char>('0' + number / 10);
+            text[2 * number + 1] = static_cast<char>('0' + number % 10);
+        }
+    }
+};
+constexpr Pairs PAIRS;
+
+char* two(char* to, unsigned value) { return copy(to, PAIRS.text + 2 * value, 2); }
+
+char* padded(char* to, uint64_t value, int width) {
+    for (int place = width - 1; place >= 0; --place, value /= 10)
+        to[place] = static_cast<char>('0' + value % 10);
+    return to + width;
+}
+
+char* wide(char* to, unsigned __int128 value) {
+    constexpr uint64_t PART = 1'000'000'000'000'000'000;
+    if (value < PART) return digits(to, static_cast<uint64_t>(value));
+    to = wide(to, value / PART);
+    return padded(to, static_cast<uint64_t>(value % PART), 18);
+}
+
+char* decimal(char* to, Wide value, int scale) {
+    unsigned __int128 size = value;
+    if (value < 0) { *to++ = '-'; size = -size; }
+    char text[LONGEST_VALUE];
+    int length = static_cast<int>(wide(text, size) - text);
+    if (length <= scale) {
+        *to++ = '0';
+    } else {
+        to = copy(to, text, static_cast<size_t>(length - scale));
+    }
+    if (!scale) return to;
+    *to++ = '.';
+    for (int zeros = scale - length; zeros > 0; --zeros) *to++ = '0';
+    int rest = length < scale ? length : scale;
+    return copy(to, text + length - rest, static_cast<size_t>(rest));
+}
+
+// Below it a whole number's own digits are the fewest.
+constexpr double MOST_EXACT = 0x1p53;
+
+// A number of few decimals, or null when it is none. Not two texts of up to 15 digits stand for the
+// same number: that which reads back as it is the shortest.
+char* few_decimals(char* to, double value) {
+    constexpr double SCALE = 1e6, MOST = 1e9;
+    if (!(value < MOST)) return nullptr;
+    const auto scaled = static_cast<uint64_t>(value * SCALE + 0.5);
+    if (static_cast<double>(scaled) / SCALE != value || (scaled < 100 && scaled)) return nullptr;
+    to = digits(to, scaled / 1'000'000);
+    *to++ = '.';
+    to = padded(to, scaled % 1'000'000, 6);
+    while (to[-1] == '0' && to[-2] != '.') --to;
+    return to;
+}
+
+// What `text`, d.ddd or d, is to be multiplied with stands behind it: a power of ten.
+char* with_exponent(char* to, const char* text, size_t length, int exponent) {
+    to = copy(to, text, length);
+    *to++ = 'e';
+    *to++ = exponent < 0 ? '-' : '+';
+    const auto size = static_cast<unsigned>(std::abs(exponent));
+    return size < 100 ? two(to, size) : digits(to, size);
+}
+
+// The fewest digits that read back as the same number: with an exponent, of two digits at least,
+// below 0.0001 and from 1e16 on.
+char* real(char* to, double value) {
+    if (std::signbit(value)) { *to++ = '-'; value = -value; }
+    if (char* end = few_decimals(to, value)) return end;
+    if (value >= 1e-4 && value < MOST_EXACT) {
+        to = std::to_chars(to, to + LONGEST_VALUE, value, std::chars_format::fixed).ptr;
+        return value == static_cast<double>(static_cast<int64_t>(value)) ? copy(to, ".0", 2) : to;
+    }
+    char text[LONGEST_VALUE];
+    const char* end =
+        std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
+    const char* mark = end;
+    while (*--mark != 'e') {}
+    int exponent = 0;
+    std::from_chars(mark + (mark[1] == '+' ? 2 : 1), end, exponent);
+    const auto length = static_cast<size_t>(mark - text);
+    if (exponent < 0 || exponent >= 16) return with_exponent(to, text, length, exponent);
+    *to++ = text[0];
+    for (int place = 1; place <= exponent; ++place)
+        *to++ = place + 1 < static_cast<int>(length) ? text[place + 1] : '0';
+    return copy(to, ".0", 2);
+}
+
+// After "chrono-Compatible Low-Level Date Algorithms" (Howard Hinnant), civil_from_days.
+char* date(char* to, int64_t day) {
+    if (day < FIRST_DAY || day > LAST_DAY) throw Beyond();
+    const auto shifted = static_cast<uint32_t>(day + 719'468);
+    const uint32_t era = shifted / 146'097, of_era = shifted % 146'097;
+    const uint32_t year_of_era =
+        (of_era - of_era / 1'460 + of_era / 36'524 - of_era / 146'096) / 365;
+    const uint32_t of_year =
+        of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    const uint32_t from_march = (5 * of_year + 2) / 153;
+    const uint32_t month = from_march < 10 ? from_march + 3 : from_march - 9;
+    const uint32_t year = year_of_era + era * 400 + (month <= 2);
+    to = two(two(to, year / 100), year % 100);
+    *to++ = '-';
+    to = two(to, month);
+    *to++ = '-';
+    return two(to, of_year - (153 * from_march + 2) / 5 + 1);
+}
+
+char* clock(char* to, int64_t microseconds) {
+    const auto seconds = static_cast<uint32_t>(microseconds / 1'000'000);
+    const auto fraction = static_cast<uint32_t>(microseconds % 1'000'000);
+    to = two(to, seconds / 3600);
+    *to++ = ':';
+    to = two(to, seconds / 60 % 60);
+    *to++ = ':';
+    to = two(to, seconds % 60);
+    if (!fraction) return to;
+    *to++ = '.';
+    to = padded(to, fraction, 6);
+    while (to[-1] == '0') --to;
+    return to;
+}
+
+char* timestamp(char* to, int64_t microseconds) {
+    int64_t day = microseconds / DAY_US, rest = microseconds % DAY_US;
+    if (rest < 0) { rest += DAY_US; --day; }
+    to = date(to, day);
+    *to++ = 'T';
+    return clock(to, rest);
+}
+
+}  // namespace
