@@ -84,8 +84,7 @@ class Query:
         if self._limit is not None:
             return self._kept(row, relation.to_arrow_table())
         if self._format in _TEXTS and self._is_exact():
-            rows = self._batch_rows if row_text.knows(self._columns) else SHORT_ROWS
-            return self._streamed(row, relation.to_arrow_reader(rows))
+            return self._streamed(row, relation.to_arrow_reader(self._rows_of_texts()))
         reader = relation.to_arrow_reader(self._batch_rows)
         return Result(row, self._shown, reader.schema, reader)
 
@@ -130,6 +129,13 @@ class Query:
             return False
         return all(str(kind) in _EXACT or kind.id == "decimal" for _, kind in self._columns)
 
+    def _rows_of_texts(self) -> int:
+        """Of a batch that is to become texts. Geometries may be long."""
+        short = not row_text.knows(self._columns) or any(
+            kind.id == "blob" for _, kind in self._columns
+        )
+        return SHORT_ROWS if short else row_text.BATCH_ROWS
+
     def _wrapped(self, row: Row) -> Any:
         names = ", ".join(f"c{index}" for index in range(len(self._columns)))
         sql = f"SELECT {row.select} FROM ({self._sql}) AS answer({names})"  # noqa: S608
@@ -140,7 +146,7 @@ class Query:
         kept = rows.slice(0, self._limit)
         batches: Iterator[Any] = iter(())
         if kept.num_rows and self._format in _TEXTS and self._is_exact():
-            batches = self._texts(row, iter(kept.to_batches(SHORT_ROWS)), rows.schema)
+            batches = self._texts(row, iter(kept.to_batches(self._rows_of_texts())), rows.schema)
         elif kept.num_rows:
             batches = iter(kept.to_batches(self._batch_rows))
         cut = kept.num_rows < rows.num_rows
