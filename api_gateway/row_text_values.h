@@ -69,9 +69,6 @@ char* decimal(char* to, Wide value, int scale) {
     return copy(to, text + length - rest, static_cast<size_t>(rest));
 }
 
-// Below it a whole number's own digits are the fewest.
-constexpr double MOST_EXACT = 0x1p53;
-
 // A number of few decimals, or null when it is none. Not two texts of up to 15 digits stand for the
 // same number: that which reads back as it is the shortest.
 char* few_decimals(char* to, double value) {
@@ -86,37 +83,30 @@ char* few_decimals(char* to, double value) {
     return to;
 }
 
-// What `text`, d.ddd or d, is to be multiplied with stands behind it: a power of ten.
-char* with_exponent(char* to, const char* text, size_t length, int exponent) {
-    to = copy(to, text, length);
-    *to++ = 'e';
-    *to++ = exponent < 0 ? '-' : '+';
-    const auto size = static_cast<unsigned>(std::abs(exponent));
-    return size < 100 ? two(to, size) : digits(to, size);
-}
-
 // The fewest digits that read back as the same number: with an exponent, of two digits at least,
 // below 0.0001 and from 1e16 on.
 char* real(char* to, double value) {
     if (std::signbit(value)) { *to++ = '-'; value = -value; }
     if (char* end = few_decimals(to, value)) return end;
-    if (value >= 1e-4 && value < MOST_EXACT) {
-        to = std::to_chars(to, to + LONGEST_VALUE, value, std::chars_format::fixed).ptr;
-        return value == static_cast<double>(static_cast<int64_t>(value)) ? copy(to, ".0", 2) : to;
-    }
+    // Of all formats the library writes this one soonest: d.ddde-dd.
     char text[LONGEST_VALUE];
     const char* end =
         std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
-    const char* mark = end;
-    while (*--mark != 'e') {}
+    const char* mark = end - 4;
+    if (*mark != 'e') --mark;
     int exponent = 0;
-    std::from_chars(mark + (mark[1] == '+' ? 2 : 1), end, exponent);
-    const auto length = static_cast<size_t>(mark - text);
-    if (exponent < 0 || exponent >= 16) return with_exponent(to, text, length, exponent);
+    for (const char* digit = mark + 2; digit < end; ++digit) exponent = exponent * 10 + *digit - '0';
+    if (mark[1] == '-') exponent = -exponent;
+    if (exponent < -4 || exponent >= 16) return copy(to, text, static_cast<size_t>(end - text));
+    const char* rest = text + 2;
+    const int length = mark > rest ? static_cast<int>(mark - rest) : 0;
+    if (exponent < 0) to = copy(to, "0.000", static_cast<size_t>(1 - exponent));
     *to++ = text[0];
-    for (int place = 1; place <= exponent; ++place)
-        *to++ = place + 1 < static_cast<int>(length) ? text[place + 1] : '0';
-    return copy(to, ".0", 2);
+    if (exponent < 0) return copy(to, rest, static_cast<size_t>(length));
+    for (int place = 0; place < exponent; ++place) *to++ = place < length ? rest[place] : '0';
+    *to++ = '.';
+    if (length <= exponent) { *to++ = '0'; return to; }
+    return copy(to, rest + exponent, static_cast<size_t>(length - exponent));
 }
 
 // After "chrono-Compatible Low-Level Date Algorithms" (Howard Hinnant), civil_from_days.
