@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from api_gateway import formats, frames, plan, results
+from api_gateway.engine import Parsed
 from api_gateway.results import NewCursor
 from api_gateway.writers import WRITERS
 
@@ -29,6 +30,7 @@ _COPIED_BYTES = 16 * 1024
 def answer(
     cursor: duckdb.DuckDBPyConnection,
     beside: NewCursor,
+    parsed: Parsed,
     job: dict[str, Any],
     sock: socket.socket,
     running: Running,
@@ -42,7 +44,7 @@ def answer(
     make, batch_rows = WRITERS[job["format"]]
     with running():
         total = plan.count(cursor, job["count"]) if job["count"] else None
-        found = results.Query(cursor, beside, job, batch_rows).run()
+        found = results.Query(cursor, beside, parsed, job, batch_rows).run()
         first = next(found.batches, None)
     count = first.num_rows if first is not None else 0
     header = {"columns": found.shown, "truncated": found.truncated}

@@ -21,6 +21,7 @@ import duckdb
 import pyarrow as pa
 
 from api_gateway import engine, formats, row_text, short_text, spreadsheet
+from api_gateway.engine import Parsed
 from api_gateway.formats import Row
 from api_gateway.row_text import RowText
 from api_gateway.short_text import Beyond
@@ -62,9 +63,15 @@ class Query:
     """One query on its way: `job` as `answers.answer` has it, in batches of `batch_rows`."""
 
     def __init__(
-        self, cursor: duckdb.DuckDBPyConnection, beside: NewCursor, job: dict[str, Any], rows: int
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        beside: NewCursor,
+        parsed: Parsed,
+        job: dict[str, Any],
+        rows: int,
     ) -> None:
-        self._cursor, self._beside, self._job, self._batch_rows = cursor, beside, job, rows
+        self._cursor, self._beside, self._parsed = cursor, beside, parsed
+        self._job, self._batch_rows = job, rows
         self._format, self._limit = job["format"], job["limit"]
         self._sql = job["sql"]
         if self._limit is not None:
@@ -76,7 +83,7 @@ class Query:
             return few
         if self._format in _BINARY and self._job["flows"]:
             engine.read_ahead(self._cursor)
-        relation: Any = self._cursor.sql(self._sql, params=self._job["params"])
+        relation: Any = self._cursor.sql(self._parsed.of(self._sql), params=self._job["params"])
         self._describe(zip(relation.columns, relation.types, strict=True))
         row = self._row_of()
         if not self._is_exact():
@@ -95,7 +102,7 @@ class Query:
 
     def _few(self) -> Result | None:
         """The result of few rows, written here; None when only the engine can write them."""
-        done = self._cursor.execute(self._sql, self._job["params"])
+        done = self._cursor.execute(self._parsed.of(self._sql), self._job["params"])
         self._describe((name, kind) for name, kind, *_ in done.description)
         rows = done.fetchall()
         kept = rows if self._limit is None else rows[: self._limit]

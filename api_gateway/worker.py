@@ -189,6 +189,7 @@ class Worker:
         room = self._room
         engine.lock(self._connection, sources, room.spill, room.spill_mb, room.memory_mb)
         self._stopwatch = Stopwatch()
+        self._parsed = engine.Parsed(self._connection)
         self._cursor = self._reading_cursor()
         self._beside: duckdb.DuckDBPyConnection | None = None
 
@@ -240,8 +241,9 @@ class Worker:
         try:
             job["folder"] = str(self._room.spill)
             rows = answers.answer(
-                self._cursor, self._cursor_beside, job, self._sock, self._stopwatch.running
-            )
+                self._cursor, self._cursor_beside, self._parsed, job, self._sock,
+                self._stopwatch.running,
+            )  # fmt: skip
         except (OSError, frames.Closed) as error:
             if not isinstance(error, OSError) or not failures.is_engine_failure(error):
                 raise
