@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import marshal
 import math
 import os
 import select
@@ -67,7 +68,8 @@ class Process:
         self._client = client
         try:
             self._sock.settimeout(STALL_S)
-            frames.send_json(self._sock, frames.JOB, job)
+            # Quicker than JSON. Only in this direction: a query process is not to be trusted.
+            frames.send(self._sock, frames.JOB, marshal.dumps(job))
             # Most of an answer is there when it is looked for.
             self._sock.setblocking(False)
         except OSError as error:
