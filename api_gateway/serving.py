@@ -12,6 +12,7 @@ import select
 import sys
 from typing import Any
 
+from gunicorn.config import Config  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
 
 # A program that asks one thing after the other asks again within this.
@@ -19,11 +20,18 @@ _MOMENT_MS = 3
 _SWITCH_S = 0.001
 
 
+def settle(cfg: Config) -> None:
+    """Have each setting found at once from now on: a request looks for twenty of them, and gunicorn
+    asks each time the object that it is set by."""
+    cfg.__dict__.update({name: setting.get() for name, setting in cfg.settings.items()})
+
+
 class Worker(ThreadWorker):  # type: ignore[misc]
     """`handle` answers a connection's requests until there is none for a moment."""
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
+        settle(self.cfg)
         # What the program is made of stays: no request waits until all of it was looked at.
         gc.collect()
         gc.freeze()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import http.client
 from urllib.parse import urlsplit
 
+from gunicorn.config import Config
+
+from api_gateway.serving import settle
 from tests.api_gateway.gateway import THREADS
 
 
@@ -37,3 +40,13 @@ def test_a_short_answer_says_how_long_it_is(gateway):
     packed = gateway.sql("SELECT 1 AS x", headers={"Accept-Encoding": "gzip"})
     assert "Content-Length" not in packed.headers
     assert packed.json()["rows"] == [{"x": 1}]
+
+
+def test_settings_that_are_found_at_once_say_the_same():
+    cfg = Config()
+    cfg.set("keepalive", 75)
+    cfg.set("workers", 3)
+    before = {name: getattr(cfg, name) for name in cfg.settings}
+    settle(cfg)
+    assert {name: getattr(cfg, name) for name in cfg.settings} == before
+    assert cfg.__dict__["keepalive"] == 75
