@@ -56,8 +56,11 @@ class Places:
     def take(self, party: str, wait_s: float | None = None) -> None:
         """A place for `party`, which must `free` it. Raises Busy after the longest wait, or
         `wait_s`."""
-        ticket = _Ticket()
         with self._lock:
+            # Mostly nobody waits.
+            if not self._waiting and self._took(party, self._size):
+                return
+            ticket = _Ticket()
             self._waiting.setdefault(party, deque()).append(ticket)
             self._give()
             if ticket.given:
@@ -75,10 +78,7 @@ class Places:
         """A place at once for one that runs already, though there be up to `most` in use then.
         Whether there was one."""
         with self._lock:
-            if self.held >= most or self._held[party] >= self._share:
-                return False
-            self._held[party] += 1
-            return True
+            return self._took(party, most)
 
     def set_apart(self, party: str) -> None:
         """A place is held for long: it does not set back the party's other queries any more."""
@@ -89,10 +89,17 @@ class Places:
     def free(self, party: str, *, apart: bool = False) -> None:
         """Give a place back; `apart`: one that was set apart."""
         with self._lock:
-            self._held -= Counter([party])
+            _lower(self._held, party)
             if apart:
-                self._apart -= Counter([party])
-            self._give()
+                _lower(self._apart, party)
+            if self._waiting:
+                self._give()
+
+    def _took(self, party: str, most: int) -> bool:
+        if self.held >= most or self._held[party] >= self._share:
+            return False
+        self._held[party] += 1
+        return True
 
     def _give(self) -> None:
         """Give the free places to whoever is next."""
@@ -107,6 +114,14 @@ class Places:
     def _next(self) -> str | None:
         below = (party for party in self._waiting if self._held[party] < self._share)
         return min(below, key=lambda party: self._held[party] - self._apart[party], default=None)
+
+
+def _lower(count: Counter[str], party: str) -> None:
+    """One less; who has none is forgotten."""
+    if count[party] > 1:
+        count[party] -= 1
+    else:
+        count.pop(party, None)
 
 
 def fair_share(size: int) -> int:
