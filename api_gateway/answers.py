@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from api_gateway import formats, frames, plan, results
+from api_gateway.content import Content
 from api_gateway.engine import Parsed
 from api_gateway.results import NewCursor
 from api_gateway.writers import WRITERS
@@ -36,7 +37,8 @@ def answer(
     running: Running,
 ) -> int:
     """Run `job` (`sql`, `params`, `format`, `limit`, `most_rows`, `csv_safe`, `count`,
-    `described`, `envelope`, `folder`) and send its frames. `beside` makes another cursor.
+    `described`, `envelope`, `folder`, `encoding`, `digest`) and send its frames. `beside`
+    makes another cursor.
 
     Returns the number of rows. Raises what the engine raises, Unsuited when the rows do not fit the
     format, and OSError when the reader is gone.
@@ -50,7 +52,8 @@ def answer(
     header = {"columns": found.shown, "truncated": found.truncated}
     envelope = job["envelope"] | header | {"folder": job["folder"]}
     header |= {"first_rows": count, "row_count": found.row_count, "total": total}
-    sender = _Sender(sock, header)
+    content = Content(job["encoding"], digested=job["digest"])
+    sender = _Sender(sock, header, content)
     writer = make(sender.send, found.schema, found.row, envelope)
     if first is not None:
         # A workbook is only known to hold all rows when it is complete.
@@ -97,8 +100,8 @@ class _Sender:
     """Sends an answer's bytes behind its header. Bytes are held until more come, the few of them as
     a copy: a frame costs more than that, and a whole answer of one frame costs least."""
 
-    def __init__(self, sock: socket.socket, header: dict[str, Any]) -> None:
-        self._sock, self._header = sock, header
+    def __init__(self, sock: socket.socket, header: dict[str, Any], content: Content) -> None:
+        self._sock, self._header, self._content = sock, header, content
         self._held: list[bytearray | memoryview] = []
         self._held_bytes = 0
         self._said = False
@@ -139,12 +142,19 @@ class _Sender:
             self._said = True
             frames.send_json(self._sock, frames.HEADER, self._header)
         if self._held:
-            frames.send_parts(self._sock, frames.DATA, self._held)
-            self._held, self._held_bytes = [], 0
+            self._send()
 
     def end(self, summary: dict[str, Any]) -> None:
         if self._said:
-            self.flush()
-            frames.send_json(self._sock, frames.END, summary)
+            self._send(last=True)
+            frames.send_json(self._sock, frames.END, summary | self._content.told)
         else:
-            frames.send_whole(self._sock, self._header, b"".join(self._held))
+            data = b"".join(self._content.sent(self._held, last=True))
+            frames.send_whole(self._sock, self._header | self._content.told, data)
+
+    def _send(self, *, last: bool = False) -> None:
+        if self._content.is_encoded:
+            frames.send(self._sock, frames.BYTES, str(self._held_bytes).encode())
+        if parts := self._content.sent(self._held, last=last):
+            frames.send_parts(self._sock, frames.DATA, parts)
+        self._held, self._held_bytes = [], 0

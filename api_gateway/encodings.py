@@ -1,23 +1,23 @@
-"""Compression of an answer on its way, as `Accept-Encoding` asks: zstd before gzip."""
+"""Compression of an answer, as `Accept-Encoding` asks: zstd before gzip."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import zstandard
 from isal import isal_zlib
-from werkzeug.datastructures import Accept
+
+if TYPE_CHECKING:
+    from werkzeug.datastructures import Accept
 
 _LOW = 1
 _GZIP = 16 + zlib.MAX_WBITS
-# So much is let out at once: a reader of a long answer sees it grow.
-_FLUSHED_BYTES = 32 * 1024
 
 
 class _Compressor(Protocol):
-    def compress(self, data: bytes, /) -> bytes: ...
+    def compress(self, data: Any, /) -> bytes: ...
     def flush(self, mode: int = ..., /) -> bytes: ...
 
 
@@ -41,16 +41,15 @@ def choose(accept: Accept) -> str | None:
     return best if best and liked[best] >= accept["identity"] else None
 
 
-def compressed(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
-    """`chunks` in the encoding `name`."""
-    make, mode = _KNOWN[name]
-    compressor, held = make(), 0
-    for chunk in chunks:
-        if out := compressor.compress(chunk):
-            yield out
-        held += len(chunk)
-        if held >= _FLUSHED_BYTES:
-            held = 0
-            if out := compressor.flush(mode):
-                yield out
-    yield compressor.flush()
+class Encoder:
+    """Content on its way into the encoding `name`."""
+
+    def __init__(self, name: str) -> None:
+        make, self._mode = _KNOWN[name]
+        self._compressor = make()
+
+    def encoded(self, parts: list[Any], *, last: bool) -> list[bytes]:
+        """So much more content, of which nothing is held back; with the `last` comes the end."""
+        made = [self._compressor.compress(part) for part in parts]
+        made.append(self._compressor.flush() if last else self._compressor.flush(self._mode))
+        return [out for out in made if out]

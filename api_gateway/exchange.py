@@ -18,7 +18,7 @@ from api_gateway.shelf import Shelved
 class Caller:
     """Who asks: its token, its connection, watched for a hang-up, its IP address, the address it
     reached the gateway at, the key under which it repeats a request, the tags of answers that it
-    has, and its name for the query."""
+    has, its name for the query, and the encoding it likes answers in."""
 
     token: str | None
     connection: socket.socket | None = None
@@ -27,6 +27,7 @@ class Caller:
     idempotency_key: str | None = None
     held: ETags = field(default_factory=ETags)
     query_id: str = ""
+    encoding: str | None = None
 
     @property
     def name(self) -> str:
@@ -51,11 +52,12 @@ class Answer:
     total: int | None = None
     columns: tuple[dict[str, Any], ...] = ()
     receipt: str | None = None
-    # All its bytes, where they are known beforehand.
+    # What its bytes are encoded in; how many they are, where that is known beforehand.
+    encoding: str | None = None
     byte_count: int | None = None
     chunks: Iterable[bytes] = ()
-    # Writes them to a connection whose HTTP response is sent in chunks, where nobody has to see
-    # them. What it yields is empty: the response's headers go with it.
+    # Writes them to a connection whose HTTP response is sent in chunks, where they are not known
+    # beforehand. What it yields is empty: the response's headers go with it.
     onto: Callable[[socket.socket], Iterator[bytes]] | None = None
     end: Callable[[], None] = lambda: None
     rows_sent: Callable[[], int] = lambda: 0

@@ -2,7 +2,8 @@
 
 A query process answers a job with one HEADER, any number of DATA and one END, or with FAILED at any
 point before END. A short answer is one WHOLE: its header and its data. Each batch but the first,
-which HEADER tells of, is preceded by ROWS: how many rows the DATA after it adds.
+which HEADER tells of, is preceded by ROWS: how many rows the DATA after it adds. DATA of encoded
+content is preceded by BYTES: how many it is decoded.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import struct
 from typing import Any
 
 JOB, HEADER, ROWS, DATA, END, FAILED = b"J", b"H", b"R", b"D", b"E", b"X"
-WHOLE = b"W"
+WHOLE, BYTES = b"W", b"B"
 _PREFIX = struct.Struct("!cI")
 HEAD_BYTES = _PREFIX.size
 _LENGTH = struct.Struct("!I")

@@ -1,7 +1,7 @@
 """What an answer costs its caller, and what is told of it.
 
 begin:  rate of the agreement → a slot among the caller's queries → one query of every quota
-sending: rows and bytes of the quotas, the receipt's digest
+sending: rows and bytes of the quotas
 end:    the slot freed, the quotas settled, an event for the portal, the receipt signed
 """
 
@@ -19,14 +19,14 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import redis
 
-from api_gateway import forwarded
+from api_gateway import forwarded, metrics
 from api_gateway.decisions import Decision, TableDecision, fingerprint
 from api_gateway.errors import AnswerTooLarge, GatewayError, QuotaExceeded
 from api_gateway.events import Events
 from api_gateway.portal import PortalActions
 from api_gateway.quota import Ledger, Spending
 from api_gateway.rates import Allowance, Rates
-from api_gateway.receipts import Receipt, Receipts
+from api_gateway.receipts import Receipt, Receipts, described
 from api_gateway.settings import QUEUE_S, Settings
 from api_gateway.shelf import Shelved
 from api_gateway.slots import Slot, Slots
@@ -182,14 +182,16 @@ class Metered:
         for spending in self._spendings:
             spending.spend(count, 0)
 
-    def sending(self, data: bytes) -> None:
-        """These bytes are about to be sent. Raises as `rows`."""
-        self.counted(len(data))
-        if self.receipt:
-            self.receipt.add(data)
+    def sending(self, decoded_bytes: int, sent_bytes: int) -> None:
+        """So much of an answer is about to be sent: by its query process's word, and as it lies
+        there in its encoding. Raises as `rows`."""
+        # A word that is too low cannot make it cheaper than what is sent.
+        byte_count = max(decoded_bytes, sent_bytes)
+        self.counted(byte_count)
+        metrics.bytes_of(self.door).inc(byte_count)
 
     def counted(self, byte_count: int) -> None:
-        """So many bytes are about to be sent, of a file whose digest is known otherwise."""
+        """So many bytes are about to be sent. Raises as `rows`."""
         self._bytes += byte_count
         self._within("bytes_per_answer", self._bytes, "limit_bytes")
         for spending in self._spendings:
@@ -197,19 +199,19 @@ class Metered:
         if self._slot:
             self._slot.renew()
 
-    def finish(self) -> None:
-        """The answer is complete."""
-        if self._end("answered", "") and self.receipt and self._meter.receipts:
-            self.receipt.rows = self._rows
-            result = self.receipt.result(self.visit.media_type)
+    def finish(self, content: dict[str, Any] | None = None) -> None:
+        """The answer is complete; a receipt is signed of its `content` (`bytes`, `sha256`)."""
+        if self._end("answered", "") and content and self.receipt and self._meter.receipts:
+            result = described(
+                content["sha256"], content["bytes"], self._rows, self.visit.media_type
+            )
             self._meter.receipts.complete(self.receipt, self.visit.issuer, result)
 
     def finish_file(self, file: Path) -> None:
         """The answer is a file of the lake, and it was sent."""
         if self._end("answered", "") and self.receipt and self._meter.receipts:
-            self.receipt.rows = self._rows
             self._meter.receipts.complete_file(
-                self.receipt, self.visit.issuer, self.visit.media_type, file
+                self.receipt, self.visit.issuer, self.visit.media_type, file, self._rows
             )
 
     def break_off(self, reason: str) -> None:

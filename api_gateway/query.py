@@ -28,7 +28,7 @@ from api_gateway.errors import (
 from api_gateway.exchange import Answer, Caller
 from api_gateway.filter_sql import compile_rows
 from api_gateway.filters import Rows
-from api_gateway.formats import media_type
+from api_gateway.formats import PACKED, media_type
 from api_gateway.gate import Statement
 from api_gateway.hot import HotTables
 from api_gateway.jobs import Jobs
@@ -176,6 +176,8 @@ class Gateway:
         timeout_s = min(asked.timeout_s or most_s, most_s)
         try:
             job = self._jobs.job("query", statement, asked, visit.shelved, timeout_s)
+            encoding = None if asked.format in PACKED else caller.encoding
+            job |= {"encoding": encoding, "digest": metered.receipt is not None}
             if metered.receipt:
                 job["envelope"]["receipt"] = metered.receipt.jti
             turn = self._starts.begin(job, caller, visit)
@@ -194,14 +196,15 @@ class Gateway:
         sending = (
             Relay(turn, timeout_s, metered, self.running, caller.connection)
             if data is None
-            else AtOnce(data, turn, metered)
+            else AtOnce(data, header, turn, metered)
         )
         return Answer(
             asked, visit.shelved, tag,
             truncated=header["truncated"], row_count=header["row_count"], total=header["total"],
             columns=tuple(header["columns"]),
             receipt=metered.receipt.jti if metered.receipt else None,
-            byte_count=sending.byte_count, chunks=sending, onto=sending.onto, end=sending.end,
+            encoding=encoding, byte_count=sending.byte_count,
+            chunks=sending, onto=sending.onto, end=sending.end,
             rows_sent=lambda: metered.row_count,
         )  # fmt: skip
 

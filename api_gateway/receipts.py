@@ -36,20 +36,10 @@ _KEY = "hanoiic:receipt:"
 
 @dataclass
 class Receipt:
-    """A receipt in the making: what the answer is made of; its bytes are added as they go out."""
+    """A receipt in the making: what the answer is made of."""
 
     facts: dict[str, Any]
     jti: str = field(default_factory=lambda: str(uuid4()))
-    rows: int | None = None
-    byte_count: int = 0
-    _digest: Any = field(default_factory=hashlib.sha256)
-
-    def add(self, data: bytes) -> None:
-        self._digest.update(data)
-        self.byte_count += len(data)
-
-    def result(self, media_type: str) -> dict[str, Any]:
-        return _result(self._digest.hexdigest(), self.byte_count, self.rows, media_type)
 
 
 class Receipts:
@@ -83,12 +73,14 @@ class Receipts:
         except redis.RedisError as error:
             log.warning("receipt_not_kept", extra=logs.facts(error=type(error).__qualname__))
 
-    def complete_file(self, receipt: Receipt, issuer: str, media_type: str, file: Path) -> None:
+    def complete_file(
+        self, receipt: Receipt, issuer: str, media_type: str, file: Path, rows: int
+    ) -> None:
         """As `complete`, for a file of the lake, which is read once and not in the request."""
 
         def read_and_sign() -> None:
             size = file.stat().st_size
-            result = _result(_sha256(file, size), size, receipt.rows, media_type)
+            result = described(_sha256(file, size), size, rows, media_type)
             self.complete(receipt, issuer, result)
 
         self._reader.submit(read_and_sign)
@@ -104,7 +96,8 @@ class Receipts:
         return kept.decode()
 
 
-def _result(sha256: str, byte_count: int, rows: int | None, media_type: str) -> dict[str, Any]:
+def described(sha256: str, byte_count: int, rows: int, media_type: str) -> dict[str, Any]:
+    """What a receipt says of an answer's content, as it is without `Content-Encoding`."""
     return {"sha256": sha256, "bytes": byte_count, "rows": rows, "media_type": media_type}
 
 

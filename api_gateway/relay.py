@@ -1,7 +1,7 @@
 """A long answer's bytes, from its query process to its caller, and each frame of them metered.
 
-They come as pieces for whoever wants to see them. Where nobody does, the kernel moves them from one
-connection to the other (`direct`): whoever asks for very much keeps no other caller waiting.
+They come as pieces for whoever takes them himself. To a plain connection the kernel moves them from
+the other one (`direct`): whoever asks for very much keeps no other caller waiting.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import logging
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from typing import Any
 
-from api_gateway import frames, metrics
+from api_gateway import frames
 from api_gateway.cancelling import Turn
 from api_gateway.direct import Line
 from api_gateway.errors import GatewayError, QueryCancelled
@@ -34,20 +35,20 @@ class AtOnce:
 
     onto = None
 
-    def __init__(self, data: bytes, turn: Turn, metered: Metered) -> None:
+    def __init__(self, data: bytes, content: dict[str, Any], turn: Turn, metered: Metered) -> None:
         turn.end()
-        self._data, self._metered, self.byte_count = data, metered, len(data)
+        self._data, self._content, self._metered = data, content, metered
+        self.byte_count = len(data)
 
     def __iter__(self) -> Iterator[bytes]:
         """The answer's bytes."""
         try:
-            self._metered.sending(self._data)
+            self._metered.sending(self._content["bytes"], self.byte_count)
         except GatewayError as error:
             self._metered.break_off(error.code)
             raise Interrupted(error.code) from error
-        metrics.bytes_of(self._metered.door).inc(self.byte_count)
         yield self._data
-        self._metered.finish()
+        self._metered.finish(self._content)
 
     def end(self) -> None:
         """Sent in full or not; safe to repeat."""
@@ -70,23 +71,20 @@ class Relay:
     ) -> None:
         self._turn, self._timeout_s, self._metered = turn, timeout_s, metered
         self._running, self._flow = running, running.begin(metered.visit, connection)
-        self._sent = metrics.bytes_of(metered.door)
-        # A receipt names the digest of the bytes, which somebody has to see for that.
-        self.onto = None if metered.receipt else self._onto
+        # Of the next frame's data, decoded.
+        self._decoded_bytes = 0
 
     def __iter__(self) -> Iterator[bytes]:
         """The answer's bytes."""
         return self._passed_on(self._pieces)
 
-    def _onto(self, connection: socket.socket) -> Iterator[bytes]:
+    def onto(self, connection: socket.socket) -> Iterator[bytes]:
         """As `Answer.onto`."""
         yield b""
         with closing(Line(connection)) as line:
 
             def move(length: int) -> Iterable[bytes]:
-                self._metered.counted(length)
                 line.chunk(self._turn.lease.process, length, self._patience_s)
-                self._sent.inc(length)
                 return ()
 
             yield from self._passed_on(move)
@@ -102,10 +100,7 @@ class Relay:
         return self._timeout_s + GRACE_S
 
     def _pieces(self, length: int) -> Iterable[bytes]:
-        for piece in self._turn.lease.process.pieces(length, self._patience_s):
-            self._metered.sending(piece)
-            self._sent.inc(len(piece))
-            yield piece
+        return self._turn.lease.process.pieces(length, self._patience_s)
 
     def _passed_on(self, take: Callable[[int], Iterable[bytes]]) -> Iterator[bytes]:
         """What `take` makes of the payload, of this length, of each frame with data."""
@@ -114,16 +109,21 @@ class Relay:
             while not flow.stopped:
                 kind, length = lease.head(self._patience_s)
                 if kind == frames.DATA:
+                    metered.sending(self._decoded_bytes, length)
+                    self._decoded_bytes = 0
                     yield from take(length)
                     continue
                 payload = b"".join(lease.process.pieces(length, self._patience_s))
                 if kind == frames.END:
                     lease.finish()
-                    metered.finish()
+                    metered.finish(json.loads(payload))
                     return
-                if kind != frames.ROWS:
+                if kind == frames.BYTES:
+                    self._decoded_bytes = int(payload)
+                elif kind == frames.ROWS:
+                    metered.rows(int(payload))
+                else:
                     raise Interrupted(json.loads(payload)["code"])
-                metered.rows(int(payload))
             raise Interrupted(flow.stopped)
         except Interrupted as error:
             metered.break_off(str(error))

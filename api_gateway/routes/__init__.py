@@ -10,7 +10,7 @@ from typing import cast
 from flask import current_app, g, request
 from werkzeug.sansio.utils import get_current_url
 
-from api_gateway import forwarded
+from api_gateway import encodings, forwarded
 from api_gateway.errors import TokenInvalid
 from api_gateway.exchange import Caller
 from api_gateway.query import Gateway
@@ -61,6 +61,7 @@ def bearer(token: str | None) -> Caller:
     return Caller(
         token, connection, address, public_url(),
         request.headers.get("Idempotency-Key"), request.if_none_match, query_id(),
+        encodings.choose(request.accept_encodings),
     )  # fmt: skip
 
 

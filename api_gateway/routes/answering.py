@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from flask import Response, request
 
-from api_gateway import attribution, encodings
+from api_gateway import attribution
 from api_gateway.exchange import Answer
-from api_gateway.formats import PACKED, media_type
+from api_gateway.formats import media_type
 from api_gateway.routes import public_url, query_id
 from api_gateway.shelf import Shelved
 
@@ -29,7 +29,11 @@ def streamed(answer: Answer) -> Response:
     if answer.held:
         response.status_code = 304
         return response
-    response.response = _encoded(answer, response)
+    response.response = _sent(answer)
+    if answer.byte_count is not None:
+        response.content_length = answer.byte_count
+    if answer.encoding:
+        response.headers["Content-Encoding"] = answer.encoding
     # Proxies that collect an answer before passing it on would hide that it streams.
     response.headers["X-Accel-Buffering"] = "no"
     response.headers["Hanoiic-Query-Id"] = query_id()
@@ -43,18 +47,10 @@ def streamed(answer: Answer) -> Response:
     return response
 
 
-def _encoded(answer: Answer, response: Response) -> Iterable[bytes]:
-    name = None
-    if answer.asked.format not in PACKED:
-        name = encodings.choose(request.accept_encodings)
-    if name is None:
-        if answer.byte_count is not None:
-            response.content_length = answer.byte_count
-        if answer.onto and (connection := _chunked_connection()):
-            return answer.onto(connection)
-        return answer.chunks
-    response.headers["Content-Encoding"] = name
-    return encodings.compressed(answer.chunks, name)
+def _sent(answer: Answer) -> Iterable[bytes]:
+    if answer.onto and (connection := _chunked_connection()):
+        return answer.onto(connection)
+    return answer.chunks
 
 
 def _chunked_connection() -> socket.socket | None:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import requests
+import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -147,6 +148,48 @@ def test_an_answer_has_a_receipt_over_its_bytes(pair, agreed):
     assert (table["name"], table["version"], table["agreement"]) == ("bus_stops", 2, "r")
     assert table["licence"]["id"] == "CC-BY-4.0"
     assert pair[0].get("/v1/receipts/nothing").json()["code"] == "receipt_not_found"
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "zstd"])
+@pytest.mark.parametrize("most", [3, 200_000])
+def test_a_receipt_is_over_what_the_caller_has_whatever_it_was_sent_in(
+    pair, portal, agreed, encoding, most
+):
+    agreed(permit("click") | {"agreement": "c"}, "long")
+    sql = f"SELECT id, id % 10 AS d FROM long WHERE id < {most}"
+    answer = pair[0].sql(sql, STARTUP, format="csv", headers={"Accept-Encoding": encoding})
+    assert answer.headers.get("Content-Encoding", "identity") == encoding
+    content = answer.content
+    if encoding == "zstd":
+        # Which `requests` leaves as it is.
+        content = zstandard.ZstdDecompressor().decompressobj().decompress(content)
+    assert content.count(b"\n") == most + 1
+    told = verified(pair[0].get(f"/v1/receipts/{answer.headers['Hanoiic-Receipt']}").text, pair[0])
+    assert told["result"] == {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "rows": most,
+        "media_type": "text/csv; charset=utf-8",
+    }
+    number = answer.headers["X-Request-Id"]
+
+    def charged() -> list[int]:
+        return [each["bytes"] for each in portal.office.events if each["request_id"] == number]
+
+    wait_for(charged, "the event", 5)
+    # For the same, or for what was sent where that is a little more.
+    assert len(content) <= charged()[0] <= len(content) + 30
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_the_bytes_of_an_answer_are_limited_as_they_are_decoded(pair, agreed, encoding):
+    agreed(permit("click") | {"agreement": "b", "limits": {"bytes_per_answer": 1_000_000}}, "long")
+    sql, headers = "SELECT 'the same' AS text FROM long", {"Accept-Encoding": encoding}
+    answer = pair[0].sql(sql, STARTUP, format="csv", stream=True, headers=headers)
+    received: list[bytes] = []
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        received.extend(answer.iter_content(1 << 20))
+    assert 0 < sum(map(len, received)) <= 1_000_000
 
 
 def test_a_file_has_a_receipt_too(pair):

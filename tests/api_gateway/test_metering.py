@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import jwt
 import pytest
@@ -25,7 +26,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from api_gateway import quota
+from api_gateway.content import Content
+from api_gateway.decisions import Decision
 from api_gateway.errors import (
+    AnswerTooLarge,
     DecisionUnavailable,
     QuotaExceeded,
     RateLimited,
@@ -33,10 +37,11 @@ from api_gateway.errors import (
     TooManyQueries,
 )
 from api_gateway.events import Events
+from api_gateway.meter import Metered, Visit
 from api_gateway.portal import PortalActions
 from api_gateway.quota import Ledger
 from api_gateway.rates import Rates
-from api_gateway.receipts import Receipt, Receipts
+from api_gateway.receipts import Receipt, Receipts, described
 from api_gateway.slots import Slots
 from tests.api_gateway.quota_office import QuotaOffice
 from tests.servers import free_port, wait_for
@@ -248,6 +253,18 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert len(office.events) == 1
 
 
+# Bytes
+
+
+@pytest.mark.parametrize(("decoded", "sent"), [(1, 0), (0, 1), (-5, 1)])
+def test_a_query_process_cannot_make_an_answer_cheaper_than_what_is_sent(decoded, sent):
+    visit = Visit("sql", "query", None, None, Decision(True, {}), (), (), "", "", "")
+    metered = Metered(SimpleNamespace(receipts=None), visit, {"bytes_per_answer": 10}, None, [])
+    metered.sending(10, 10)
+    with pytest.raises(AnswerTooLarge):
+        metered.sending(decoded, sent)
+
+
 # Receipts
 
 
@@ -265,12 +282,12 @@ def key_file(tmp_path: Path) -> Path:
 def test_a_receipt_is_signed_over_the_answers_bytes(client, key_file):
     receipts = Receipts(key_file, client)
     receipt = Receipt({"sub": "startup", "tables": [{"name": "bus_stops", "version": 2}]})
-    for part in (b'{"rows": ', b"[]}"):
-        receipt.add(part)
-    receipt.rows = 0
+    content = Content(None, digested=True)
+    content.sent([b'{"rows": ', b"[]}"])
+    result = described(content.told["sha256"], content.told["bytes"], 0, "application/json")
     with pytest.raises(ReceiptNotFound):
         receipts.get(receipt.jti)
-    receipts.complete(receipt, "https://gateway.test", receipt.result("application/json"))
+    receipts.complete(receipt, "https://gateway.test", result)
     signed = receipts.get(receipt.jti)
     keys = jwt.PyJWKSet.from_dict(json.loads(json.dumps(receipts.keys)))
     key = keys[jwt.get_unverified_header(signed)["kid"]]

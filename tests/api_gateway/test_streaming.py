@@ -6,12 +6,15 @@ import json
 import os
 import socket
 import urllib.parse
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import zstandard
 
+from api_gateway import urgency
 from lake import Provenance
 
 ROWS = 5_000_000
@@ -115,6 +118,30 @@ def test_a_caller_that_stops_sending_gets_no_end_that_looks_proper(gateway, big)
     connection.recv(1)
     connection.shutdown(socket.SHUT_WR)
     assert not received(connection).endswith(b"\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_the_gateway_compresses_nothing_itself(gateway, big, encoding):
+    before = urgency.cpu_s(gateway.web)
+    headers = {"Accept-Encoding": encoding}
+    answer = gateway.sql("FROM big", format="arrow", stream=True, headers=headers)
+    assert answer.headers["Content-Encoding"] == encoding
+    sent = sum(map(len, answer.raw.stream(1 << 20, decode_content=False)))
+    used_s = urgency.cpu_s(gateway.web) - before
+    assert 0 < sent < 60 * 2**20
+    # It took 0.5 s and more when it did, and takes 0.1 s.
+    assert used_s < 0.25
+
+
+@pytest.mark.parametrize(
+    ("encoding", "decoder"),
+    [("gzip", zlib.decompressobj(31)), ("zstd", zstandard.ZstdDecompressor().decompressobj())],
+)
+def test_a_compressed_answer_grows_while_it_is_made(gateway, encoding, decoder):
+    sql, headers = "SELECT * FROM range(100000000000)", {"Accept-Encoding": encoding}
+    with gateway.sql(sql, format="ndjson", stream=True, headers=headers) as answer:
+        first = decoder.decompress(answer.raw.read(8192, decode_content=False))
+    assert first.startswith(b'{"range":0}')
 
 
 @pytest.mark.parametrize("most", [1000, 1 << 20])
