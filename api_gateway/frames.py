@@ -20,6 +20,11 @@ HEAD_BYTES = _PREFIX.size
 _LENGTH = struct.Struct("!I")
 # Up to so much, a copy is cheaper than a call of the kernel.
 _COPIED_BYTES = 128 * 1024
+# What a query process may have sent before it is read, if the system allows so much: each of both
+# does more at a time then, and waits for the other less often.
+_AHEAD_BYTES = 1024 * 1024
+# Of one call (`IOV_MAX`).
+_MOST_PARTS = 1024
 LONGEST = 64 * 1024 * 1024
 
 
@@ -27,21 +32,31 @@ class Closed(Exception):
     """The other side ended the conversation."""
 
 
+def pair() -> tuple[socket.socket, socket.socket]:
+    """A connection: the web process's end and the query process's."""
+    mine, theirs = socket.socketpair()
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _AHEAD_BYTES)
+    return mine, theirs
+
+
 def send(sock: socket.socket, kind: bytes, payload: bytes | bytearray | memoryview) -> None:
     """Send one frame; blocks while the reader is slow, up to the socket's timeout."""
-    prefix = _PREFIX.pack(kind, len(payload))
     if len(payload) <= _COPIED_BYTES:
-        sock.sendall(prefix + payload)
-        return
-    sock.sendall(prefix)
-    sock.sendall(payload)
+        sock.sendall(_PREFIX.pack(kind, len(payload)) + payload)
+    else:
+        send_parts(sock, kind, [payload])
 
 
 def send_parts(sock: socket.socket, kind: bytes, parts: list[Any]) -> None:
-    """As `send`, of a payload in several parts, each a buffer of bytes."""
-    sock.sendall(_PREFIX.pack(kind, sum(map(len, parts))))
-    for part in parts:
-        sock.sendall(part)
+    """As `send`, of a payload in several parts, each a buffer of bytes. The kernel gathers them:
+    the reader wakes once for as much as there is room for, not for each of them."""
+    left: list[Any] = [_PREFIX.pack(kind, sum(map(len, parts))), *parts]
+    while left:
+        sent = sock.sendmsg(left[:_MOST_PARTS])
+        while left and sent >= len(left[0]):
+            sent -= len(left.pop(0))
+        if sent:
+            left[0] = memoryview(left[0])[sent:]
 
 
 def send_json(sock: socket.socket, kind: bytes, content: Any) -> None:

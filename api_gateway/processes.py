@@ -215,7 +215,7 @@ class Nursery:
     def _spawn(self) -> Process:
         if self._control is None:
             raise OSError
-        mine, theirs = socket.socketpair()
+        mine, theirs = frames.pair()
         try:
             with theirs:
                 socket.send_fds(self._control, [b"f"], [theirs.fileno()])
