@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api_gateway import formats, results, row_text
+from api_gateway import engine, formats, results, row_text
 from api_gateway.row_text import RowText
 from tests.api_gateway.test_short_text import VALUES as SHORT
 
@@ -133,7 +133,8 @@ def answer(sql: str, format_name: str, limit: int | None = None) -> str:
     job = {"sql": sql, "params": [], "format": format_name, "limit": limit, "most_rows": None,
            "csv_safe": False, "flows": True, "described": {}}  # fmt: skip
     cursor = _CONNECTION.cursor()
-    found = results.Query(cursor, _CONNECTION.cursor, job, 10_000).run()
+    parsed = engine.Parsed(_CONNECTION)
+    found = results.Query(cursor, _CONNECTION.cursor, parsed, job, 10_000).run()
     return "".join(bytes(formats.text_of(each.column(0))).decode() for each in found.batches)
 
 
