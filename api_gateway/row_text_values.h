@@ -39,6 +39,10 @@ constexpr Pairs PAIRS;
 
 char* two(char* to, unsigned value) { return copy(to, PAIRS.text + 2 * value, 2); }
 
+char* six(char* to, unsigned value) {
+    return two(two(two(to, value / 10'000), value / 100 % 100), value % 100);
+}
+
 char* padded(char* to, uint64_t value, int width) {
     for (int place = width - 1; place >= 0; --place, value /= 10)
         to[place] = static_cast<char>('0' + value % 10);
@@ -78,7 +82,7 @@ char* few_decimals(char* to, double value) {
     if (static_cast<double>(scaled) / SCALE != value || (scaled < 100 && scaled)) return nullptr;
     to = digits(to, scaled / 1'000'000);
     *to++ = '.';
-    to = padded(to, scaled % 1'000'000, 6);
+    to = six(to, static_cast<unsigned>(scaled % 1'000'000));
     while (to[-1] == '0' && to[-2] != '.') --to;
     return to;
 }
@@ -138,7 +142,7 @@ char* clock(char* to, int64_t microseconds) {
     to = two(to, seconds % 60);
     if (!fraction) return to;
     *to++ = '.';
-    to = padded(to, fraction, 6);
+    to = six(to, fraction);
     while (to[-1] == '0') --to;
     return to;
 }
