@@ -33,6 +33,9 @@ _ENVIRONMENT = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "LANG": "C.UTF-8",
     "MALLOC_ARENA_MAX": "2",
+    # Memory of a batch serves the next one: clean pages of the system cost as much as the rows.
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
+    "MALLOC_TRIM_THRESHOLD_": str(64 * 1024 * 1024),
     "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
     "TZ": "UTC",
 }

@@ -91,6 +91,24 @@ def test_arrow_stream_holds_every_row(gateway, big):
     assert (count, total) == (ROWS, ROWS * (ROWS - 1) // 2)
 
 
+def faults(gateway) -> int:
+    """The pages that the gateway's processes asked the system for."""
+    stats = [Path(f"/proc/{each}/stat").read_text() for each in gateway.descendants(gateway.web)]
+    return sum(int(stat.rpartition(")")[2].split()[7]) for stat in stats)
+
+
+def test_a_long_answer_is_made_in_memory_that_the_one_before_it_left(gateway, big):
+    def ask() -> int:
+        before = faults(gateway)
+        answer = gateway.sql("FROM big", format="arrow", stream=True, headers=AS_IT_IS)
+        assert sum(map(len, answer.iter_content(1024 * 1024))) > 100 * 2**20
+        return faults(gateway) - before
+
+    ask()
+    # All of it comes to 30,000 pages.
+    assert min(ask() for _ in range(3)) < 3_000
+
+
 def plainly(gateway, sql: str, version: str) -> socket.socket:
     """A connection that has asked for NDJSON, as bytes."""
     parts = urllib.parse.urlsplit(gateway.url)
