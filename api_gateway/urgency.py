@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# Steps of nice of a process that gave way.
-_BEHIND = 10
+# Steps of nice of a process that gave way: a thirtieth of the CPU that others want too.
+BEHIND = 15
 # RLIMIT_NICE counts down from 20.
 _LIMIT_OF_ZERO = 20
 
@@ -39,7 +39,7 @@ def give_way(usual: int, watch: int | None = None) -> None:
 
     def behind(thread: int) -> None:
         if thread != watch:
-            os.setpriority(os.PRIO_PROCESS, thread, min(usual + _BEHIND, 19))
+            os.setpriority(os.PRIO_PROCESS, thread, min(usual + BEHIND, 19))
 
     _each_thread(behind)
 

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from api_gateway import urgency
+from api_gateway.urgency import BEHIND
 from tests.servers import wait_for
 
 # Run apart: what it does is for good where a process may not undo it.
@@ -48,16 +49,16 @@ def test_a_query_process_gives_way_to_others_and_takes_its_turn_where_it_may():
     command = [sys.executable, "-c", _TURNS]
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
     changed, behind, may, took, left = said.stdout.split()
-    assert (int(changed), int(behind)) == (0, 10)
+    assert (int(changed), int(behind)) == (0, BEHIND)
     # Whoever may not undo it stays where it is, and is told so.
-    assert took == "True" or (may, int(left)) == ("False", 10)
-    assert int(left) == (0 if took == "True" else 10)
+    assert took == "True" or (may, int(left)) == ("False", BEHIND)
+    assert int(left) == (0 if took == "True" else BEHIND)
 
 
 def test_an_answer_of_many_short_turns_of_the_engine_gives_way_as_one_of_a_long_turn():
     command = [sys.executable, "-c", _BITS]
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-    assert int(said.stdout) == 10
+    assert int(said.stdout) == BEHIND
 
 
 def nice_of(process: int) -> int | None:
@@ -93,14 +94,14 @@ def test_a_query_that_takes_long_runs_behind_all_others(gateway):
     long = "SELECT count(*) FROM range(3000000000) t(i) WHERE i % 7 = 3"
     asking = threading.Thread(target=gateway.sql, args=(long,), kwargs={"timeout_s": 2})
     asking.start()
-    wait_for(lambda: own + 10 in nices(gateway), "a process that gave way")
-    behind = [each for each in gateway.descendants(gateway.web) if nice_of(each) == own + 10]
+    wait_for(lambda: own + BEHIND in nices(gateway), "a process that gave way")
+    behind = [each for each in gateway.descendants(gateway.web) if nice_of(each) == own + BEHIND]
 
     def threads() -> list[int | None]:
         return sorted(nice_of(each) or 0 for each in threads_of(behind[0]))
 
     # All its threads but the one that watches over its time.
-    wait_for(lambda: threads()[:2] == [own, own + 10], "threads that wait")
+    wait_for(lambda: threads()[:2] == [own, own + BEHIND], "threads that wait")
     asking.join()
     assert min(nices(gateway)) == own
 
