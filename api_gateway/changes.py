@@ -100,6 +100,7 @@ def _write(lease: Lease, target: Path, timeout_s: float) -> None:
         "kind": "query", "sql": _SQL, "params": [], "format": "parquet",
         "limit": None, "most_rows": None, "flows": False,
         "csv_safe": False, "count": None, "timeout_s": timeout_s, "described": {},
+        "encoding": None, "digest": False,
         "request_id": logs.request_id(),
         "envelope": {"request_id": logs.request_id(), "tables": [], "attribution": ""},
     }  # fmt: skip

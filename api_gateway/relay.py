@@ -47,6 +47,9 @@ class AtOnce:
         except GatewayError as error:
             self._metered.break_off(error.code)
             raise Interrupted(error.code) from error
+        # Who has all of it may ask for its receipt at once.
+        if self._metered.receipt:
+            self._metered.finish(self._content)
         yield self._data
         self._metered.finish(self._content)
 

@@ -60,7 +60,9 @@ def test_every_room_knows_what_a_shell_exports_for_the_launcher():
 def test_every_error_code_has_a_row(room):
     package = ERROR_TREES[room].split(".")[0]
     for module in pkgutil.walk_packages([str(ROOT / package)], f"{package}."):
-        importlib.import_module(module.name)
+        # A compiled library lies there too, which is no module.
+        if not module.name.rpartition(".")[2].startswith("_row_text"):
+            importlib.import_module(module.name)
     documented = first_column(ROOT / f"docs/errors.d/{room}.md")
     assert codes(load(ERROR_TREES[room])) <= documented
 
