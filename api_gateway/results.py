@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import duckdb
@@ -136,12 +137,15 @@ class Query:
             return False
         return all(str(kind) in _EXACT or kind.id == "decimal" for _, kind in self._columns)
 
+    @cached_property
+    def _compiles(self) -> bool:
+        """Whether compiled code writes the texts of these columns."""
+        return row_text.knows(self._columns)
+
     def _rows_of_texts(self) -> int:
         """Of a batch that is to become texts. Geometries may be long."""
-        short = not row_text.knows(self._columns) or any(
-            kind.id == "blob" for _, kind in self._columns
-        )
-        return SHORT_ROWS if short else row_text.BATCH_ROWS
+        may_be_long = any(kind.id == "blob" for _, kind in self._columns)
+        return row_text.BATCH_ROWS if self._compiles and not may_be_long else SHORT_ROWS
 
     def _wrapped(self, row: Row) -> Any:
         names = ", ".join(f"c{index}" for index in range(len(self._columns)))
@@ -163,7 +167,7 @@ class Query:
         self, row: Row, rows: Iterator[pa.RecordBatch], schema: pa.Schema
     ) -> Iterator[pa.RecordBatch]:
         """The texts of `rows`: of the first batch as soon as it is there."""
-        if row_text.knows(self._columns):
+        if self._compiles:
             yield from self._compiled(row, rows, schema)
             return
         first = next(rows, None)
@@ -193,7 +197,7 @@ class Query:
         """The result of rows that may be many."""
         first, schema = next(reader, None), reader.schema
         many = first is not None and first.num_rows == SHORT_ROWS
-        if many and self._job["flows"] and not row_text.knows(self._columns):
+        if many and self._job["flows"] and not self._compiles:
             return Result(row, self._shown, schema, self._anew(row, reader, first), goes_on=True)
         rows = itertools.chain([first] if first is not None else [], reader)
         return Result(row, self._shown, schema, self._texts(row, rows, schema))

@@ -1,5 +1,5 @@
-"""Texts of many rows, written by compiled code (`row_text.cpp`) from Arrow columns: in a fraction
-of the time that the expressions of `value_text` take, and to the same letter, as a test shows.
+"""Texts of many rows, written by compiled code (`row_text.cpp`) from Arrow columns: in half the
+time that the expressions of `value_text` take, and to the same letter, as a test shows.
 
 It is built at the installation where there is a compiler. Where there was none, and for types that
 are not in `_KINDS`, the engine writes all rows.

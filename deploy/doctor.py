@@ -77,8 +77,8 @@ def check_wheels(_settings: Settings, _home: Home) -> Iterator[Finding]:
         "built"
         if built
         else (
-            "not built, so CSV and JSON answers take twice as long; install a C++ compiler and run "
-            "`pip install -e .` again"
+            "not built, so long CSV and JSON answers take half as long again; install a C++ "
+            "compiler and run `pip install -e .` again"
         )
     )
     yield Finding("quick texts", True, text)
