@@ -66,9 +66,11 @@ private:
     char *begin_ = nullptr, *end_ = nullptr;
 };
 
-// A copy in whole blocks, of what is followed by a block at least, to where there is room for one.
+// A copy in whole blocks, one at least, of what is followed by a block, to where there is room for
+// one more.
 char* copy_blocks(char* to, const char* from, int64_t length) {
-    for (int64_t place = 0; place < length; place += BLOCK)
+    std::memcpy(to, from, BLOCK);
+    for (int64_t place = BLOCK; place < length; place += BLOCK)
         std::memcpy(to + place, from + place, BLOCK);
     return to + length;
 }

@@ -48,8 +48,8 @@ _LAYOUT = 1
 # Behind each text that is copied in whole blocks, as `BLOCK` in row_text.cpp.
 _BLOCK = bytes(16)
 _PAGE_BYTES = 64 * 1024
-# What is to be done once a batch takes as long as some hundred rows.
-BATCH_ROWS = 10 * 2048
+# What is to be done once a batch takes as long as some thousand rows.
+BATCH_ROWS = 20 * 2048
 # So many batches are written ahead of the one that is taken, unless they are large.
 _AHEAD, _LARGE_BYTES = THREADS, 4 * 1024 * 1024
 

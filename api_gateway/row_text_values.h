@@ -113,23 +113,22 @@ char* real(char* to, double value) {
     return copy(to, rest + exponent, static_cast<size_t>(length - exponent));
 }
 
-// After "chrono-Compatible Low-Level Date Algorithms" (Howard Hinnant), civil_from_days.
+// After "Euclidean affine functions and their application to calendar algorithms" (Cassio Neri and
+// Lorenz Schneider, 2022), figure 12: years begin in March, and no step divides by a variable.
 char* date(char* to, int64_t day) {
     if (day < FIRST_DAY || day > LAST_DAY) throw Beyond();
-    const auto shifted = static_cast<uint32_t>(day + 719'468);
-    const uint32_t era = shifted / 146'097, of_era = shifted % 146'097;
-    const uint32_t year_of_era =
-        (of_era - of_era / 1'460 + of_era / 36'524 - of_era / 146'096) / 365;
-    const uint32_t of_year =
-        of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    const uint32_t from_march = (5 * of_year + 2) / 153;
-    const uint32_t month = from_march < 10 ? from_march + 3 : from_march - 9;
-    const uint32_t year = year_of_era + era * 400 + (month <= 2);
+    const uint32_t quarters = 4 * static_cast<uint32_t>(day + 719'468) + 3;
+    const uint64_t years = uint64_t{2'939'745} * (quarters % 146'097 | 3);
+    const uint32_t of_year = static_cast<uint32_t>(years) / 2'939'745 / 4;
+    const uint32_t months = 2'141 * of_year + 197'913;
+    const bool next_year = of_year >= 306;
+    const uint32_t year =
+        100 * (quarters / 146'097) + static_cast<uint32_t>(years >> 32) + next_year;
     to = two(two(to, year / 100), year % 100);
     *to++ = '-';
-    to = two(to, month);
+    to = two(to, (months >> 16) - 12 * next_year);
     *to++ = '-';
-    return two(to, of_year - (153 * from_march + 2) / 5 + 1);
+    return two(to, (months & 0xFFFF) / 2'141 + 1);
 }
 
 char* clock(char* to, int64_t microseconds) {
