@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -30,12 +31,13 @@ EPOCH_KEY = "hanoiic:epoch"
 CONFIRMED_S = 5.0
 # Agreements and tokens also end by the clock, which raises no epoch.
 REMEMBERED_S = 5.0
-# One that is asked for is asked about again before, and nobody waits for that.
-RENEWED_S = 2.5
+# One that is asked for is asked about again before, and nobody waits for that: one after the other,
+# at no common moment.
+RENEWED_S = 2.5, 4.0
 # A portal that did not answer is asked again after so long.
 RESTING_S = 2.0
 _MOST_REMEMBERED = 10_000
-_RENEWALS_AT_ONCE = 2
+_RENEWALS_AT_ONCE = 1
 
 # Token, tables and action; and the key of it, without the token.
 _Question = tuple[str | None, tuple[str, ...] | None, str]
@@ -207,6 +209,7 @@ def parse(result: Mapping[str, Any], *, asked_token: bool) -> Decision:
 class _Remembered:
     decision: Decision
     until: float
+    renewed_at: float
 
 
 class Decisions:
@@ -265,7 +268,7 @@ class Decisions:
         fresh = known and self._clock() < known.until and not self._ended(known.decision)
         metrics.looked_up("decision", hit=bool(fresh))
         if known and fresh:
-            if self._clock() >= known.until - RENEWED_S:
+            if self._clock() >= known.renewed_at:
                 self._renew_soon(key, (token, tables, action))
             return known.decision
         return self._asked(epoch, key, (token, tables, action))
@@ -301,7 +304,9 @@ class Decisions:
             if epoch == self._seen:
                 if len(self._remembered) >= _MOST_REMEMBERED:
                     self._remembered.clear()
-                self._remembered[key] = _Remembered(decision, self._clock() + REMEMBERED_S)
+                now = self._clock()
+                renewed_at = now + random.uniform(*RENEWED_S)  # noqa: S311 (no secret)
+                self._remembered[key] = _Remembered(decision, now + REMEMBERED_S, renewed_at)
             self._note_open(decision)
         return decision
 

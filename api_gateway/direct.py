@@ -42,7 +42,9 @@ class Line:
         if length <= _COPIED_BYTES:
             self._say(head + b"".join(process.pieces(length, patience_s)) + b"\r\n")
             return
-        self._say(head, socket.MSG_MORE)
+        ahead = process.ahead(length)
+        self._say(head + ahead, socket.MSG_MORE)
+        length -= len(ahead)
         while length:
             moved = process.move(self._in, min(length, _PIPE_BYTES), patience_s)
             length -= moved

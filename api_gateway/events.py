@@ -38,17 +38,16 @@ class Events:
         self._adopted = list(_abandoned(folder))
         for file in self._adopted:
             self._waiting.extend(_read(file))
-        self._journal = (folder / f"{_PREFIX}{os.getpid()}.jsonl").open("a+", encoding="utf-8")
+        self._journal = (folder / f"{_PREFIX}{os.getpid()}.jsonl").open("ab", buffering=0)
         self._closing = threading.Event()
         self._sender = threading.Thread(target=self._send_regularly, name="events", daemon=True)
         self._sender.start()
 
     def record(self, event: dict[str, Any]) -> None:
         """Note an event. Raises OSError when it cannot be written down."""
-        line = json.dumps(event, ensure_ascii=False) + "\n"
+        line = json.dumps(event, ensure_ascii=False).encode() + b"\n"
         with self._lock:
             self._journal.write(line)
-            self._journal.flush()
             self._waiting.append(event)
             if len(self._waiting) > _MOST_WAITING:
                 self._waiting.popleft()

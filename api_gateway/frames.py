@@ -13,6 +13,8 @@ import socket
 import struct
 from typing import Any
 
+from api_gateway import stalled
+
 JOB, HEADER, ROWS, DATA, END, FAILED = b"J", b"H", b"R", b"D", b"E", b"X"
 WHOLE, BYTES = b"W", b"B"
 _PREFIX = struct.Struct("!cI")
@@ -36,13 +38,20 @@ def pair() -> tuple[socket.socket, socket.socket]:
     """A connection: the web process's end and the query process's."""
     mine, theirs = socket.socketpair()
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _AHEAD_BYTES)
+    # A reader that stalls is gone; its query must not hold a place.
+    stalled.give_up(theirs)
     return mine, theirs
 
 
+def frame(kind: bytes, payload: bytes | bytearray | memoryview) -> bytes:
+    """One frame's bytes."""
+    return _PREFIX.pack(kind, len(payload)) + payload
+
+
 def send(sock: socket.socket, kind: bytes, payload: bytes | bytearray | memoryview) -> None:
-    """Send one frame; blocks while the reader is slow, up to the socket's timeout."""
+    """Send one frame; blocks while the reader is slow, until it `stalled`."""
     if len(payload) <= _COPIED_BYTES:
-        sock.sendall(_PREFIX.pack(kind, len(payload)) + payload)
+        sock.sendall(frame(kind, payload))
     else:
         send_parts(sock, kind, [payload])
 

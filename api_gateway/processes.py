@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _START_S = 60.0
 _PIECE_BYTES = 256 * 1024
+# Read at once with the head of a frame: all of a short answer.
+_AHEAD_BYTES = 16 * 1024
 # All a query process may know of its environment.
 _ENVIRONMENT = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
@@ -53,6 +55,10 @@ class Process:
         self._pid = pid
         self._pidfd = pidfd
         self._client: socket.socket | None = None
+        # Most of an answer is there when it is looked for.
+        sock.setblocking(False)
+        # Read, but not taken.
+        self._ahead = b""
         self.born_at = time.monotonic()
         self.memory_mb: int | None = None
         # Queries it was leased for.
@@ -69,17 +75,28 @@ class Process:
     def ask(self, job: dict[str, Any], client: socket.socket | None = None) -> None:
         """Send a job. `client` is watched while frames are awaited."""
         self._client = client
+        # Quicker than JSON. Only in this direction: a query process is not to be trusted.
+        data = frames.frame(frames.JOB, marshal.dumps(job))
         try:
-            self._sock.settimeout(STALL_S)
-            # Quicker than JSON. Only in this direction: a query process is not to be trusted.
-            frames.send(self._sock, frames.JOB, marshal.dumps(job))
-            # Most of an answer is there when it is looked for.
-            self._sock.setblocking(False)
+            if (sent := self._sent(data)) < len(data):
+                self._sock.settimeout(STALL_S)
+                self._sock.sendall(memoryview(data)[sent:])
+                self._sock.setblocking(False)
         except OSError as error:
             raise WorkerDied from error
 
+    def _sent(self, data: bytes) -> int:
+        try:
+            return self._sock.send(data)
+        except BlockingIOError:
+            return 0
+
     def wait(self, timeout_s: float) -> None:
         """Until it sends something. Raises TimeoutError, ClientGone."""
+        if not self._ahead:
+            self._await(timeout_s)
+
+    def _await(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
         while True:
             ready = _readable(self._sock, self._client, max(0, deadline - time.monotonic()))
@@ -100,7 +117,9 @@ class Process:
     def head(self, timeout_s: float) -> tuple[bytes, int]:
         """Kind and length of the next frame, whose payload must be taken next. Raises as
         `receive`."""
-        prefix = b"".join(self.pieces(frames.HEAD_BYTES, timeout_s))
+        while len(self._ahead) < frames.HEAD_BYTES:
+            self._ahead += self._received(_AHEAD_BYTES, timeout_s)
+        prefix = self.ahead(frames.HEAD_BYTES)
         try:
             return frames.head(prefix)
         except frames.Closed as error:
@@ -109,17 +128,27 @@ class Process:
     def pieces(self, length: int, timeout_s: float) -> Iterator[bytes]:
         """A payload as it comes. Raises as `receive`."""
         while length:
+            piece = self.ahead(length) or self._received(min(length, _PIECE_BYTES), timeout_s)
+            length -= len(piece)
+            yield piece
+
+    def ahead(self, most: int) -> bytes:
+        """What was read already, up to so many bytes: to be taken before what `move` moves."""
+        piece, self._ahead = self._ahead[:most], self._ahead[most:]
+        return piece
+
+    def _received(self, most: int, timeout_s: float) -> bytes:
+        while True:
             try:
-                piece = self._sock.recv(min(length, _PIECE_BYTES))
+                piece = self._sock.recv(most)
             except BlockingIOError:
-                self.wait(timeout_s)
+                self._await(timeout_s)
                 continue
             except OSError as error:
                 raise WorkerDied from error
             if not piece:
                 raise WorkerDied
-            length -= len(piece)
-            yield piece
+            return piece
 
     def move(self, pipe: int, most: int, timeout_s: float) -> int:
         """What is there of a payload, up to so many bytes, into a pipe. Raises as `receive`."""
@@ -128,7 +157,7 @@ class Process:
             try:
                 moved = os.splice(self._sock.fileno(), pipe, most, flags=flags)
             except BlockingIOError:
-                self.wait(timeout_s)
+                self._await(timeout_s)
             except OSError as error:
                 raise WorkerDied from error
             else:

@@ -6,7 +6,9 @@ told at once that it is away, and goes on without it as it can.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import select
 import threading
 import time
 from typing import Any
@@ -22,6 +24,7 @@ TIMEOUT_S = 1.0
 REST_S = 1.0
 # A server that hangs tells of no change: a watched key is read anew after so long.
 WATCHED_S = 0.5
+_NEVER = float("-inf")
 
 
 class _Rest:
@@ -70,34 +73,46 @@ class Watched:
         self._connection.register_connect_callback(self._watch)
         self._asking = self._connection.pack_command("GET", key)
         self._lock = threading.Lock()
-        self._value: Any = None
+        # The key's value and when it was asked for.
+        self._known: tuple[Any, float] = None, _NEVER
         self._is_told = False
-        self._asked_at = float("-inf")
 
     def read(self) -> Any:
         """The key's value. Raises redis.RedisError."""
+        if fresh := self._fresh():
+            return fresh[0]
         with self._lock:
-            if not self._unchanged():
-                asked_at = time.monotonic()
-                try:
-                    self._value = self._ask()
-                except redis.ConnectionError:
-                    # The server closed it meanwhile.
-                    self._value = self._ask()
-                self._asked_at = asked_at
-            return self._value
+            if fresh := self._fresh():
+                return fresh[0]
+            asked_at = time.monotonic()
+            try:
+                value = self._ask()
+            except redis.ConnectionError:
+                # The server closed it meanwhile.
+                value = self._ask()
+            # What came with the answer lies in the connection's own buffer, where nobody looks.
+            with contextlib.suppress(redis.RedisError):
+                if self._is_told and not self._connection.can_read():
+                    self._known = value, asked_at
+            return value
 
-    def _unchanged(self) -> bool:
-        if not self._is_told or time.monotonic() - self._asked_at >= WATCHED_S:
-            return False
-        try:
-            return not self._connection.can_read()
-        except redis.RedisError:
-            return False
+    def _fresh(self) -> tuple[Any, float] | None:
+        """What is known, if the server said nothing since. Not under the lock, which would be held
+        while others compute: who takes the server's word from the connection forgets what is known
+        before, and here it is looked for in the opposite order."""
+        connection = self._connection._sock
+        if connection is None or (descriptor := connection.fileno()) < 0:
+            return None
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        if poll.poll(0):
+            return None
+        known = self._known
+        return known if time.monotonic() - known[1] < WATCHED_S else None
 
     def _ask(self) -> Any:
         # From here to the answer nothing is known.
-        self._asked_at = float("-inf")
+        self._known = None, _NEVER
         self._connection.connect()
         self._connection.send_packed_command(self._asking, check_health=False)
         return self._connection.read_response()

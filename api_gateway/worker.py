@@ -27,7 +27,7 @@ import duckdb
 from api_gateway import answers, engine, failures, frames, plan, reading, sandbox, urgency
 from api_gateway.engine import Source
 from api_gateway.sandbox import Locks
-from api_gateway.settings import KILL_S, QUICK_S, SLOW_S, STALL_S
+from api_gateway.settings import KILL_S, QUICK_S, SLOW_S
 from lake import logs
 
 log = logging.getLogger(__name__)
@@ -155,14 +155,11 @@ class Worker:
     def serve(self) -> None:
         """Do jobs until the gateway hangs up or a failure makes the engine doubtful."""
         while True:
-            self._sock.settimeout(None)
             try:
                 _, payload = frames.receive(self._sock)
             except (frames.Closed, OSError):
                 return
             job = marshal.loads(payload)  # noqa: S302 (from the gateway, whom it serves)
-            # A reader that stalls for so long is gone; its query must not hold a place.
-            self._sock.settimeout(STALL_S)
             with logs.request(job.get("request_id")):
                 self._jobs[job["kind"]](job)
 

@@ -10,11 +10,10 @@ from typing import cast
 from flask import current_app, g, request
 from werkzeug.sansio.utils import get_current_url
 
-from api_gateway import encodings, forwarded
+from api_gateway import encodings, forwarded, stalled
 from api_gateway.errors import TokenInvalid
 from api_gateway.exchange import Caller
 from api_gateway.query import Gateway
-from api_gateway.settings import STALL_S
 from lake import logs
 
 _BEARER = re.compile(r"(?i)bearer +([A-Za-z0-9._~+/=-]{1,512})")
@@ -49,8 +48,7 @@ def bearer(token: str | None) -> Caller:
     """Who asks, by a token that was not in the Authorization header."""
     connection = request.environ.get("gunicorn.socket")
     if isinstance(connection, socket.socket):
-        # A caller that takes nothing for so long has gone.
-        connection.settimeout(STALL_S)
+        stalled.give_up(connection)
     else:
         connection = None
     address = forwarded.address(

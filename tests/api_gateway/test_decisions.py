@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from api_gateway.decisions import Decision, Decisions, TableDecision, parse
+from api_gateway.decisions import RENEWED_S, Decision, Decisions, TableDecision, parse
 from api_gateway.errors import AccessDenied, DecisionUnavailable, SandboxMissing
 from api_gateway.portal import Unreachable
 from api_gateway.sandbox import Locks
@@ -72,10 +72,10 @@ def test_an_epoch_that_went_back_forgets_too(scene):
 
 def test_a_decision_in_use_is_renewed_before_its_time_is_over(scene):
     scene.decide("click")
-    scene.seconds += 3
+    scene.seconds += RENEWED_S[1]
     scene.decide("click")
     wait_for(lambda: scene.asked == 2 and not scene.decisions._renewing, "a renewal")
-    # Seven seconds after the first answer, four after the second.
+    # Eight seconds after the first answer, four after the second.
     scene.seconds, scene.portal_away = scene.seconds + 4, True
     assert scene.decide("click").of("click").permitted
     scene.seconds += 1.1
