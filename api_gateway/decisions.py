@@ -31,13 +31,13 @@ EPOCH_KEY = "hanoiic:epoch"
 CONFIRMED_S = 5.0
 # Agreements and tokens also end by the clock, which raises no epoch.
 REMEMBERED_S = 5.0
-# One that is asked for is asked about again before, and nobody waits for that: one after the other,
-# at no common moment.
+# One that is asked for is asked about again before, and nobody waits for that. Not all at once:
+# each takes its time from whoever asks then.
 RENEWED_S = 2.5, 4.0
 # A portal that did not answer is asked again after so long.
 RESTING_S = 2.0
 _MOST_REMEMBERED = 10_000
-_RENEWALS_AT_ONCE = 1
+_RENEWALS_AT_ONCE = 2
 
 # Token, tables and action; and the key of it, without the token.
 _Question = tuple[str | None, tuple[str, ...] | None, str]

@@ -38,7 +38,7 @@ class Events:
         self._adopted = list(_abandoned(folder))
         for file in self._adopted:
             self._waiting.extend(_read(file))
-        self._journal = (folder / f"{_PREFIX}{os.getpid()}.jsonl").open("ab", buffering=0)
+        self._journal = (folder / f"{_PREFIX}{os.getpid()}.jsonl").open("ab")
         self._closing = threading.Event()
         self._sender = threading.Thread(target=self._send_regularly, name="events", daemon=True)
         self._sender.start()
@@ -48,6 +48,7 @@ class Events:
         line = json.dumps(event, ensure_ascii=False).encode() + b"\n"
         with self._lock:
             self._journal.write(line)
+            self._journal.flush()
             self._waiting.append(event)
             if len(self._waiting) > _MOST_WAITING:
                 self._waiting.popleft()

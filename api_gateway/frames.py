@@ -39,7 +39,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
     mine, theirs = socket.socketpair()
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _AHEAD_BYTES)
     # A reader that stalls is gone; its query must not hold a place.
-    stalled.give_up(theirs)
+    stalled.give_up(theirs, socket.SO_SNDTIMEO)
     return mine, theirs
 
 

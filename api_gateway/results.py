@@ -15,13 +15,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from api_gateway import engine, formats, row_text, short_text, spreadsheet
+from api_gateway.batches import fitting, sized
 from api_gateway.engine import Parsed
 from api_gateway.formats import Row
 from api_gateway.row_text import RowText
@@ -82,9 +83,7 @@ class Query:
         """Begin it. Raises what the engine raises, and Unsuited."""
         if self._is_short() and (few := self._few()):
             return few
-        if self._format in _BINARY and self._job["flows"]:
-            engine.read_ahead(self._cursor)
-        relation: Any = self._cursor.sql(self._parsed.of(self._sql), params=self._job["params"])
+        relation = self._selected()
         self._describe(zip(relation.columns, relation.types, strict=True))
         row = self._row_of()
         if not self._is_exact():
@@ -92,9 +91,31 @@ class Query:
         if self._limit is not None:
             return self._kept(row, relation.to_arrow_table())
         if self._format in _TEXTS and self._is_exact():
-            return self._streamed(row, relation.to_arrow_reader(self._rows_of_texts()))
-        reader = relation.to_arrow_reader(self._batch_rows)
-        return Result(row, self._shown, reader.schema, reader)
+            if self._compiles:
+                schema, rows = self._sized(relation, self._selected, row_text.BATCH_ROWS)
+                return Result(row, self._shown, schema, self._texts(row, rows, schema))
+            return self._streamed(row, relation.to_arrow_reader(SHORT_ROWS))
+        again = self._selected if self._is_exact() else partial(self._wrapped, row)
+        schema, rows = self._sized(relation, again, self._batch_rows)
+        return Result(row, self._shown, schema, rows)
+
+    def _selected(self) -> Any:
+        return self._cursor.sql(self._parsed.of(self._sql), params=self._job["params"])
+
+    def _sized(
+        self, relation: Any, again: Callable[[], Any], most_rows: int
+    ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """As `batches.sized`, of a relation that can be had again."""
+        known = [relation]
+
+        def ask(rows: int) -> pa.RecordBatchReader:
+            if known:
+                return known.pop().to_arrow_reader(rows)
+            if self._format in _BINARY:
+                engine.read_ahead(self._cursor)
+            return again().to_arrow_reader(rows)
+
+        return sized(ask, most_rows, repeats=self._job["flows"])
 
     def _is_short(self) -> bool:
         """Whether the rows are few for certain: then they are fetched in one go."""
@@ -142,11 +163,6 @@ class Query:
         """Whether compiled code writes the texts of these columns."""
         return row_text.knows(self._columns)
 
-    def _rows_of_texts(self) -> int:
-        """Of a batch that is to become texts. Geometries may be long."""
-        may_be_long = any(kind.id == "blob" for _, kind in self._columns)
-        return row_text.BATCH_ROWS if self._compiles and not may_be_long else SHORT_ROWS
-
     def _wrapped(self, row: Row) -> Any:
         names = ", ".join(f"c{index}" for index in range(len(self._columns)))
         sql = f"SELECT {row.select} FROM ({self._sql}) AS answer({names})"  # noqa: S608
@@ -157,7 +173,7 @@ class Query:
         kept = rows.slice(0, self._limit)
         batches: Iterator[Any] = iter(())
         if kept.num_rows and self._format in _TEXTS and self._is_exact():
-            batches = self._texts(row, iter(kept.to_batches(self._rows_of_texts())), rows.schema)
+            batches = self._texts(row, iter(kept.to_batches(SHORT_ROWS)), rows.schema)
         elif kept.num_rows:
             batches = iter(kept.to_batches(self._batch_rows))
         cut = kept.num_rows < rows.num_rows
@@ -194,10 +210,10 @@ class Query:
             yield texts
 
     def _streamed(self, row: Row, reader: pa.RecordBatchReader) -> Result:
-        """The result of rows that may be many."""
+        """The result of rows that may be many, without compiled code."""
         first, schema = next(reader, None), reader.schema
         many = first is not None and first.num_rows == SHORT_ROWS
-        if many and self._job["flows"] and not self._compiles:
+        if many and self._job["flows"]:
             return Result(row, self._shown, schema, self._anew(row, reader, first), goes_on=True)
         rows = itertools.chain([first] if first is not None else [], reader)
         return Result(row, self._shown, schema, self._texts(row, rows, schema))
@@ -209,6 +225,7 @@ class Query:
         anew and writes all of them as it reads them, with all its threads. It reads them in the
         same order: the first ones are not sent twice."""
         few, sent = first.slice(0, _FIRST_ROWS), 0
+        batch_rows = min(self._batch_rows, max(SHORT_ROWS, fitting(first)))
         try:
             texts = self._short(row, short_text.of_arrow(few))
         except Beyond:
@@ -218,7 +235,7 @@ class Query:
             reader.close()
             sent = few.num_rows
         engine.read_ahead(self._cursor)
-        for batch in self._wrapped(row).to_arrow_reader(self._batch_rows):
+        for batch in self._wrapped(row).to_arrow_reader(batch_rows):
             again = min(sent, batch.num_rows)
             sent -= again
             if again < batch.num_rows:
@@ -250,7 +267,7 @@ class Query:
         )
         texts: Any = cursor.from_arrow(source).project(columns).project(row.select)
         try:
-            yield from texts.to_arrow_reader(self._batch_rows)
+            yield from texts.to_arrow_reader(SHORT_ROWS)
         except Exception as error:
             raise (failed[0] if failed else error) from None
         finally:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import gc
 import select
+import socket
 import sys
 from typing import Any
 
 from gunicorn.config import Config  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
+
+from api_gateway import stalled
 
 # A program that asks one thing after the other asks again within this.
 _MOMENT_MS = 3
@@ -28,6 +31,12 @@ def settle(cfg: Config) -> None:
 
 class Worker(ThreadWorker):  # type: ignore[misc]
     """`handle` answers a connection's requests until there is none for a moment."""
+
+    def init_process(self) -> None:
+        # A caller must not hold a thread by sending half of a request, or by reading no answer.
+        for listener in self.sockets:
+            stalled.give_up(listener.sock, socket.SO_RCVTIMEO, socket.SO_SNDTIMEO)
+        super().init_process()
 
     def load_wsgi(self) -> None:
         super().load_wsgi()

@@ -10,7 +10,7 @@ from typing import cast
 from flask import current_app, g, request
 from werkzeug.sansio.utils import get_current_url
 
-from api_gateway import encodings, forwarded, stalled
+from api_gateway import encodings, forwarded
 from api_gateway.errors import TokenInvalid
 from api_gateway.exchange import Caller
 from api_gateway.query import Gateway
@@ -47,9 +47,7 @@ def _caller() -> Caller:
 def bearer(token: str | None) -> Caller:
     """Who asks, by a token that was not in the Authorization header."""
     connection = request.environ.get("gunicorn.socket")
-    if isinstance(connection, socket.socket):
-        stalled.give_up(connection)
-    else:
+    if not isinstance(connection, socket.socket):
         connection = None
     address = forwarded.address(
         request.remote_addr,

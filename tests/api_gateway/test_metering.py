@@ -253,6 +253,30 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert len(office.events) == 1
 
 
+def test_a_full_disk_is_told_and_cuts_no_event_off(actions, tmp_path):
+    full = f"""
+import json, os, resource, signal
+from pathlib import Path
+from api_gateway.events import Events
+from api_gateway.portal import PortalActions
+events = Events(PortalActions("http://127.0.0.1:{free_port()}", "x"), Path({str(tmp_path)!r}))
+def room(count):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, resource.RLIM_INFINITY))
+events.record({{"id": "1"}})
+room(20)
+try:
+    events.record({{"id": "2" * 50}})
+except OSError:
+    room(resource.RLIM_INFINITY)
+    events.record({{"id": "3"}})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", full], check=False, timeout=60)
+    (journal,) = tmp_path.glob("events-*.jsonl")
+    found = [json.loads(line)["id"] for line in journal.read_text().splitlines()]
+    assert found == ["1", "2" * 50, "3"]
+
+
 # Bytes
 
 

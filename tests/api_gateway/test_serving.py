@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import subprocess
+import sys
+import time
 from urllib.parse import urlsplit
 
+import pytest
 from gunicorn.config import Config
 
 from api_gateway.serving import settle
 from tests.api_gateway.gateway import THREADS
+from tests.servers import free_port, wait_for
+
+# gunicorn with the worker class, an application that reads what it is sent, and little patience.
+_IMPATIENT = """
+import struct
+from api_gateway import stalled
+stalled.PATIENCE = struct.pack("@ll", 1, 0)
+worker_class, threads, control_socket_disable = "api_gateway.serving.Worker", 2, True
+
+def app(environ, start):
+    environ["wsgi.input"].read()
+    start("204 No Content", [])
+    return []
+"""
 
 
 def test_kept_connections_are_answered_in_any_order(gateway):
@@ -50,3 +69,45 @@ def test_settings_that_are_found_at_once_say_the_same():
     settle(cfg)
     assert {name: getattr(cfg, name) for name in cfg.settings} == before
     assert cfg.__dict__["keepalive"] == 75
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"POST / HT",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT",
+    ],
+    ids=["head", "body", "second head"],
+)
+def test_half_a_request_holds_no_thread_for_long(tmp_path, half):
+    port = free_port()
+    (tmp_path / "impatient.py").write_text(_IMPATIENT)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "-c", "impatient.py", "-b", f"127.0.0.1:{port}",
+         "impatient:app"], cwd=tmp_path, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+    def connected() -> socket.socket:
+        return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+    def listens() -> bool:
+        try:
+            connected().close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    try:
+        wait_for(listens, "gunicorn")
+        begun = time.monotonic()
+        stalled = [connected() for _ in range(2)]
+        for each in stalled:
+            each.sendall(half)
+        for each in stalled:
+            while each.recv(1 << 16):
+                pass
+        assert 0.9 <= time.monotonic() - begun < 10
+    finally:
+        server.terminate()
+        server.wait()

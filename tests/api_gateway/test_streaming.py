@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
@@ -168,3 +169,15 @@ def test_a_caller_that_reads_slowly_gets_every_byte(gateway, big, most):
     answer = gateway.sql(sql, format="ndjson", stream=True, headers=AS_IT_IS)
     content = b"".join(iter(lambda: answer.raw.read(most), b""))
     assert content == b"".join(b'{"id":%d}\n' % number for number in range(1_000_000))
+
+
+@pytest.mark.parametrize("format_name", ["csv", "ndjson", "json", "arrow", "parquet"])
+def test_rows_may_be_long(gateway, big, format_name):
+    """Of which so many as pay, when they are short, would take more memory than there is."""
+    sql = "SELECT id, repeat('x', 20000) || id AS long FROM big WHERE id < 40000"
+    answer = gateway.sql(sql, format=format_name, stream=True, headers=AS_IT_IS)
+    pieces = answer.iter_content(1 << 20)
+    if format_name == "parquet":
+        assert pq.read_metadata(pa.BufferReader(b"".join(pieces))).num_rows == 40_000
+    else:
+        assert sum(map(len, pieces)) > 40_000 * 20_000
