@@ -106,8 +106,8 @@ def test_a_long_answer_is_made_in_memory_that_the_one_before_it_left(gateway, bi
         return faults(gateway) - before
 
     ask()
-    # All of it comes to 30,000 pages.
-    assert min(ask() for _ in range(3)) < 3_000
+    # All of it comes to 30,000 pages. Where they lie settles in a few answers.
+    assert min(ask() for _ in range(6)) < 3_000
 
 
 def plainly(gateway, sql: str, version: str) -> socket.socket:
@@ -174,10 +174,10 @@ def test_a_caller_that_reads_slowly_gets_every_byte(gateway, big, most):
 @pytest.mark.parametrize("format_name", ["csv", "ndjson", "json", "arrow", "parquet"])
 def test_rows_may_be_long(gateway, big, format_name):
     """Of which so many as pay, when they are short, would take more memory than there is."""
-    sql = "SELECT id, repeat('x', 20000) || id AS long FROM big WHERE id < 40000"
+    sql = "SELECT id, repeat('x', 8000) || id AS long FROM big WHERE id < 80000"
     answer = gateway.sql(sql, format=format_name, stream=True, headers=AS_IT_IS)
     pieces = answer.iter_content(1 << 20)
     if format_name == "parquet":
-        assert pq.read_metadata(pa.BufferReader(b"".join(pieces))).num_rows == 40_000
+        assert pq.read_metadata(pa.BufferReader(b"".join(pieces))).num_rows == 80_000
     else:
-        assert sum(map(len, pieces)) > 40_000 * 20_000
+        assert sum(map(len, pieces)) > 80_000 * 8_000

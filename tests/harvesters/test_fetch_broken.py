@@ -11,7 +11,6 @@ import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from itertools import pairwise
 
 import pytest
 from cryptography import x509
@@ -323,11 +322,8 @@ def test_a_host_is_not_asked_by_too_many_at_once():
 
 
 def test_questions_to_a_host_have_a_pause_between():
-    host, moments = Host(2), []
+    host, begun = Host(2), time.monotonic()
     for _ in range(4):
         with host.visit(LIMITS, 0.05):
-            moments.append(time.monotonic())
-    pauses = [after - before for before, after in pairwise(moments)]
-    # The moments are taken after the pause, and a busy machine takes them late.
-    assert sum(pauses) >= 0.14
-    assert min(pauses) >= 0.03
+            last = time.monotonic()
+    assert last - begun >= 3 * 0.05
