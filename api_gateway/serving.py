@@ -32,12 +32,6 @@ def settle(cfg: Config) -> None:
 class Worker(ThreadWorker):  # type: ignore[misc]
     """`handle` answers a connection's requests until there is none for a moment."""
 
-    def init_process(self) -> None:
-        # A caller must not hold a thread by sending half of a request, or by reading no answer.
-        for listener in self.sockets:
-            stalled.give_up(listener.sock, socket.SO_RCVTIMEO, socket.SO_SNDTIMEO)
-        super().init_process()
-
     def load_wsgi(self) -> None:
         super().load_wsgi()
         settle(self.cfg)
@@ -48,6 +42,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         sys.setswitchinterval(_SWITCH_S)
 
     def handle(self, conn: TConn) -> Any:
+        if not conn.initialized:
+            # A caller must not hold a thread by sending half of a request, or reading no answer.
+            stalled.give_up(conn.sock, socket.SO_RCVTIMEO, socket.SO_SNDTIMEO)
         while (kept := super().handle(conn)) is True and self._asks_again(conn):
             pass
         return kept

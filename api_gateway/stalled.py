@@ -13,7 +13,7 @@ PATIENCE = struct.pack("@ll", int(STALL_S), 0)
 
 def give_up(connection: socket.socket, *ways: int) -> None:
     """Have what cannot go on for STALL_S raise BlockingIOError; `ways`: SO_RCVTIMEO, SO_SNDTIMEO,
-    or both. What a listener accepts is as patient as itself.
+    or both.
 
     The kernel looks at the clock. With a timeout of Python's each `send` is two calls, and whoever
     makes one waits for its turn among the threads of this program.
