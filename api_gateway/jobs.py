@@ -39,6 +39,7 @@ class Jobs:
             "limit": asked.limit,
             "most_rows": statement.most_rows,
             "flows": statement.flows,
+            "repeatable": statement.repeatable,
             "csv_safe": asked.csv_safe,
             "count": vars(asked.count) if asked.count else None,
             "timeout_s": timeout_s,

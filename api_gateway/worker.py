@@ -235,6 +235,9 @@ class Worker:
     def _query(self, job: dict[str, Any]) -> None:
         begun = time.monotonic()
         self._stopwatch.start(job["timeout_s"], self._interrupt, slow=job.get("slow", False))
+        if not job["repeatable"]:
+            # The time that SQL knows is that of its transaction, which began long ago.
+            self._begin_anew()
         try:
             job["folder"] = str(self._room.spill)
             rows = answers.answer(

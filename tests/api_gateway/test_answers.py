@@ -7,6 +7,7 @@ import io
 import json
 import threading
 import time
+from datetime import datetime
 from urllib.parse import unquote
 
 import duckdb
@@ -226,6 +227,35 @@ def test_functions_that_change_are_those_the_engine_says():
     words = ("now()", "current_", "today", "random", "uuid")
     changing |= {name for name, _, macro in rows if macro and any(w in macro for w in words)}
     assert changing & gate.allowed_functions() <= repeatable.CHANGING
+
+
+def test_functions_that_change_are_those_that_do():
+    """The engine calls some of them consistent."""
+    plain = duckdb.sql(
+        "SELECT DISTINCT function_name FROM duckdb_functions() "
+        "WHERE function_type = 'scalar' AND len(parameters) = 0"
+    ).fetchall()
+    named = {name for (name,) in plain} & gate.allowed_functions()
+
+    def answer(name: str) -> object:
+        try:
+            return duckdb.execute(f"SELECT {name}()").fetchone()
+        except (duckdb.BinderException, duckdb.InvalidInputException):
+            return None
+
+    first = {name: answer(name) for name in named}
+    time.sleep(0.01)
+    changing = {name for name in named if answer(name) != first[name]}
+    assert {"now", "current_localtime"} <= changing <= repeatable.CHANGING
+
+
+def test_the_time_is_that_of_the_question(gateway):
+    for sql in ("SELECT 1", "SELECT now() AS at", "SELECT now() AS at"):
+        time.sleep(0.3)
+        asked = time.time()
+        rows = gateway.sql(sql).json()["rows"]
+    at = datetime.fromisoformat(rows[0]["at"]).timestamp()
+    assert asked <= at <= time.time()
 
 
 def test_dry_run_shows_the_plan_and_what_it_costs(gateway, lake):
