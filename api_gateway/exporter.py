@@ -134,8 +134,9 @@ class Exporter:
         finally:
             answer.end()
         return self.exports.change(
-            export, byte_count=written, row_count=answer.rows_sent(), receipt=answer.receipt
-        )
+            export, byte_count=written, row_count=answer.rows_sent(), receipt=answer.receipt,
+            read_editions={each.table: each.decision.edition for each in answer.shelved},
+        )  # fmt: skip
 
     def _stopped(self, export: Export, error: GatewayError) -> None:
         """It did not work out: for now, or for good."""

@@ -21,7 +21,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,6 @@ class Export:
     owner: str
     body: dict[str, Any]
     tables: tuple[str, ...]
-    editions: dict[str, str | None]
     file_name: str
     reached_at: str
     address: str | None
@@ -58,12 +57,17 @@ class Export:
     byte_count: int = 0
     row_count: int = 0
     receipt: str | None = None
+    # Of its tables, as the query read them: who reads others now may not have the result.
+    read_editions: dict[str, str | None] | None = None
     attribution: str = ""
     error: dict[str, Any] | None = None
 
     @property
     def expires_at(self) -> float | None:
         return self.finished_at + KEPT_S if self.finished_at else None
+
+
+_FACTS = tuple(each.name for each in fields(Export))
 
 
 class Exports:
@@ -170,4 +174,6 @@ class Exports:
             said = json.loads((self.path(export_id) / "export.json").read_text("utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return Export(**{**said, "tables": tuple(said["tables"])})
+        # What another version of the gateway wrote beside is none of its facts.
+        known = {name: said[name] for name in _FACTS if name in said}
+        return Export(**{**known, "tables": tuple(said["tables"])})

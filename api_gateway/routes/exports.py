@@ -45,7 +45,6 @@ def add() -> tuple[Response, int]:
         owner=fingerprint(who.token),
         body={**body, "format": wanted.format, "as_of": versions or None},
         tables=visit.tables,
-        editions={each.table: each.decision.edition for each in visit.shelved},
         file_name=f"export_{datetime.now(UTC):%Y%m%dT%H%M%SZ}.{wanted.format}",
         reached_at=public_url(),
         address=who.address,
@@ -109,14 +108,16 @@ def result(export_id: str, file_name: str) -> Response:
 
 
 def _permitted(export: Export, who: Caller) -> Visit:
-    """The visit of today. Raises AccessDenied, also when the caller's edition is another now."""
+    """The visit of today. Raises AccessDenied, also when the caller's editions are now others than
+    those the result was made of."""
     pinned = asked.Asked(
         format=export.body["format"], as_of=AsOf(by_table=export.body["as_of"] or {})
     )
     statement = Statement(export.body["sql"], export.tables)
     visit = gateway().visit("export", "query", statement, pinned, who)
+    read = (export.read_editions or {}).items()
     for each in visit.shelved:
-        if each.decision.edition != export.editions[each.table]:
+        if (each.table, each.decision.edition) not in read:
             raise AccessDenied(table=each.table, reason="edition_changed")
     return visit
 

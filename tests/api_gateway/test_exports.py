@@ -8,11 +8,13 @@ import signal
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import requests
 
 from api_gateway.errors import ExportsFull, TooManyExports
 from api_gateway.exports import KEPT_S, MOST_UNFINISHED, Exports
+from lake import Provenance, edition
 from tests.api_gateway import gateway as gateways
 from tests.api_gateway.portal import STARTUP, deny, permit
 from tests.servers import wait_for
@@ -75,6 +77,47 @@ def test_a_right_that_ended_ends_the_download(gateway, portal):
     assert fetch(gateway, export).status_code in (403, 503)
 
 
+@pytest.fixture
+def masked(lake, portal) -> str:
+    """A table of which the startup reads the edition `emasked`; its name."""
+    if not lake.table("salaries").exists():
+        rows = pa.table({"id": [1], "salary": ["SALARY-5521"]})
+        lake.table("salaries").publish(rows.to_batches(), Provenance(), schema=rows.schema)
+        edition.write(lake, "salaries", 1, "emasked", {"columns": ["id"]})
+    portal.tables[STARTUP]["salaries"] = permit("click", edition="emasked")
+    portal.change()
+    return "salaries"
+
+
+def test_a_result_of_an_edition_is_for_who_reads_that_edition_today(gateway, portal, masked):
+    def grant(name: str | None) -> None:
+        portal.tables[STARTUP][masked] = permit("click", edition=name)
+        portal.change()
+
+    first = ask(gateway, LONG)
+    export = ask(gateway, f"FROM {masked}", format="csv")
+    # Raised while it waits, and lowered again before the download.
+    grant(None)
+    gateway.request("DELETE", f"/v1/exports/{first['id']}", STARTUP)
+    export = finished(gateway, export)
+    assert "SALARY-5521" in fetch(gateway, export).text
+    grant("emasked")
+    refused = fetch(gateway, export)
+    assert (refused.status_code, refused.json()["reason"]) == (403, "edition_changed")
+    again = finished(gateway, ask(gateway, f"FROM {masked}", format="csv"))
+    assert fetch(gateway, again).text == '"id"\n1\n'
+
+
+def test_a_result_that_does_not_say_what_it_was_made_of_is_kept_back(gateway, folder):
+    export = finished(gateway, ask(gateway, "SELECT * FROM secret"))
+    file = folder / "exports" / export["id"] / "export.json"
+    said = json.loads(file.read_text())
+    del said["read_editions"]
+    # As an older gateway wrote it.
+    file.write_text(json.dumps(said | {"editions": {"secret": None}}))
+    assert fetch(gateway, export).status_code == 403
+
+
 def test_what_may_not_be_read_or_is_wrong_is_refused_at_once(gateway):
     def status(body, token=None):
         return gateway.request("POST", "/v1/exports", token, json=body).status_code
@@ -133,7 +176,7 @@ def exports(tmp_path: Path) -> Exports:
 
 def added(exports: Exports, **more):
     facts = {
-        "owner": "a", "body": {}, "tables": (), "editions": {}, "file_name": "x.json",
+        "owner": "a", "body": {}, "tables": (), "file_name": "x.json",
         "reached_at": "", "address": None, "request_id": None,
     }  # fmt: skip
     return exports.add("hic_token", **{**facts, **more})
