@@ -129,7 +129,7 @@ class Door(flight.FlightServerBase):  # type: ignore[misc]
         with _told():
             name, message = messages.unpacked(ticket.ticket)
             if name == "TicketStatementQuery":
-                waiting = self._queries.take(message.statement_handle, _caller(context))
+                waiting = self._queries.fetch(message.statement_handle, _caller(context))
                 return flight.GeneratorStream(waiting.reader.schema, _batches(waiting, context))
             return flight.RecordBatchStream(self._told_of(name, message, _caller(context)))
 

@@ -63,6 +63,17 @@ class FlightQueries:
             self._waiting[handle] = Waiting(who.name, answer, reader, time.monotonic())
         return handle, reader.schema
 
+    def fetch(self, handle: bytes, who: Caller) -> Waiting:
+        """As `take`, of a caller who may still read it: what waits is watched by nobody. Raises
+        KeyError, AccessDenied, and what asking the portal raises."""
+        waiting = self.take(handle, who)
+        try:
+            self._gateway.running.require(who.token, who.address, "query", waiting.answer.shelved)
+        except BaseException:
+            waiting.answer.end()
+            raise
+        return waiting
+
     def take(self, handle: bytes, who: Caller) -> Waiting:
         """A begun query of this caller, to be read and ended. Raises KeyError."""
         with self._lock:

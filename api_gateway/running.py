@@ -10,11 +10,12 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from api_gateway.decisions import Decisions
 from api_gateway.errors import AccessDenied, GatewayError
 from api_gateway.meter import Visit
+from api_gateway.shelf import Shelved
 from api_gateway.verdicts import require_network, require_permits
 from lake import logs
 
@@ -79,8 +80,9 @@ class Running:
         for flow in flows:
             ended = flow.visit.decision.ends_at <= self._now()
             if epoch is None or epoch != flow.epoch or ended:
+                visit = flow.visit
                 try:
-                    self._require(flow.visit)
+                    self.require(visit.token, visit.address, visit.action, visit.shelved)
                     flow.epoch = epoch
                 except GatewayError as error:
                     code = str(error.facts.get("reason") or error.code)
@@ -95,11 +97,15 @@ class Running:
             flow.stop(code)
         log.info("answer_stopped", extra=logs.facts(door=flow.visit.door, reason=code))
 
-    def _require(self, visit: Visit) -> None:
-        tables = tuple(each.table for each in visit.shelved)
-        decision = self._decisions.decide(visit.token, tables, visit.action)
-        require_network(decision, visit.address)
-        require_permits(decision, tables, visit.token, self._decisions)
-        for each in visit.shelved:
-            if decision.of(each.table).edition != each.decision.edition:
-                raise AccessDenied(table=each.table, reason="edition_changed")
+    def require(
+        self, token: str | None, address: str | None, action: str, shelved: Iterable[Shelved]
+    ) -> None:
+        """That a caller may still read what it was given the right to. Raises AccessDenied, and
+        what asking the portal raises."""
+        read = {each.table: each.decision.edition for each in shelved}
+        decision = self._decisions.decide(token, tuple(read), action)
+        require_network(decision, address)
+        require_permits(decision, tuple(read), token, self._decisions)
+        for table, edition in read.items():
+            if decision.of(table).edition != edition:
+                raise AccessDenied(table=table, reason="edition_changed")

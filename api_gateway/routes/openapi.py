@@ -4,7 +4,7 @@ errors. `GET /v1/docs`: a page to try it, with everything it needs on this serve
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
@@ -105,7 +105,8 @@ def _page(text: str, media_type: str) -> Response:
     return response
 
 
-@cache
+# By a header that anybody may send.
+@lru_cache(maxsize=4)
 def _document(base: str) -> dict[str, Any]:
     spec = APISpec(
         title="Cổng truy vấn dữ liệu mở Hà Nội · Hanoi open-data query gateway",

@@ -112,6 +112,20 @@ def test_a_revoked_caller_gets_nothing_more(connection, portal):
             cursor.execute("SELECT count(*) FROM secret")
 
 
+@pytest.mark.parametrize(
+    "sql", ["SELECT * FROM secret", "SELECT s.*, i FROM secret s, range(9999999) t(i)"]
+)
+def test_what_was_begun_before_a_revocation_is_not_handed_out_after_it(server, portal, sql):
+    with flight.connect(server) as client:
+        info = info_of(client, sql, as_startup())
+        portal.tables[STARTUP]["secret"] = deny("agreement_revoked")
+        portal.change()
+        with pytest.raises(flight.FlightUnauthorizedError, match="access_denied"):
+            client.do_get(info.endpoints[0].ticket, as_startup()).read_all()
+        with pytest.raises(flight.FlightServerError, match="no such query"):
+            client.do_get(info.endpoints[0].ticket, as_startup()).read_all()
+
+
 def test_what_is_no_message_is_refused(server, portal):
     with flight.connect(server) as client:
         with pytest.raises(flight.FlightServerError, match="bad_request"):

@@ -11,6 +11,7 @@ import pytest
 
 from api_gateway.asked import SQL_FIELDS
 from api_gateway.described import OPERATIONS, SQL_BODY
+from api_gateway.routes import openapi
 
 # How many made-up requests a page gets; `make fuzz-gateway` asks for more.
 EXAMPLES = int(os.environ.get("HANOIIC_FUZZ_REQUESTS", "2"))
@@ -52,6 +53,14 @@ def test_what_is_described_is_what_there_is(document):
         for each in path.values()
     }
     assert {endpoint.replace(".", "_") for endpoint in OPERATIONS} <= described
+
+
+def test_no_caller_fills_the_memory_with_documents_for_made_up_hosts(running_gateway):
+    for number in range(10):
+        host = f"h{number}.example"
+        told = running_gateway.get("/v1/openapi.json", headers={"Host": host}).json()
+        assert host in told["servers"][0]["url"]
+    assert openapi._document.cache_info().maxsize < 10
 
 
 def test_the_page_to_try_it_needs_no_other_server(running_gateway):
