@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import NAMESPACE_URL, uuid4, uuid5
+from uuid import uuid4
 
 import redis
 
@@ -26,7 +26,7 @@ from api_gateway.events import Events
 from api_gateway.portal import PortalActions
 from api_gateway.quota import Ledger, Spending
 from api_gateway.rates import Allowance, Rates
-from api_gateway.receipts import Receipt, Receipts, described
+from api_gateway.receipts import Receipts, described
 from api_gateway.settings import QUEUE_S, Settings
 from api_gateway.shelf import Shelved
 from api_gateway.slots import Slot, Slots
@@ -95,9 +95,9 @@ class Meter:
             return self._rates.count(f"address:{forwarded.group(address)}", most)
         return self._rates.count(fingerprint(token), self._settings.gateway_requests_per_minute)
 
-    def begin(self, visit: Visit) -> Metered:
-        """Admit an answer. Raises RateLimited, TooManyQueries, QuotaExceeded,
-        DecisionUnavailable."""
+    def begin(self, visit: Visit, *, made_anew: bool = False) -> Metered:
+        """Admit an answer. `made_anew`: its bytes are this request's alone, as it names itself in
+        them. Raises RateLimited, TooManyQueries, QuotaExceeded, DecisionUnavailable."""
         decisions = [each.decision for each in visit.shelved]
         limits = visit.limits
         metered = {each.agreement for each in decisions if each.metered and each.agreement}
@@ -118,7 +118,7 @@ class Meter:
                 self.refused(visit, error)
                 raise
             undo.pop_all()
-        return Metered(self, visit, limits, slot, spendings)
+        return Metered(self, visit, limits, slot, spendings, made_anew=made_anew)
 
     def refused(self, visit: Visit, error: GatewayError) -> None:
         """Tell the portal that a request was refused."""
@@ -151,13 +151,15 @@ class Metered:
         limits: dict[str, float],
         slot: Slot | None,
         spendings: list[Spending],
+        *,
+        made_anew: bool = False,
     ) -> None:
         self._meter, self.visit, self._limits = meter, visit, limits
         self._slot, self._spendings = slot, spendings
         self._begun_at, self._rows, self._bytes, self._ended = time.monotonic(), 0, 0, False
-        once = visit.charged_once_as
-        jti = str(uuid5(NAMESPACE_URL, f"urn:hanoiic:{once}") if once else uuid4())
-        self.receipt = Receipt(statement(visit), jti) if meter.receipts else None
+        # Other bytes need a receipt of their own, also where they are charged once.
+        once = None if made_anew else visit.charged_once_as
+        self.receipt = meter.receipts.begin(statement(visit), once) if meter.receipts else None
 
     @property
     def door(self) -> str:

@@ -171,7 +171,7 @@ class Gateway:
         if tag and caller.held.contains_weak(tag):
             metrics.looked_up("answer", hit=True)
             return Answer(asked, visit.shelved, tag, held=True)
-        metered = self.meter.begin(visit)
+        metered = self.meter.begin(visit, made_anew=True)
         most_s = most_s or min(metered.timeout_s, self.settings.gateway_timeout_s)
         timeout_s = min(asked.timeout_s or most_s, most_s)
         try:

@@ -1,22 +1,24 @@
 """Receipts: a signed statement of what an answer was made of, and of its bytes.
 
 A JWS (RFC 7515, compact) signed with Ed25519 (RFC 8037). It is made when the answer is complete and
-kept for a day; the answer itself carries its number. The keys are served as a JWK set (RFC 7517).
+kept for a day; the answer itself carries its number, the secret that opens it. The keys are served
+as a JWK set (RFC 7517).
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import jwt
 import redis
@@ -36,10 +38,10 @@ _KEY = "hanoiic:receipt:"
 
 @dataclass
 class Receipt:
-    """A receipt in the making: what the answer is made of."""
+    """A receipt in the making: what the answer is made of, and the receipt's number."""
 
     facts: dict[str, Any]
-    jti: str = field(default_factory=lambda: str(uuid4()))
+    jti: str
 
 
 class Receipts:
@@ -50,6 +52,7 @@ class Receipts:
         if not isinstance(key, Ed25519PrivateKey):
             raise ValueError(f"{key_file} holds no Ed25519 key")
         self._key, self._client = key, client
+        self._numbers_key = hmac.digest(key.private_bytes_raw(), b"receipt number", "sha256")
         self._reader = ThreadPoolExecutor(1, "receipts")
         public: dict[str, Any] = OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)
         self._jwk = {**public, "kid": thumbprint(public), "use": "sig", "alg": "EdDSA"}
@@ -58,6 +61,15 @@ class Receipts:
     def keys(self) -> dict[str, Any]:
         """The JWK set that receipts are checked with."""
         return {"keys": [self._jwk]}
+
+    def begin(self, facts: dict[str, Any], once: str | None = None) -> Receipt:
+        """A receipt in the making. Under the same `once` the same facts get the same number, which
+        nobody without the key can compute; without `once` each number is another."""
+        if once is None:
+            return Receipt(facts, str(uuid4()))
+        made_of = f"{once}\0{json.dumps(facts, sort_keys=True)}".encode()
+        number = hmac.digest(self._numbers_key, made_of, "sha256")
+        return Receipt(facts, str(UUID(bytes=number[:16], version=4)))
 
     def complete(self, receipt: Receipt, issuer: str, result: dict[str, Any]) -> None:
         """Sign a receipt and keep it. A receipt that cannot be kept is missing, not the answer."""

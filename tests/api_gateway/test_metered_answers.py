@@ -150,6 +150,18 @@ def test_an_answer_has_a_receipt_over_its_bytes(pair, agreed):
     assert pair[0].get("/v1/receipts/nothing").json()["code"] == "receipt_not_found"
 
 
+def test_a_repeated_request_is_charged_once_and_each_answer_has_its_receipt(pair, portal, agreed):
+    portal.office.quota["again"] = {"queries": 10}
+    agreed(metered("again"), "bus_stops")
+    key = {"Idempotency-Key": "again-1"}
+    answers = [each.sql("FROM bus_stops", STARTUP, headers=dict(key)) for each in pair]
+    for answer in answers:
+        told = pair[0].get(f"/v1/receipts/{answer.headers['Hanoiic-Receipt']}").text
+        digest = hashlib.sha256(answer.content).hexdigest()
+        assert verified(told, pair[0])["result"]["sha256"] == digest
+    wait_for(lambda: portal.office.used.get("again", {}).get("queries") == 1, "settlement", 10)
+
+
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "zstd"])
 @pytest.mark.parametrize("most", [3, 200_000])
 def test_a_receipt_is_over_what_the_caller_has_whatever_it_was_sent_in(

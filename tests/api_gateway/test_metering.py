@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from uuid import UUID
 
 import jwt
 import pytest
@@ -41,7 +42,7 @@ from api_gateway.meter import Metered, Visit
 from api_gateway.portal import PortalActions
 from api_gateway.quota import Ledger
 from api_gateway.rates import Rates
-from api_gateway.receipts import Receipt, Receipts, described
+from api_gateway.receipts import Receipts, described
 from api_gateway.slots import Slots
 from tests.api_gateway.quota_office import QuotaOffice
 from tests.servers import free_port, wait_for
@@ -292,9 +293,7 @@ def test_a_query_process_cannot_make_an_answer_cheaper_than_what_is_sent(decoded
 # Receipts
 
 
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    file = tmp_path / "receipt.key"
+def new_key(file: Path) -> Path:
     file.write_bytes(
         Ed25519PrivateKey.generate().private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
@@ -303,9 +302,41 @@ def key_file(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    return new_key(tmp_path / "receipt.key")
+
+
+def test_a_receipts_number_is_the_same_for_the_same_facts_and_key(client, key_file, tmp_path):
+    facts, once = {"sub": "startup", "tables": [{"name": "bus_stops"}]}, "file of hour 1"
+    mine, other = Receipts(key_file, client), Receipts(new_key(tmp_path / "other.key"), client)
+    number = mine.begin(facts, once).jti
+    assert UUID(number)
+    assert number == Receipts(key_file, client).begin(facts, once).jti
+    changed = [(other, facts, once), (mine, {**facts, "sub": "b"}, once), (mine, facts, "hour 2")]
+    assert number not in {keeper.begin(*made_of).jti for keeper, *made_of in changed}
+
+
+def test_an_answers_number_cannot_be_computed_without_the_key(client, key_file, tmp_path):
+    """The receipts of two gateways with other keys, for the same request."""
+    visit = Visit(
+        "file", "download", None, "192.0.2.1", Decision(True, {}), (), (), "", "", "", "1"
+    )
+
+    def numbers(key: Path, **more: bool) -> set[str]:
+        meter = SimpleNamespace(receipts=Receipts(key, client))
+        made = [Metered(meter, visit, {}, None, [], **more) for _ in range(2)]
+        return {each.receipt.jti for each in made}
+
+    mine, other = numbers(key_file), numbers(new_key(tmp_path / "other.key"))
+    assert (len(mine), len(other), mine & other) == (1, 1, set())
+    # Of an answer that is made anew, each repetition has its own.
+    assert len(numbers(key_file, made_anew=True) - mine) == 2
+
+
 def test_a_receipt_is_signed_over_the_answers_bytes(client, key_file):
     receipts = Receipts(key_file, client)
-    receipt = Receipt({"sub": "startup", "tables": [{"name": "bus_stops", "version": 2}]})
+    receipt = receipts.begin({"sub": "startup", "tables": [{"name": "bus_stops", "version": 2}]})
     content = Content(None, digested=True)
     content.sent([b'{"rows": ', b"[]}"])
     result = described(content.told["sha256"], content.told["bytes"], 0, "application/json")
