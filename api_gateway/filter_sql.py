@@ -71,11 +71,13 @@ class _Compiler:
         self._by_name = {each.ascii.casefold(): each for each in columns if each.ascii}
         self._by_name |= {each.name.casefold(): each for each in columns}
         self._params: list[Any] = []
+        # With an aggregate: what the rows are grouped by, by column.
+        self._groups: dict[str, str] | None = None
 
     def compiled(self, rows: Rows, limit: int | None) -> Compiled:
         selected = [self._selected(each) for each in rows.select]
-        where = [self._condition(each) for each in rows.where]
         groups = self._grouped(rows.select)
+        where = [self._condition(each) for each in rows.where]
         source = f"SELECT {', '.join(selected)} FROM {quoted(self._table)}"  # noqa: S608
         counted, counted_params = f"{source}{_where(where)}{groups}", list(self._params)
         if rows.after:
@@ -89,11 +91,17 @@ class _Compiler:
         return Compiled(statement, self._params, counted, counted_params)
 
     def _grouped(self, selected: Sequence[Selected]) -> str:
-        """With an aggregate, the other columns are what it is an aggregate of."""
+        """With an aggregate, the other columns are what it is an aggregate of, as selected."""
         plain = [each for each in selected if not each.aggregate]
-        if len(plain) in (0, len(selected)):
+        if len(plain) == len(selected):
             return ""
-        return f" GROUP BY {', '.join(self._quoted(each.column, each.place) for each in plain)}"
+        # One that is there both plain and cast is ordered by as it is plain.
+        cast_first = sorted(plain, key=lambda each: each.cast is None)
+        self._groups = {
+            self._column(each.column, each.place).name: self._value(each) for each in cast_first
+        }
+        values = dict.fromkeys(self._value(each) for each in plain)
+        return f" GROUP BY {', '.join(values)}" if values else ""
 
     def _column(self, name: str, place: Place) -> Column:
         column = self._by_name.get(unicodedata.normalize("NFC", name).casefold())
@@ -108,8 +116,9 @@ class _Compiler:
             )
         return column
 
-    def _quoted(self, name: str, place: Place) -> str:
-        return quoted(self._column(name, place).name)
+    def _of_table(self, column: Column) -> str:
+        """A column by its table too: alone its name might be that of a column of the answer."""
+        return f"{quoted(self._table)}.{quoted(column.name)}"
 
     def _item(self, selected: Selected) -> Star | Named:
         if selected.column == "*" and not selected.aggregate:
@@ -128,20 +137,23 @@ class _Compiler:
         return column.ascii if by_alias else column.name
 
     def _selected(self, selected: Selected) -> str:
-        if selected.column == "*":
-            if not selected.aggregate:
-                return "*"
+        if selected.column == "*" and not selected.aggregate:
+            return "*"
+        return f"{self._value(selected)} AS {quoted(self._name_of(selected))}"
+
+    def _value(self, selected: Selected) -> str:
+        if selected.column == "*" and selected.aggregate:
             value = "count(*)"
         else:
-            value = self._quoted(selected.column, selected.place)
+            value = self._of_table(self._column(selected.column, selected.place))
             if selected.aggregate:
                 value = f"{selected.aggregate}({value})"
-        if selected.cast is not None:
-            cast = CASTS.get(selected.cast.lower())
-            if cast is None:
-                raise selected.place.wrong(f"no type {selected.cast[:40]}", valid=sorted(CASTS))
-            value = f"CAST({value} AS {cast})"
-        return f"{value} AS {quoted(self._name_of(selected))}"
+        if selected.cast is None:
+            return value
+        cast = CASTS.get(selected.cast.lower())
+        if cast is None:
+            raise selected.place.wrong(f"no type {selected.cast[:40]}", valid=sorted(CASTS))
+        return f"CAST({value} AS {cast})"
 
     def _ordered(self, rows: Rows) -> str:
         if not rows.order:
@@ -154,7 +166,13 @@ class _Compiler:
         return f" ORDER BY {', '.join(keys)}"
 
     def _key(self, ordered: Ordered) -> str:
-        return self._quoted(ordered.column, ordered.place)
+        """The table's column; among groups, what they are groups of."""
+        column = self._column(ordered.column, ordered.place)
+        if self._groups is None:
+            return self._of_table(column)
+        if column.name not in self._groups:
+            raise ordered.place.wrong("beside an aggregate, order by a column that is selected too")
+        return self._groups[column.name]
 
     def _after(self, rows: Rows) -> str:
         """Rows behind a key in the order: larger in its first column, or equal there and …"""
@@ -167,12 +185,13 @@ class _Compiler:
             for index in range(last + 1):
                 each = rows.order[index]
                 column = self._column(each.column, each.place)
+                name = self._of_table(column)
+                if self._key(each) != name:
+                    raise place.wrong("after needs groups of a column without another type")
                 sign = "=" if index < last else "<" if each.descending else ">"
-                part = (
-                    f"{quoted(column.name)} {sign} {self._bind(column, rows.after[index], place)}"
-                )
+                part = f"{name} {sign} {self._bind(column, rows.after[index], place)}"
                 if index == last and not each.nulls_first:
-                    part = f"({part} OR {quoted(column.name)} IS NULL)"
+                    part = f"({part} OR {name} IS NULL)"
                 parts.append(part)
             alternatives.append(f"({' AND '.join(parts)})")
         return f"({' OR '.join(alternatives)})"
@@ -187,7 +206,7 @@ class _Compiler:
 
     def _compare(self, condition: Compare) -> str:
         column = self._column(condition.column, condition.place)
-        operator, name, place = condition.operator, quoted(column.name), condition.place
+        operator, name, place = condition.operator, self._of_table(column), condition.place
         if operator == "is":
             word = str(condition.values[0]).lower()
             if word not in _IS or (word in ("true", "false") and column.type != "boolean"):
@@ -218,7 +237,7 @@ class _Compiler:
         return f"({joined.join(each_of(each) for each in condition.values)})"
 
     def _pattern(self, column: Column, operator: str, value: str) -> str:
-        text = quoted(column.name)
+        text = self._of_table(column)
         if column.type != "string":
             text = f"CAST({text} AS VARCHAR)"
         # In an address * stands for %.
@@ -228,17 +247,19 @@ class _Compiler:
     def _array(self, column: Column, condition: Compare) -> str:
         if not column.type.startswith("list<"):
             raise condition.place.wrong(f"{column.name} is no list")
-        item = Column(column.name, column.type[5:-1])
+        name, item = self._of_table(column), Column(column.name, column.type[5:-1])
         bound = (self._bind(item, each, condition.place) for each in condition.values)
         items = f"[{', '.join(bound)}]"
         if not condition.values:
-            items = f"{quoted(column.name)}[1:0]"
-        return f"({_ARRAYS[condition.operator].format(quoted(column.name), items)})"
+            items = f"{name}[1:0]"
+        return f"({_ARRAYS[condition.operator].format(name, items)})"
 
     def _search(self, column: Column, operator: str, asked: str) -> str:
         """Every word (`phfts`: the phrase; `wfts`: "a phrase", -without), with or without
         diacritics."""
-        folded = f"replace(strip_accents(lower(CAST({quoted(column.name)} AS VARCHAR))), 'đ', 'd')"
+        folded = (
+            f"replace(strip_accents(lower(CAST({self._of_table(column)} AS VARCHAR))), 'đ', 'd')"
+        )
         if operator == "phfts":
             found = [("", asked)]
         elif operator == "wfts":

@@ -94,7 +94,9 @@ def _engine() -> duckdb.DuckDBPyConnection:
 def test_a_value_is_bound_and_never_a_part_of_the_sql(text):
     made = compile_rows("t", filters.read([("ten_la", f"eq.{text}")]), COLUMNS, None)
     assert made.params == [text]
-    assert made.statement.sql == ('SELECT * FROM "t" WHERE ("tên ""lạ""; --" = CAST(? AS VARCHAR))')
+    assert made.statement.sql == (
+        'SELECT * FROM "t" WHERE ("t"."tên ""lạ""; --" = CAST(? AS VARCHAR))'
+    )
 
 
 @settings(max_examples=200, deadline=None)

@@ -133,6 +133,62 @@ def test_select_with_names_types_and_aggregates(client):
     assert float(summed[1]["sum"]) == 11.5
 
 
+NAMED_ALIKE = [
+    ("select=code::text&order=code", ["1", "2", "3", "10", "11"]),
+    ("select=code:name&order=code.desc", ["a", "b", "a", "b", "a"]),
+    ("select=code:name,name:code&order=name,code.desc&limit=3", ["a", "a", "a"]),
+]
+
+
+@pytest.fixture
+def codes_table(lake, portal):
+    rows = pa.table(
+        {
+            "code": pa.array([1, 2, 3, 10, 11], pa.int64()),
+            "name": [*"ababa"],
+            "at": pa.array(
+                [dt.datetime(2026, 1, 1 + hour // 3, hour, tzinfo=dt.UTC) for hour in range(5)],
+                pa.timestamp("us", "UTC"),
+            ),
+        }
+    )
+    if not lake.table("codes").exists():
+        lake.table("codes").publish(rows.to_batches(), Provenance(), schema=rows.schema)
+    portal.tables[None]["codes"] = permit()
+    portal.change()
+
+
+@pytest.mark.usefixtures("codes_table")
+@pytest.mark.parametrize(("query", "found"), NAMED_ALIKE)
+def test_order_is_by_the_table_s_column_whatever_the_answer_calls_it(gateway, query, found):
+    answer = gateway.get(f"/v1/rest/codes?{query}").json()
+    assert [row["code"] for row in answer] == found
+
+
+@pytest.mark.usefixtures("codes_table")
+def test_keyset_pages_of_a_cast_column_hold_every_row(gateway):
+    seen, after = [], ""
+    while page := gateway.get(f"/v1/rest/codes?select=code::text&order=code&limit=2{after}").json():
+        seen += [row["code"] for row in page]
+        after = f"&after={seen[-1]}"
+    assert seen == ["1", "2", "3", "10", "11"]
+
+
+@pytest.mark.usefixtures("codes_table")
+def test_groups_are_of_what_is_selected(gateway):
+    def ask(query):
+        return gateway.get(f"/v1/rest/codes?{query}").json()
+
+    assert ask("select=day:at::date,n:count()&order=at.desc") == [
+        {"day": "2026-01-02", "n": 2},
+        {"day": "2026-01-01", "n": 3},
+    ]
+    assert ask("select=name,code:code.sum()&order=code")["parameter"] == "order"
+    cast = ask("select=day:at::date,n:count()&order=at&after=2026-01-01")
+    assert (cast["code"], cast["parameter"]) == ("filter_invalid", "after")
+    assert ask("select=name,n:count()&order=name&after=a") == [{"name": "b", "n": 2}]
+
+
 def test_single_maybe_single_and_csv(client):
     one = client.from_("places").select("mã,tên").eq("mã", 3).single().execute()
     assert one.data == {"mã": 3, "tên": "Hồ Gươm"}
