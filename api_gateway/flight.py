@@ -20,9 +20,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.flight as flight
 
+from api_gateway import bound_values, flight_sql_info, metrics
 from api_gateway import flight_catalog as catalog
 from api_gateway import flight_messages as messages
-from api_gateway import flight_sql_info, metrics
 from api_gateway.app import make_gateway, settings_from_environment
 from api_gateway.errors import (
     BadParameters,
@@ -297,7 +297,10 @@ def _statement(name: str, message: Any) -> tuple[str, list[Any] | dict[str, Any]
         return message.query, []
     held = json.loads(message.prepared_statement_handle)
     params = held["params"]
-    return str(held["sql"]), dict(params) if isinstance(params, dict) else list(params)
+    params = dict(params) if isinstance(params, dict) else list(params)
+    # A handle is the caller's: what no engine could bind is refused here.
+    bound_values.bound(params)
+    return str(held["sql"]), params
 
 
 def _one_row(reader: Any) -> dict[str, Any]:
@@ -314,8 +317,7 @@ def _one_row(reader: Any) -> dict[str, Any]:
         names = batch.schema.names
         if len(set(names)) < len(names):
             names = [str(place) for place in range(1, len(names) + 1)]
-        values = (column[0].as_py() for column in batch.columns)
-        found = dict(zip(names, map(_plain, values), strict=True))
+        found = dict(zip(names, map(_carried, batch.columns), strict=True))
     return found
 
 
@@ -331,9 +333,27 @@ def _bound(parameters: tuple[str, ...], row: dict[str, Any]) -> list[Any] | dict
     return dict(zip(parameters, row.values(), strict=True))
 
 
-def _plain(value: Any) -> Any:
-    """A parameter as JSON carries it: what is no number or truth is a text."""
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+def _carried(column: pa.Array) -> Any:
+    """The one value of a column as it travels to the engine. Raises BadParameters for what the
+    engine would take as something else."""
+    kind = column.type
+    try:
+        # Drivers send nanoseconds for whole microseconds, the finest that the engine binds.
+        if coarser := _coarser(kind):
+            column = column.cast(coarser)
+        return bound_values.carried(column[0].as_py())
+    except (TypeError, ValueError, OverflowError):
+        raise BadParameters(
+            f"a parameter of the type {kind} is not taken, or is too fine"
+        ) from None
+
+
+def _coarser(kind: pa.DataType) -> pa.DataType | None:
+    if getattr(kind, "unit", None) != "ns":
+        return None
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    return pa.duration("us") if pa.types.is_duration(kind) else pa.time64("us")
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from typing import Any
 import duckdb
 
 from api_gateway import answers, engine, failures, frames, plan, reading, sandbox, urgency
+from api_gateway.bound_values import bound
 from api_gateway.engine import Source
 from api_gateway.sandbox import Locks
 from api_gateway.settings import KILL_S, QUICK_S, SLOW_S
@@ -239,7 +240,7 @@ class Worker:
             # The time that SQL knows is that of its transaction, which began long ago.
             self._begin_anew()
         try:
-            job["folder"] = str(self._room.spill)
+            job |= {"folder": str(self._room.spill), "params": bound(job["params"])}
             rows = answers.answer(
                 self._cursor, self._cursor_beside, self._parsed, job, self._sock,
                 self._stopwatch.running,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
+from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import time as dt_time
+from decimal import Decimal
 
 import adbc_driver_flightsql.dbapi as flightsql
 import pyarrow as pa
@@ -177,6 +181,84 @@ def test_parameters_are_bound_by_place_and_by_name(connection):
         assert cursor.fetchone() == (2,)
         with pytest.raises(Error, match="bad_parameters"):
             cursor.execute("SELECT $more::INTEGER - $less::INTEGER", parameters=(5,))
+
+
+UTC_7 = timezone(timedelta(hours=7))
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("Đống Đa", "VARCHAR"),
+        (2**63 - 1, "BIGINT"),
+        (1.5, "DOUBLE"),
+        (True, "BOOLEAN"),
+        (b"\x00\xffabc", "BLOB"),
+        (Decimal("1234.499"), "DECIMAL(7,3)"),
+        (Decimal("-12345678901234567890123456789012345678"), "DECIMAL(38,0)"),
+        (date(999, 1, 2), "DATE"),
+        (dt_time(6, 30, 1, 5), "TIME"),
+        (datetime(2026, 1, 2, 3, 4, 5, 6), "TIMESTAMP"),  # noqa: DTZ001 (has none)
+        (datetime(2026, 1, 2, 3, 4, 5, 6, UTC), "TIMESTAMP WITH TIME ZONE"),
+        (datetime(2026, 1, 2, 3, 4, 5, 6, UTC_7), "TIMESTAMP WITH TIME ZONE"),
+        (["a", None], "VARCHAR[]"),
+        ([Decimal("9.5"), Decimal("10.0")], "DECIMAL(3,1)[]"),
+    ],
+)
+def test_a_parameter_is_of_its_type(connection, value, kind):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ? AS it, typeof(?) AS kind", parameters=(value, value))
+        assert cursor.fetchone() == (value, kind)
+
+
+@pytest.mark.parametrize(
+    ("sql", "values", "found"),
+    [
+        ("SELECT ? < ?", [Decimal(9), Decimal(10)], True),
+        ("SELECT 1234.50::DECIMAL(18, 2) = ?", [Decimal("1234.499")], False),
+        ("SELECT 'abc'::BLOB = ?", [b"abc"], True),
+        ("SELECT year(?)", [date(2026, 1, 2)], 2026),
+        ("SELECT ? + 1", [date(2026, 1, 2)], date(2026, 1, 3)),
+        ("SELECT ? < ?", [date(999, 1, 2), date(2026, 1, 2)], True),
+        ("SELECT DATE '2026-01-01' + ?", [timedelta(days=1, microseconds=-1)],
+         datetime(2026, 1, 1, 23, 59, 59, 999999)),  # noqa: DTZ001
+        ("SELECT sum(mã) FROM bus_stops WHERE mã IN (SELECT unnest(?))", [[1, 3]], 4),
+    ],
+)  # fmt: skip
+def test_a_parameter_computes_as_its_type(connection, sql, values, found):
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters=values)
+        assert cursor.fetchone() == (found,)
+
+
+def test_nanoseconds_are_taken_that_are_whole_microseconds(connection):
+    whole, fine = 1_700_000_000_123_456_000, 1_700_000_000_123_456_789
+    kinds = [pa.timestamp("ns"), pa.timestamp("ns", "Asia/Ho_Chi_Minh"), pa.duration("ns")]
+    with connection.cursor() as cursor:
+        for kind in kinds:
+            values = pa.record_batch({"0": pa.array([whole], kind)})
+            cursor.execute("SELECT ?", parameters=values)
+            assert cursor.fetch_arrow_table().num_rows == 1
+            values = pa.record_batch({"0": pa.array([fine], kind)})
+            with pytest.raises(Error, match="bad_parameters"):
+                cursor.execute("SELECT ?", parameters=values)
+
+
+@pytest.mark.parametrize(
+    "value", [pa.array([{"a": 1}]), pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64()))]
+)
+def test_a_parameter_of_a_type_that_is_not_taken_is_refused_not_changed(connection, value):
+    with connection.cursor() as cursor, pytest.raises(Error, match="bad_parameters"):
+        cursor.execute("SELECT ?", parameters=pa.record_batch({"0": value}))
+
+
+def test_a_handle_with_values_of_no_kind_is_refused(server, portal):
+    with flight.connect(server) as client:
+        for value in ({"date": "tomorrow"}, {"decimal": "x"}, {"nothing": "1"}, {"date": 1}, {}):
+            told = json.dumps({"sql": "SELECT ?", "params": [value]}).encode()
+            forged = packed("CommandPreparedStatementQuery", prepared_statement_handle=told)
+            with pytest.raises(flight.FlightServerError, match="bad_request"):
+                client.get_flight_info(flight.FlightDescriptor.for_command(forged))
 
 
 def test_several_sets_of_parameters_are_refused_with_what_to_do(connection):
