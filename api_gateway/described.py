@@ -142,6 +142,7 @@ EXPORT: Schema = {
             "type": "object",
             "properties": {"rows": {"type": "integer"}, "bytes": {"type": "integer"}},
         },
+        "truncated": {"type": ["boolean", "null"]},
         "error": {"type": ["object", "null"]},
     },
 }

@@ -135,6 +135,7 @@ class Exporter:
             answer.end()
         return self.exports.change(
             export, byte_count=written, row_count=answer.rows_sent(), receipt=answer.receipt,
+            truncated=answer.truncated,
             read_editions={each.table: each.decision.edition for each in answer.shelved},
         )  # fmt: skip
 

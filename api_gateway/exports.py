@@ -56,6 +56,8 @@ class Export:
     attempts: int = 0
     byte_count: int = 0
     row_count: int = 0
+    # Whether its limit cut rows off, once it is known.
+    truncated: bool | None = None
     receipt: str | None = None
     # Of its tables, as the query read them: who reads others now may not have the result.
     read_editions: dict[str, str | None] | None = None

@@ -45,6 +45,10 @@ class OutputRefused(DeployError):
     code = "output_refused"
 
 
+class ParameterRefused(DeployError):
+    code = "parameter_refused"
+
+
 class NoticesUnreadable(DeployError):
     code = "notices_unreadable"
 

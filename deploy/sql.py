@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,13 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from deploy.errors import DeployError, GatewayRefused, GatewayUnreachable, OutputRefused
+from deploy.errors import (
+    DeployError,
+    GatewayRefused,
+    GatewayUnreachable,
+    OutputRefused,
+    ParameterRefused,
+)
 from deploy.home import Home
 from deploy.settings import Settings
 
@@ -86,14 +93,15 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     with _asked(settings, options, body) as answer:
         if options.explain:
             _show_plan(answer.json())
-        elif options.output:
-            _write(answer, options.output)
         elif chosen == "table":
             _show(answer.json(), limited=options.limit is None)
         else:
-            for piece in answer.iter_content(_PIECE):
-                sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
+            if options.output:
+                _write(answer, options.output)
+            else:
+                _print(answer)
+            if answer.headers.get("Hanoiic-Truncated") == "true":
+                _warn("--limit cut some off")
     return 0
 
 
@@ -125,6 +133,11 @@ def _value(text: str) -> Any:
         found = json.loads(text)
     except ValueError:
         return text
+    if isinstance(found, float) and not math.isfinite(found):
+        raise ParameterRefused(
+            f"{text} can't be sent as a number: write it into the SQL, as 'NaN'::DOUBLE, or send "
+            f"""a text, '"{text}"'."""
+        )
     return text if isinstance(found, dict | list) else found
 
 
@@ -219,10 +232,14 @@ def _show(answer: dict[str, Any], *, limited: bool) -> None:
     count = answer["row_count"]
     notes.print(f"{count} {'row' if count == 1 else 'rows'}", style="bold")
     if answer["truncated"]:
-        more = "--limit shows more, --output keeps all" if limited else "--limit cut some off"
-        notes.print(f"There are more rows: {more}.", style="yellow")
+        _warn("--limit shows more, --output keeps all" if limited else "--limit cut some off")
     if answer.get("attribution"):
         notes.print(answer["attribution"], style="dim", markup=False)
+
+
+def _warn(more: str) -> None:
+    notes = Console(stderr=True, highlight=False)
+    notes.print(f"There are more rows: {more}.", style="yellow")
 
 
 def _cell(value: Any) -> Text:
@@ -252,6 +269,12 @@ def _show_node(out: Console, node: dict[str, Any], depth: int) -> None:
     out.print(f"{'  ' * depth}{node['operator']}  {'  '.join(facts)}", markup=False)
     for child in node.get("children", ()):
         _show_node(out, child, depth + 1)
+
+
+def _print(answer: requests.Response) -> None:
+    for piece in answer.iter_content(_PIECE):
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
 
 
 def _write(answer: requests.Response, path: Path) -> None:

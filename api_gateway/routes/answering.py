@@ -39,9 +39,7 @@ def streamed(answer: Answer) -> Response:
     response.headers["Hanoiic-Query-Id"] = query_id()
     if header := attribution.columns_header(answer.columns):
         response.headers["Hanoiic-Columns"] = header
-    if answer.asked.limit is not None:
-        response.headers["Hanoiic-Row-Limit"] = str(answer.asked.limit)
-        response.headers["Hanoiic-Truncated"] = "true" if answer.truncated else "false"
+    limited(response, answer.asked.limit, truncated=answer.truncated)
     if answer.receipt:
         response.headers["Hanoiic-Receipt"] = answer.receipt
     return response
@@ -76,6 +74,13 @@ def describe(response: Response, shelved: tuple[Shelved, ...]) -> None:
             response.headers.add("Link", f'<{url}>; rel="license"')
     for each in shelved:
         response.headers.add("Link", f'<{public_url()}/v1/tables/{each.table}>; rel="describedby"')
+
+
+def limited(response: Response, limit: int | None, *, truncated: bool) -> None:
+    """Say in headers whether the caller's limit cut rows off; without one an answer is whole."""
+    if limit is not None:
+        response.headers["Hanoiic-Row-Limit"] = str(limit)
+        response.headers["Hanoiic-Truncated"] = "true" if truncated else "false"
 
 
 @lru_cache(maxsize=1024)

@@ -19,7 +19,7 @@ from api_gateway.formats import media_type
 from api_gateway.gate import Statement
 from api_gateway.meter import Visit
 from api_gateway.routes import caller, gateway, public_url
-from api_gateway.routes.answering import describe
+from api_gateway.routes.answering import describe, limited
 from api_gateway.routes.stored import stored
 from lake import logs
 
@@ -43,7 +43,7 @@ def add() -> tuple[Response, int]:
     export = _exporter().exports.add(
         who.token,
         owner=fingerprint(who.token),
-        body={**body, "format": wanted.format, "as_of": versions or None},
+        body={**body, "format": wanted.format, "as_of": versions or None, "limit": wanted.limit},
         tables=visit.tables,
         file_name=f"export_{datetime.now(UTC):%Y%m%dT%H%M%SZ}.{wanted.format}",
         reached_at=public_url(),
@@ -99,6 +99,7 @@ def result(export_id: str, file_name: str) -> Response:
         modified=datetime.fromtimestamp(export.finished_at or 0, UTC),
     )
     describe(response, visit.shelved)
+    limited(response, export.body["limit"], truncated=bool(export.truncated))
     if export.receipt:
         response.headers["Hanoiic-Receipt"] = export.receipt
     running = gateway().running
@@ -145,6 +146,7 @@ def _shown(export: Export) -> dict[str, Any]:
         "versions": export.body["as_of"] or {},
         "attribution": export.attribution,
         "progress": {"rows": export.row_count, "bytes": export.byte_count},
+        "truncated": export.truncated,
         "created_at": _instant(export.created_at),
         "started_at": _instant(export.started_at),
         "finished_at": _instant(export.finished_at),

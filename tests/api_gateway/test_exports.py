@@ -128,6 +128,16 @@ def test_what_may_not_be_read_or_is_wrong_is_refused_at_once(gateway):
     assert gateway.get("/v1/exports/0").json()["code"] == "export_not_found"
 
 
+@pytest.mark.parametrize(("limit", "told"), [(1, "true"), (3, "false"), (None, None)])
+def test_rows_that_a_limit_cut_off_are_told(gateway, limit, told):
+    waiting = ask(gateway, "FROM bus_stops", format="csv", limit=limit)
+    assert waiting["truncated"] is None
+    export = finished(gateway, waiting)
+    assert export["truncated"] is (told == "true")
+    assert export["progress"]["rows"] == (limit or 3)
+    assert fetch(gateway, export).headers.get("Hanoiic-Truncated") == told
+
+
 def test_an_error_of_the_query_is_told(gateway):
     export = finished(gateway, ask(gateway, "SELECT x FROM wards"))
     assert (export["state"], export["error"]["code"]) == ("failed", "query_invalid")

@@ -84,6 +84,16 @@ def test_rows_left_out_of_a_table_are_told(hanoiic):
     assert "--output keeps all" in done.stderr
 
 
+@pytest.mark.parametrize("to", ["pipe", "file"])
+def test_rows_that_a_limit_cut_off_are_told_beside_the_answer(hanoiic, tmp_path: Path, to):
+    said = "There are more rows: --limit cut some off."
+    output = ("-o", str(tmp_path / "rows.csv")) if to == "file" else ()
+    cut = hanoiic("FROM bus_stops", "--limit", "1", *output)
+    assert (cut.returncode, said in cut.stderr, said in cut.stdout) == (0, True, False)
+    assert said not in hanoiic("FROM bus_stops", "--limit", "3", *output).stderr
+    assert said not in hanoiic("FROM bus_stops", *output).stderr
+
+
 def test_a_pipe_gets_csv_and_sql_may_come_from_one(hanoiic):
     done = hanoiic("-", given="SELECT mã FROM bus_stops ORDER BY 1")
     assert done.stdout == '"mã"\n1\n2\n3\n'
@@ -137,6 +147,8 @@ def test_a_token_comes_from_a_file_or_the_environment(hanoiic, tmp_path: Path):
         (("SELECT 1", "-o", "x.doc"), 1, "[output_refused]"),
         (("SELECT 1", "-o", "/nowhere/x.csv"), 1, "[output_refused]"),
         (("SELECT 1", "--format", "doc"), 2, "invalid choice"),
+        (("SELECT ? AS x", "-p", "NaN"), 1, "[parameter_refused]"),
+        (("SELECT $x AS x", "-p", "x=-1e999"), 1, "-1e999 can't be sent as a number"),
         (("SELECT 1", "--url", "http://127.0.0.1:9"), 1, "[gateway_unreachable]"),
     ],
 )
