@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# Without GROUP BY, one of these among the columns makes the answer one row.
+# Without GROUP BY, an answer of these alone is one row.
 _AGGREGATES = frozenset({"avg", "count", "count_star", "max", "median", "min", "stddev", "sum"})
 
+_STANDARD = "STANDARD_HANDLING"
 # Parts of a SELECT that need all rows before the first one.
 _GATHERING = ("group_expressions", "group_sets", "having", "modifiers", "qualify", "sample")
 
@@ -24,10 +25,22 @@ def most_rows(tree: Mapping[str, Any]) -> int | None:
     if limits:
         said = (limits[0].get("limit") or {}).get("literal") or {}
         return int(said["text"]) if said.get("kind") == "INTEGER" else None
-    if node["type"] == "SELECT_NODE" and not node.get("group_expressions"):
-        names = {str(each.get("function_name", "")).lower() for each in node["select_list"]}
-        return 1 if names & _AGGREGATES else None
-    return None
+    if node["type"] != "SELECT_NODE" or not _is_plain(node):
+        return None
+    if any(node.get(each) for each in ("group_expressions", "group_sets")):
+        return None
+    # Beside an aggregate, `unnest` makes many rows; a window's function has another class.
+    return 1 if all(map(_is_aggregate, node["select_list"])) else None
+
+
+def _is_aggregate(item: Mapping[str, Any]) -> bool:
+    name = str(item.get("function_name", "")).lower()
+    return item.get("class") == "FUNCTION" and name in _AGGREGATES
+
+
+def _is_plain(node: Mapping[str, Any]) -> bool:
+    """Whether a SELECT has no GROUP BY ALL."""
+    return bool(node.get("aggregate_handling", _STANDARD) == _STANDARD)
 
 
 def flows(tree: Mapping[str, Any]) -> bool:
@@ -38,7 +51,7 @@ def flows(tree: Mapping[str, Any]) -> bool:
         return False
     if any(node.get(each) for each in _GATHERING) or (node.get("cte_map") or {}).get("map"):
         return False
-    if node.get("aggregate_handling", "STANDARD_HANDLING") != "STANDARD_HANDLING":
+    if not _is_plain(node):
         return False
     waiting: list[Any] = [node["select_list"], node.get("where_clause")]
     while waiting:

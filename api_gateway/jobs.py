@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import lru_cache
 from typing import Any
 
@@ -34,14 +35,14 @@ class Jobs:
         return {
             "kind": kind,
             "sql": statement.sql,
-            "params": asked.params,
+            "params": _composed(asked.params),
             "format": asked.format,
             "limit": asked.limit,
             "most_rows": statement.most_rows,
             "flows": statement.flows,
             "repeatable": statement.repeatable,
             "csv_safe": asked.csv_safe,
-            "count": vars(asked.count) if asked.count else None,
+            "count": _composed(vars(asked.count)) if asked.count else None,
             "timeout_s": timeout_s,
             "request_id": logs.request_id(),
             "described": self._described(statement.origins, read),
@@ -82,3 +83,14 @@ def reported(
         place = asked.sql.find(near)
         facts |= {"near": near, "position": place if place >= 0 else None}
     return BY_CODE[content["code"]](content["detail"], **facts)
+
+
+def _composed(value: Any) -> Any:
+    """Parameters with their texts in Unicode's NFC, as the lake's texts and the SQL are."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, list | tuple):
+        return [_composed(each) for each in value]
+    if isinstance(value, dict):
+        return {_composed(key): _composed(each) for key, each in value.items()}
+    return value

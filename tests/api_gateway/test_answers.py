@@ -7,6 +7,7 @@ import io
 import json
 import threading
 import time
+import unicodedata
 from datetime import datetime
 from urllib.parse import unquote
 
@@ -211,12 +212,27 @@ def test_what_the_caller_has_is_not_sent_again(gateway, portal):
     [
         "SELECT now()", "SELECT current_date", "SELECT random()", "SELECT ago(INTERVAL 1 DAY)",
         "SELECT * FROM bus_stops USING SAMPLE 2 ROWS", "SELECT (SELECT uuid())",
+        "SELECT TIMETZ '12:00:00+00' AT TIME ZONE 'America/New_York'",
     ],
 )  # fmt: skip
 def test_what_changes_by_itself_has_no_tag(gateway, sql):
     answer = gateway.sql(sql)
     assert answer.status_code == 200, answer.text
     assert "ETag" not in answer.headers
+
+
+def test_parameters_are_composed_as_the_lake_is(gateway):
+    apart = unicodedata.normalize("NFD", "Láng")
+    for name, params in (("?", [apart]), ("$tên", {unicodedata.normalize("NFD", "tên"): apart})):
+        answer = gateway.sql(f"SELECT trạm FROM stations WHERE trạm = {name}", params=params)
+        assert answer.json()["rows"] == [{"trạm": "Láng"}], answer.text
+    asked = {"trạm": f"eq.{apart}"}
+    rows = gateway.get("/v1/tables/stations/rows", params=asked)
+    assert [each["trạm"] for each in rows.json()] == ["Láng"]
+    counted = gateway.get(
+        "/v1/tables/stations/rows", params=asked, headers={"Prefer": "count=exact"}
+    )
+    assert counted.headers["Content-Range"] == "0-0/1"
 
 
 def test_functions_that_change_are_those_the_engine_says():

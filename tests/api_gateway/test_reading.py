@@ -68,3 +68,22 @@ def test_selects_that_hold_each_other_again_and_again_stay_small():
 )
 def test_what_may_be_begun_anew_reads_one_table_row_by_row(sql, flows):
     assert reading.heard(told(sql)).flows is flows
+
+
+@pytest.mark.parametrize(
+    ("sql", "most"),
+    [
+        ("SELECT a FROM t LIMIT 5", 5),
+        ("SELECT count(*) AS n, avg(a) FILTER (WHERE b) FROM t HAVING count(*) > 1", 1),
+        ("SELECT a FROM t", None),
+        ("SELECT a FROM t LIMIT 5 PERCENT", None),
+        ("SELECT count(*) OVER () FROM t", None),
+        ("SELECT a, count(*) FROM t GROUP BY a", None),
+        ("SELECT a, count(*) FROM t GROUP BY ALL", None),
+        ("SELECT count(*) FROM t GROUP BY GROUPING SETS ((), (a))", None),
+        ("SELECT max(1), unnest(range(3000))", None),
+        ("SELECT max(a) FROM t UNION ALL SELECT a FROM t", None),
+    ],
+)
+def test_how_many_rows_there_are_at_most(sql, most):
+    assert reading.heard(told(sql)).most_rows == most
