@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from http import HTTPStatus
 from pathlib import Path
 
 from flask import Blueprint, Response, request
@@ -14,11 +13,11 @@ from api_gateway.asked import Asked
 from api_gateway.errors import GatewayError
 from api_gateway.exchange import Caller
 from api_gateway.formats import FORMATS
-from api_gateway.meter import Visit
+from api_gateway.meter import Metered, Visit
 from api_gateway.query import whole
 from api_gateway.routes import caller, gateway
 from api_gateway.routes.answering import describe, streamed
-from api_gateway.routes.stored import SentFile, stored
+from api_gateway.routes.stored import stored
 from api_gateway.shelf import Shelved
 
 pages = Blueprint("downloads", __name__)
@@ -50,43 +49,39 @@ def _stored(visit: Visit, who: Caller, file_name: str) -> Response:
     download: they are charged once."""
     (shelved,) = visit.shelved
     path = Path(shelved.source.files[0])
-    response, file = stored(
+    response = stored(
         path,
+        visit,
+        who,
         media_type=FORMATS["parquet"].media_type,
         name=file_name,
         tag=_tag(shelved),
         modified=shelved.version.published_at,
     )
     describe(response, visit.shelved)
-    if request.method == "GET" and response.status_code < HTTPStatus.MULTIPLE_CHOICES:
-        receipt = _charge(visit, who, file, path)
-        if receipt:
-            response.headers["Hanoiic-Receipt"] = receipt
+    if flow := response.flow:
+        try:
+            metered = _charge(visit, path)
+        except BaseException:
+            response.close()
+            raise
+        response.call_on_close(
+            lambda: metered.break_off(flow.stopped) if flow.stopped else metered.finish_file(path)
+        )
+        if metered.receipt:
+            response.headers["Hanoiic-Receipt"] = metered.receipt.jti
     return response
 
 
-def _charge(visit: Visit, who: Caller, file: SentFile, path: Path) -> str | None:
-    """Count the download; its end comes with the file's. Returns the receipt's number."""
-    parts = gateway()
-    metered = parts.meter.begin(replace(visit, once=f"file of hour {int(time.time()) // 3600}"))
+def _charge(visit: Visit, path: Path) -> Metered:
+    metered = gateway().meter.begin(replace(visit, once=f"file of hour {int(time.time()) // 3600}"))
     try:
         metered.rows(visit.shelved[0].version.row_count)
         metered.counted(path.stat().st_size)
     except GatewayError as error:
-        file.close()
         metered.fail(error)
         raise
-    flow = parts.running.begin(visit, who.connection)
-
-    def ended() -> None:
-        parts.running.end(flow)
-        if flow.stopped:
-            metered.break_off(flow.stopped)
-        else:
-            metered.finish_file(path)
-
-    file.ended = ended
-    return metered.receipt.jti if metered.receipt else None
+    return metered
 
 
 def _tag(shelved: Shelved) -> str:

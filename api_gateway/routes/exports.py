@@ -91,8 +91,10 @@ def result(export_id: str, file_name: str) -> Response:
     if export.state != "ready" or file_name != export.file_name:
         raise ExportNotReady(f"the export is {export.state}", state=export.state)
     visit = _permitted(export, who)
-    response, file = stored(
+    response = stored(
         _exporter().exports.path(export_id) / "result",
+        visit,
+        who,
         media_type=media_type(export.body["format"]),
         name=export.file_name,
         tag=export.id,
@@ -102,9 +104,6 @@ def result(export_id: str, file_name: str) -> Response:
     limited(response, export.body["limit"], truncated=bool(export.truncated))
     if export.receipt:
         response.headers["Hanoiic-Receipt"] = export.receipt
-    running = gateway().running
-    flow = running.begin(visit, who.connection)
-    file.ended = lambda: running.end(flow)
     return response
 
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
 from api_gateway import asked, links
 from api_gateway.asked import Asked
@@ -81,17 +80,15 @@ def _linked(link: str, table: str, claims: dict[str, int]) -> tuple[Visit, Calle
 def _sent(visit: Visit, who: Caller, path: Path, part: str) -> Response:
     (shelved,) = visit.shelved
     edition, content = shelved.decision.edition or "whole", shelved.version.content_hash[-16:]
-    response, opened = stored(
+    return stored(
         path,
+        visit,
+        who,
         media_type=FORMATS["parquet"].media_type,
         name=f"{shelved.table}_v{part}.parquet",
         tag="-".join([shelved.table, part, edition, content]),
         modified=shelved.version.published_at,
     )
-    if request.method == "GET" and response.status_code < HTTPStatus.MULTIPLE_CHOICES:
-        flow = gateway().running.begin(visit, who.connection)
-        opened.ended = lambda: gateway().running.end(flow)
-    return response
 
 
 @pages.errorhandler(GatewayError)

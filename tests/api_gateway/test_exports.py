@@ -60,6 +60,8 @@ def test_an_export_is_made_and_fetched_in_parts(gateway):
     assert whole.headers["Hanoiic-Table-Versions"] == "secret=1"
     part = fetch(gateway, export, Range="bytes=3-", **{"If-Range": whole.headers["ETag"]})
     assert (part.status_code, part.content) == (206, whole.content[3:])
+    other = fetch(gateway, export, Range="bytes=3-", **{"If-Match": '"x"'})
+    assert (other.status_code, other.content) == (412, b"")
     listed = gateway.get("/v1/exports", STARTUP).json()["exports"]
     assert [each["id"] for each in listed] == [export["id"]]
     assert gateway.get("/v1/exports").json()["exports"] == []

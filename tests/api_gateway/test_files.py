@@ -30,6 +30,92 @@ def test_a_resumed_download_is_the_same_file_or_a_new_one(gateway):
     assert last.headers["Content-Range"] == f"bytes {size - 10}-{size - 1}/{size}"
 
 
+PATH = "/v1/tables/bus_stops/download.parquet"
+LONG_AGO, ONE_DAY = "Mon, 01 Jan 2001 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"If-Match": '"x"'}, 412),
+        ({"If-Match": "W/{tag}"}, 412),
+        ({"If-Match": '"x", {tag}'}, 200),
+        ({"If-Match": "*"}, 200),
+        ({"If-Match": '"x"', "Range": "bytes=0-3"}, 412),
+        ({"If-Match": "{tag}", "Range": "bytes=0-3"}, 206),
+        ({"If-Match": "{tag}", "If-None-Match": "{tag}"}, 304),
+        ({"If-Match": "{tag}", "If-Unmodified-Since": LONG_AGO}, 200),
+        ({"If-Unmodified-Since": LONG_AGO}, 412),
+        ({"If-Unmodified-Since": LONG_AGO, "Range": "bytes=0-3"}, 412),
+        ({"If-Unmodified-Since": "{date}", "Range": "bytes=0-3"}, 206),
+        ({"If-Unmodified-Since": "yesterday"}, 200),
+        ({"If-None-Match": "{tag}"}, 304),
+        ({"If-None-Match": "W/{tag}", "Range": "bytes=0-3"}, 304),
+        ({"If-None-Match": "*"}, 304),
+        ({"If-None-Match": '"x"', "If-Modified-Since": ONE_DAY, "Range": "bytes=0-3"}, 206),
+        ({"If-Modified-Since": "{date}", "Range": "bytes=0-3"}, 304),
+        ({"If-Modified-Since": LONG_AGO}, 200),
+        ({"If-Range": "{date}", "Range": "bytes=0-3"}, 206),
+        ({"If-Range": ONE_DAY, "Range": "bytes=0-3"}, 200),
+        ({"If-Range": "W/{tag}", "Range": "bytes=0-3"}, 200),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_preconditions_come_before_ranges(gateway, method, headers, status):
+    whole = gateway.get(PATH)
+    known = {"tag": whole.headers["ETag"], "date": whole.headers["Last-Modified"]}
+    told = {name: value.format(**known) for name, value in headers.items()}
+    answer = gateway.request(method, PATH, None, headers=told)
+    if method == "HEAD":
+        assert (answer.status_code, answer.content) == ({206: 200}.get(status, status), b"")
+    else:
+        body = {200: whole.content, 206: whole.content[:4]}.get(status, b"")
+        assert (answer.status_code, answer.content) == (status, body)
+    assert answer.headers["ETag"] == known["tag"]
+    # The connection goes on behind an answer without a body.
+    assert gateway.get(PATH).content == whole.content
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-3", 0, 3),
+        ("Bytes=4-", 4, -1),
+        ("bytes=0-99999999", 0, -1),
+        ("bytes=-8", -8, -1),
+        # The footer's place, as readers of Parquet guess it.
+        ("bytes=-65536", 0, -1),
+        ("bytes=0-0,5-6", None, None),
+        ("lines=0-3", None, None),
+        ("bytes=3-1", None, None),
+        ("bytes=-", None, None),
+        ("bytes=0-٣", None, None),
+        ("bytes=" + "9" * 5000 + "-", None, None),
+        ("all of it", None, None),
+    ],
+)
+def test_one_range_is_a_part_and_what_is_none_is_ignored(gateway, asked, first, last):
+    whole = gateway.get(PATH).content
+    answer = gateway.get(PATH, headers={"Range": asked.encode()})
+    if first is None:
+        assert (answer.status_code, answer.content) == (200, whole)
+        assert "Content-Range" not in answer.headers
+        return
+    first, last = first % len(whole), last % len(whole)
+    assert (answer.status_code, answer.content) == (206, whole[first : last + 1])
+    assert answer.headers["Content-Range"] == f"bytes {first}-{last}/{len(whole)}"
+    head = gateway.request("HEAD", PATH, None, headers={"Range": asked})
+    assert (head.status_code, int(head.headers["Content-Length"])) == (200, len(whole))
+
+
+@pytest.mark.parametrize("asked", ["bytes=-0", "bytes=99999999-"])
+def test_a_range_that_is_not_there_is_416(gateway, asked):
+    answer = gateway.get(PATH, headers={"Range": asked})
+    assert (answer.status_code, answer.json()["code"]) == (416, "range_not_satisfiable")
+    size = gateway.request("HEAD", PATH, None).headers["Content-Length"]
+    assert answer.headers["Content-Range"] == f"bytes */{size}"
+
+
 def test_a_link_needs_no_header_and_serves_one_version(gateway, portal):
     made = gateway.request(
         "POST", "/v1/tables/secret/links", STARTUP, json={"format": "parquet", "as_of": 1}

@@ -97,6 +97,22 @@ def test_ranges_of_a_file_are_one_download(pair, portal, agreed):
     wait_for(lambda: portal.office.used.get("file", {}).get("queries") == 1, "settlement", 10)
 
 
+def test_what_is_not_sent_is_not_charged_and_what_is_has_a_quota(pair, portal, agreed):
+    path = "/v1/tables/bus_stops/download.parquet"
+    whole = pair[0].get(path, STARTUP)
+    portal.office.quota["unsent"] = {"queries": 1}
+    agreed(metered("unsent"), "bus_stops")
+    for headers in ({"If-Match": '"x"'}, {"If-None-Match": whole.headers["ETag"]}):
+        answer = pair[0].get(path, STARTUP, headers=headers)
+        assert (answer.status_code in (304, 412), answer.content) == (True, b"")
+    assert pair[0].request("HEAD", path, STARTUP).ok
+    assert pair[0].sql("FROM bus_stops", STARTUP).ok
+    # The only question is spent: the file is refused however it is asked for.
+    for headers in ({}, {"Range": "bytes=0-3"}, {"If-Match": whole.headers["ETag"]}):
+        answer = pair[0].get(path, STARTUP, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "quota_exceeded")
+
+
 def test_limits_of_the_terms_hold(pair, agreed):
     agreed(permit("click") | {"agreement": "l", "limits": {"rows_per_answer": 2}}, "bus_stops")
     asked = pair[0].sql("FROM bus_stops", STARTUP)

@@ -9,11 +9,14 @@ import signal
 import threading
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import requests
 
+from lake import Provenance
 from tests.api_gateway import gateway as gateways
-from tests.api_gateway.portal import STARTUP
+from tests.api_gateway.portal import STARTUP, permit
 from tests.api_gateway.reading import metrics_of
 from tests.servers import free_port, wait_for
 
@@ -50,6 +53,63 @@ def test_metrics_count_what_happens_and_the_public_port_has_none(measured, porta
     ended = [name for name in found if name.startswith("hanoiic_gateway_processes_ended_total")]
     assert any('pool="query"' in name and "query_timeout" in name for name in ended)
     assert not any("bus_stops" in name for name in found)
+
+
+def test_files_are_measured_and_logged_as_far_as_they_are_sent(measured, portal):
+    path = "/v1/tables/wards/download.parquet"
+    made = measured.request("POST", "/v1/exports", None, json={"sql": "FROM wards"}).json()
+    address = f"/v1/exports/{made['id']}"
+    wait_for(lambda: measured.get(address).json()["state"] == "ready", "the export")
+    result = measured.get(address).json()["result_url"].removeprefix(measured.url)
+    base = "/v1/share/shares/hanoi/schemas/default/tables/wards/query"
+    told = measured.request("POST", base, None, json={}).content.splitlines()[2]
+    shared = json.loads(told)["file"]["url"].removeprefix(measured.url)
+    before = metrics_of(measured)
+
+    def gained(name: str) -> float:
+        return metrics_of(measured).get(name, 0) - before.get(name, 0)
+
+    asked = []
+    for page, door, file in (
+        ("downloads", "file", path),
+        ("exports", "export", result),
+        ("share", "share", shared),
+    ):
+        answers = [
+            measured.get(file, headers=headers)
+            for headers in ({}, {"Range": "bytes=4-9"}, {"If-Match": '"x"'})
+        ]
+        asked += [(each.headers["X-Request-Id"], each.status_code) for each in answers]
+        assert [each.status_code for each in answers] == [200, 206, 412]
+        sent = f'hanoiic_gateway_answer_bytes_total{{door="{door}"}}'
+        size = len(answers[0].content) + 6
+        wait_for(lambda sent=sent, size=size: gained(sent) == size, sent, 5)
+        for status in (200, 206, 412):
+            name = f'hanoiic_gateway_request_seconds_count{{door="{page}",status="{status}"}}'
+            wait_for(lambda name=name: gained(name) >= 1, name, 5)
+
+    def answered() -> dict[str, int]:
+        lines = [line for line in measured.log.read_text().splitlines() if '"answered"' in line]
+        return {told["request_id"]: told["status"] for told in map(json.loads, lines)}
+
+    wait_for(lambda: dict(asked).items() <= answered().items(), "the log", 5)
+
+
+def test_a_broken_off_file_counts_what_was_sent(measured, portal, lake):
+    schema = pa.schema([("x", pa.int64())])
+    noise = pa.array(np.random.default_rng(7).integers(0, 2**62, 4_000_000))
+    batch = pa.RecordBatch.from_arrays([noise], schema=schema)
+    lake.table("unread").publish([batch], Provenance(), schema=schema)
+    portal.tables[None]["unread"] = permit()
+    portal.change()
+    name = 'hanoiic_gateway_answer_bytes_total{door="file"}'
+    before = metrics_of(measured).get(name, 0)
+    path = "/v1/tables/unread/download.parquet"
+    with requests.get(measured.url + path, stream=True, timeout=30) as answer:
+        size = int(answer.headers["Content-Length"])
+        answer.raw.read(100)
+    wait_for(lambda: metrics_of(measured).get(name, 0) > before, "its end", 5)
+    assert 100 <= metrics_of(measured)[name] - before < size
 
 
 def test_dashboard_asks_only_for_metrics_there_are(measured):

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -202,6 +203,30 @@ def test_a_file_answers_head_and_range_without_authorization(gateway, shared):
     assert (part.status_code, part.content) == (206, b"PAR1")
     whole = fetched(url)
     assert len(whole.content) == int(head.headers["Content-Length"])
+
+
+def test_a_file_that_is_sent_is_over_and_its_connection_goes_on(gateway, shared):
+    url = asked(gateway)[2]["file"]["url"]
+    before = len(gateway.log.read_text())
+    with requests.Session() as session:
+        assert session.get(url, timeout=30).ok
+        shared.tables[STARTUP]["bus_stops"] = deny("agreement_revoked")
+        shared.change()
+        # Whatever is still sent is looked at every second.
+        time.sleep(2.5)
+        assert session.get(url, timeout=30).status_code == 403
+        connections = next(iter(session.adapters["http://"].poolmanager.pools._container.values()))
+        assert connections.num_connections == 1
+    log = gateway.log.read_text()[before:]
+    assert "answer_stopped" not in log
+    assert "Error handling request" not in log
+
+
+def test_a_file_of_another_version_has_no_body(gateway, shared):
+    url = asked(gateway)[2]["file"]["url"]
+    for headers in ({"If-Match": '"x"'}, {"If-Match": '"x"', "Range": "bytes=0-3"}):
+        answer = fetched(url, headers=headers)
+        assert (answer.status_code, answer.content) == (412, b"")
 
 
 def test_case_02_second_file_of_a_share_after_revocation_is_refused(gateway, shared):

@@ -1,0 +1,56 @@
+"""What a request's preconditions and its Range leave of a file (RFC 9110, sections 13.2.2 and 14).
+
+Werkzeug's own `make_conditional` looks at Range first, knows no `If-Unmodified-Since`, and refuses
+the last 64 KiB of a file that is shorter, which is what readers of Parquet begin with.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from http import HTTPStatus
+
+from flask import Response, request
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+
+# One range; several, another unit and what is no range at all leave the file whole.
+_RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", re.ASCII | re.IGNORECASE)
+
+
+def unmet(tag: str, modified: datetime) -> HTTPStatus | None:
+    """The status of a request that is answered without the file of this (strong) tag, last
+    modified then: 412, 304, or None where the file is due."""
+    modified = modified.replace(microsecond=0)
+    if "If-Match" in request.headers:
+        is_other = not request.if_match.contains(tag)
+    else:
+        since = request.if_unmodified_since
+        is_other = since is not None and modified > since
+    if is_other:
+        return HTTPStatus.PRECONDITION_FAILED
+    if "If-None-Match" in request.headers:
+        is_held = request.if_none_match.contains_weak(tag)
+    else:
+        since = request.if_modified_since
+        is_held = since is not None and modified <= since
+    return HTTPStatus.NOT_MODIFIED if is_held else None
+
+
+def part(response: Response, size: int) -> range | None:
+    """The bytes asked for of a file of `size`, None for all of them as no part.
+
+    Raises RequestedRangeNotSatisfiable when the file has none of them.
+    """
+    asked = _RANGE.fullmatch(request.headers.get("Range", "").strip())
+    held = request.headers.get("If-Range")
+    is_same = held is None or held in (response.headers["ETag"], response.headers["Last-Modified"])
+    if request.method != "GET" or not asked or not is_same or not size:
+        return None
+    first, last, suffix = (int(number) if number else None for number in asked.groups())
+    if first is None:
+        first = max(size - (suffix or 0), 0)
+    elif last is not None and last < first:
+        return None
+    if first >= size:
+        raise RequestedRangeNotSatisfiable(size)
+    return range(first, size if last is None else min(last + 1, size))
