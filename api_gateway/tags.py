@@ -1,4 +1,5 @@
-"""The entity tag of an answer: what was asked, of which versions, editions and licences.
+"""The entity tag of an answer: what was asked, of which versions and editions, under which licences,
+and what the portal calls them.
 
 Weak in HTTP's sense: the same rows, perhaps in another order, or compressed.
 """
@@ -30,8 +31,8 @@ def tag(statement: Statement, asked: Asked, shelved: Iterable[Shelved]) -> str |
             each.version.number,
             each.version.content_hash,
             each.decision.edition,
-            each.decision.licence.get("id"),
-            each.decision.licence.get("version"),
+            each.decision.licence,
+            each.decision.dataset,
         )
         for each in shelved
     ]

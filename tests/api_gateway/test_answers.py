@@ -202,6 +202,12 @@ def test_what_the_caller_has_is_not_sent_again(gateway, portal):
         assert answer.status_code == 200
     # The tag is no key: without a right there is no answer, and nothing is told.
     assert gateway.sql("SELECT * FROM secret", headers=dict(held)).status_code == 403
+    # What is said beside the rows is of the answer too.
+    portal.tables[STARTUP]["secret"] |= {"dataset": {"title": "Tên mới"}}
+    portal.change()
+    renamed = gateway.sql("SELECT * FROM secret", STARTUP, headers=dict(held))
+    assert renamed.status_code == 200
+    assert "Tên mới" in renamed.json()["attribution"]
     portal.tables[STARTUP]["secret"]["licence"] = {"id": "other", "version": 2}
     portal.change()
     assert gateway.sql("SELECT * FROM secret", STARTUP, headers=dict(held)).status_code == 200
