@@ -1,5 +1,5 @@
-"""The entity tag of an answer: what was asked, of which versions and editions, under which licences,
-and what the portal calls them.
+"""The entity tag of an answer: what was asked, of which versions and editions, and what goes with
+them: their licences, and how the portal calls them.
 
 Weak in HTTP's sense: the same rows, perhaps in another order, or compressed.
 """
