@@ -33,7 +33,8 @@ _REPORTS: dict[str, tuple[str, str | None]] = {
     "expression": ("query_failed", "an expression cannot be computed"),
     "sequence": ("query_failed", "a value is out of its type's range"),
     "out of memory": ("query_memory_exceeded", "the query needs more memory than it may have"),
-    "interrupt": ("query_timeout", "the query took too long"),
+    # Of a thread that stopped because another one failed, at a value that it does not tell.
+    "interrupt": ("query_failed", "a value cannot be computed"),
 }
 _CRASHED = ("query_crashed", "the query's process failed and was replaced")
 _PARAMETERS = re.compile(r"(?i)parameter|prepared statement")

@@ -31,6 +31,9 @@ _STYLE_FORMATS = ("yyyy-mm-dd", "yyyy-mm-dd hh:mm:ss", "hh:mm:ss")
 for _codec in ("cp437", "utf-16-le", "ascii"):
     codecs.lookup(_codec)
 _DAY_US = 86_400_000_000
+_NOT_IN_XML = "[\\x00-\\x08\\x0B\\x0C\\x0E-\\x1F\\x{FFFE}\\x{FFFF}]"
+# Types of few characters, beside those of time.
+_SHORT = value_text.NUMBERS | {"boolean", "date", "interval", "uuid"}
 _INLINE = '<c t="inlineStr"><is><t xml:space="preserve">'
 
 
@@ -39,10 +42,26 @@ def row(columns: list[tuple[str, Any]]) -> Row:
     if len(columns) > MOST_COLUMNS:
         raise Unsuited(f"a sheet has at most {MOST_COLUMNS} columns")
     cells = [_cell(f"c{index}", kind) for index, (_, kind) in enumerate(columns)]
-    texts = [f"coalesce(length(c{index}), 0)" for index, (_, kind) in enumerate(columns)
-             if str(kind) == "VARCHAR"]  # fmt: skip
+    texts = [_length(f"c{index}", kind) for index, (_, kind) in enumerate(columns)
+             if not _is_short(kind)]  # fmt: skip
     xml = " || ".join(["'<row>'", *(f"coalesce({cell}, '<c/>')" for cell in cells), "'</row>'"])
     return Row(f"{xml}, greatest(0, 0{''.join(f', {text}' for text in texts)})")
+
+
+def _is_short(kind: Any) -> bool:
+    """Whether no value of the type is ever a long text."""
+    return kind.id in _SHORT or kind.id.startswith("time")
+
+
+def _length(value: str, kind: Any) -> str:
+    """How long the text of a cell is that may be too long, in Excel's characters, of UTF-16; never
+    more than the bytes of UTF-8, which are known without counting."""
+    text = value_text.plain(value, kind)
+    beyond = f"regexp_replace({text}, '[^\\x{{10000}}-\\x{{10FFFF}}]', '', 'g')"
+    return (
+        f"CASE WHEN strlen({text}) > {LONGEST_TEXT} "
+        f"THEN length({text}) + length({beyond}) ELSE 0 END"
+    )
 
 
 def _cell(value: str, kind: Any) -> str:
@@ -82,8 +101,8 @@ def _inline(value: str, kind: Any) -> str:
     text = value_text.plain(value, kind)
     for letter, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = f"replace({text}, '{letter}', '{entity}')"
-    # XML has no control characters, and Excel reads _x0041_ as a letter.
-    text = f"regexp_replace({text}, '[\\x00-\\x08\\x0B\\x0C\\x0E-\\x1F]', '\ufffd', 'g')"
+    # What XML 1.0 has no characters for (section 2.2); and Excel reads _x0041_ as a letter.
+    text = f"regexp_replace({text}, '{_NOT_IN_XML}', '\ufffd', 'g')"
     text = f"regexp_replace({text}, '_(x[0-9A-Fa-f]{{4}}_)', '_x005F_\\1', 'g')"
     return f"'{_INLINE}' || {text} || '</t></is></c>'"
 

@@ -20,7 +20,7 @@ import requests
 import shapely
 import zstandard
 
-from api_gateway import gate, repeatable
+from api_gateway import failures, gate, repeatable
 from lake import Column, Provenance
 from lake.schema import to_arrow
 from tests.api_gateway import gateway as gateways
@@ -118,6 +118,13 @@ def test_geojson_is_a_feature_collection(gateway):
     assert through["features"][0]["geometry"]["coordinates"] == [105.81, 21.02]
 
 
+@pytest.mark.parametrize("kind", [duckdb.InterruptException, OSError])
+def test_a_thread_that_stops_for_another_ones_failure_is_no_timeout(kind):
+    error = kind("INTERRUPT Error: Interrupted!")
+    assert failures.report(error, timed_out=False)["code"] == "query_failed"
+    assert failures.report(error, timed_out=True)["code"] == "query_timeout"
+
+
 def test_geojson_without_a_geometry_is_refused(gateway):
     answer = gateway.sql("SELECT pm25 FROM stations", format="geojson")
     assert (answer.status_code, answer.json()["code"]) == (422, "format_unsuited")
@@ -154,11 +161,37 @@ def test_spreadsheet_of_every_type(gateway):
     assert said[9].startswith("a")
 
 
-@pytest.mark.parametrize("sql", ["SELECT 1 FROM range(1048576)", "SELECT repeat('x', 32768) AS x"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1 FROM range(1048576)",
+        "SELECT repeat('x', 32768) AS x",
+        "SELECT repeat('😀', 16384) AS x",
+        "SELECT encode(repeat('x', 16384)) AS x",
+        "SELECT range(10000) AS x",
+        "SELECT {'a': repeat('x', 32768)} AS x",
+        "SELECT map {'a': repeat('x', 32768)} AS x",
+        "SELECT repeat('1', 32768)::BIT AS x",
+        "SELECT st_geomfromwkb(unhex('0102000000D0070000' || repeat('00', 32000))) AS x",
+    ],
+)
 def test_what_no_sheet_can_hold_is_refused(gateway, sql):
     answer = gateway.sql(sql, format="xlsx")
     assert (answer.status_code, answer.json()["code"]) == (422, "format_unsuited"), answer.text
     assert "at most" in answer.json()["detail"]
+
+
+def test_a_sheet_is_xml_whatever_characters_a_text_has(gateway):
+    sql = (
+        'SELECT chr(c::INTEGER) AS "\uffffx" FROM '
+        "(SELECT unnest(range(1, 55296)) AS c UNION ALL SELECT unnest(range(57344, 65600)))"
+    )
+    answer = gateway.sql(sql, format="xlsx")
+    assert answer.status_code == 200, answer.text
+    sheet = openpyxl.load_workbook(io.BytesIO(answer.content))["Dữ liệu"]
+    assert sheet.max_row == 1 + 55295 + 65600 - 57344
+    longest = gateway.sql("SELECT repeat('é', 32767) AS x, repeat('😀', 16383)", format="xlsx")
+    assert longest.status_code == 200
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
