@@ -128,6 +128,13 @@ class Gateway:
         """Answer with the whole table of a visit. Raises any GatewayError."""
         return self._answer(whole(visit.tables[0]), asked, caller, visit)
 
+    def unsent(self, visit: Visit, asked: Asked, caller: Caller) -> Answer:
+        """What `send` says of its answer before the first row; nothing is run or charged."""
+        tag = tags.tag(whole(visit.tables[0]), asked, visit.shelved)
+        # Whether a limit cuts off rows only the query finds out.
+        told = replace(asked, limit=None)
+        return Answer(told, visit.shelved, tag, held=_held(tag, caller))
+
     def visit(
         self, door: str, action: str, statement: Statement, asked: Asked, caller: Caller
     ) -> Visit:
@@ -168,7 +175,7 @@ class Gateway:
         most_s: float | None = None,
     ) -> Answer:
         tag = tags.tag(statement, asked, visit.shelved)
-        if tag and caller.held.contains_weak(tag):
+        if _held(tag, caller):
             metrics.looked_up("answer", hit=True)
             return Answer(asked, visit.shelved, tag, held=True)
         metered = self.meter.begin(visit, made_anew=True)
@@ -213,6 +220,10 @@ def whole(table: str) -> Statement:
     """The statement that reads a whole table."""
     every = Select((Star(None, frozenset()),), ((table, table),))
     return Statement(f"SELECT * FROM {quoted(table)}", (table,), every, flows=True)  # noqa: S608
+
+
+def _held(tag: str | None, caller: Caller) -> bool:
+    return tag is not None and caller.held.contains_weak(tag)
 
 
 def _question(statement: Statement, asked: Asked) -> str:

@@ -38,7 +38,9 @@ def send(visit: Visit, wanted: Asked, who: Caller) -> Response:
     file_name = f"{shelved.table}_v{shelved.version.number}.{wanted.format}"
     if wanted.format == "parquet" and wanted.limit is None and len(shelved.source.files) == 1:
         return _stored(visit, who, file_name)
-    response = streamed(gateway().send(visit, wanted, who))
+    parts = gateway()
+    answered = parts.unsent if request.method == "HEAD" else parts.send
+    response = streamed(answered(visit, wanted, who))
     response.headers.set("Content-Disposition", "attachment", filename=file_name)
     response.headers["Accept-Ranges"] = "none"
     return response

@@ -30,6 +30,17 @@ def test_a_resumed_download_is_the_same_file_or_a_new_one(gateway):
     assert last.headers["Content-Range"] == f"bytes {size - 10}-{size - 1}/{size}"
 
 
+def test_head_of_a_made_format_tells_what_get_does_and_makes_nothing(gateway):
+    path = "/v1/tables/bus_stops/download.csv"
+    got, head = gateway.get(path), gateway.request("HEAD", path, None)
+    for name in ("ETag", "Content-Type", "Content-Disposition", "Hanoiic-Table-Versions", "Vary"):
+        assert head.headers[name] == got.headers[name]
+    held = {"If-None-Match": head.headers["ETag"]}
+    for method in ("GET", "HEAD"):
+        assert gateway.request(method, path, None, headers=dict(held)).status_code == 304
+    assert gateway.request("HEAD", "/v1/tables/secret/download.csv", None).status_code == 403
+
+
 PATH = "/v1/tables/bus_stops/download.parquet"
 LONG_AGO, ONE_DAY = "Mon, 01 Jan 2001 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"
 

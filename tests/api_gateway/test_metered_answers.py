@@ -105,7 +105,10 @@ def test_what_is_not_sent_is_not_charged_and_what_is_has_a_quota(pair, portal, a
     for headers in ({"If-Match": '"x"'}, {"If-None-Match": whole.headers["ETag"]}):
         answer = pair[0].get(path, STARTUP, headers=headers)
         assert (answer.status_code in (304, 412), answer.content) == (True, b"")
-    assert pair[0].request("HEAD", path, STARTUP).ok
+    for made in ("parquet", "csv", "csv?limit=1"):
+        head = pair[0].request("HEAD", f"/v1/tables/bus_stops/download.{made}", STARTUP)
+        assert head.ok, head.headers
+        assert "Hanoiic-Truncated" not in head.headers
     assert pair[0].sql("FROM bus_stops", STARTUP).ok
     # The only question is spent: the file is refused however it is asked for.
     for headers in ({}, {"Range": "bytes=0-3"}, {"If-Match": whole.headers["ETag"]}):
