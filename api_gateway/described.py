@@ -200,7 +200,10 @@ OPERATIONS: dict[str, dict[str, Any]] = {
     },
     "files.make": {"body": _LINK_BODY, "answers": {201: {"application/json": _ANY}}},
     "files.follow": {"answers": {200: _FILES, 206: _FILES, 304: {}}},
-    "exports.add": {"body": SQL_BODY, "answers": {202: {"application/json": EXPORT}}},
+    "exports.add": {
+        "body": SQL_BODY,
+        "answers": {200: {"application/json": EXPORT}, 202: {"application/json": EXPORT}},
+    },
     "exports.listed": {"answers": {200: {"application/json": _ANY}}},
     "exports.shown": {"answers": {200: {"application/json": EXPORT}}},
     "exports.cancel": {"answers": {204: {}}},

@@ -143,6 +143,14 @@ class TooManyExports(GatewayError):
     title = "Too many exports"
 
 
+class KeyReused(GatewayError):
+    """The `Idempotency-Key` was sent before, with another request."""
+
+    code = "idempotency_key_reused"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The Idempotency-Key belongs to another request"
+
+
 class ExportsFull(GatewayError):
     """The disk's share for exports is used up."""
 

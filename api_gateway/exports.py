@@ -1,5 +1,6 @@
 """Exports: answers too big to wait for. One folder each, on disk, so that they outlive a gateway.
 
+    <folder>/adding             held while one is added
     <folder>/<id>/export.json   what was asked, by whom, and how far it is
     <folder>/<id>/lock          held while a gateway process writes the result
     <folder>/<id>/cancelled     it is to stop
@@ -27,7 +28,8 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from api_gateway.errors import ExportNotFound, ExportsFull, TooManyExports
+from api_gateway import forwarded
+from api_gateway.errors import ExportNotFound, ExportsFull, KeyReused, TooManyExports
 
 KEPT_S = 24 * 3600
 UNFINISHED = ("queued", "running")
@@ -48,6 +50,9 @@ class Export:
     address: str | None
     request_id: str | None
     token: str | None = None
+    # The caller's key for repeating its request, and what it asked, both as digests.
+    key: str | None = None
+    asked: str = ""
     state: str = "queued"
     created_at: float = field(default_factory=time.time)
     not_before: float = 0.0
@@ -63,6 +68,11 @@ class Export:
     read_editions: dict[str, str | None] | None = None
     attribution: str = ""
     error: dict[str, Any] | None = None
+
+    @property
+    def caller(self) -> str:
+        """Under what its caller's exports are counted; without a token: its address."""
+        return self.owner or f"address:{forwarded.group(self.address)}"
 
     @property
     def expires_at(self) -> float | None:
@@ -82,8 +92,29 @@ class Exports:
         self._cipher = Fernet(base64.urlsafe_b64encode(key))
 
     def add(self, token: str | None, **facts: Any) -> Export:
-        """A new export waits. Raises TooManyExports, ExportsFull."""
-        mine = [each for each in self.all() if each.owner == facts["owner"]]
+        """A new export waits; for a request that is repeated with its `key`: the export there is.
+
+        Raises TooManyExports, ExportsFull, KeyReused.
+        """
+        sealed = self._cipher.encrypt(token.encode()).decode() if token else None
+        export = Export(id=uuid.uuid4().hex, token=sealed, **facts)
+        with self._adding():
+            mine = [each for each in self.all() if each.caller == export.caller]
+            if export.key and (found := self._repeated(export, mine)):
+                return found
+            self._require_room(mine)
+            self.path(export.id).mkdir(mode=0o700)
+            self.save(export)
+        return export
+
+    def _repeated(self, export: Export, mine: list[Export]) -> Export | None:
+        same_key = [each for each in mine if each.key == export.key]
+        found = next((each for each in same_key if not self.is_cancelled(each.id)), None)
+        if found and found.asked != export.asked:
+            raise KeyReused
+        return found
+
+    def _require_room(self, mine: list[Export]) -> None:
         unfinished = sum(each.state in UNFINISHED for each in mine)
         if unfinished >= MOST_UNFINISHED or len(mine) >= MOST_KEPT:
             raise TooManyExports(
@@ -93,11 +124,13 @@ class Exports:
             )
         if self.used_bytes() >= self.most_bytes:
             raise ExportsFull(headers={"Retry-After": "3600"})
-        sealed = self._cipher.encrypt(token.encode()).decode() if token else None
-        export = Export(id=uuid.uuid4().hex, token=sealed, **facts)
-        self.path(export.id).mkdir(mode=0o700)
-        self.save(export)
-        return export
+
+    @contextmanager
+    def _adding(self) -> Iterator[None]:
+        """Inside, nobody else adds one, in whichever process: what was counted stays so."""
+        with (self.folder / "adding").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def token(self, export: Export) -> str | None:
         """The caller's token."""

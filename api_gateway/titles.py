@@ -23,6 +23,7 @@ VIETNAMESE = {
     "format_not_served": "Không cung cấp định dạng này",
     "format_unsuited": "Kết quả không ghi được bằng định dạng này",
     "function_not_allowed": "Hàm này không được phép dùng",
+    "idempotency_key_reused": "Khóa Idempotency-Key này thuộc về một yêu cầu khác",
     "internal_error": "Cổng truy vấn gặp lỗi",
     "link_invalid": "Liên kết không hợp lệ",
     "method_not_allowed": "Phương thức này không dùng được ở đây",

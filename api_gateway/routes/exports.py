@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -28,7 +30,10 @@ pages = Blueprint("exports", __name__)
 
 @pages.post("/v1/exports")
 def add() -> tuple[Response, int]:
-    """Queue an export: the body of `POST /v1/sql`. What may not be read is refused at once."""
+    """Queue an export: the body of `POST /v1/sql`. What may not be read is refused at once.
+
+    Repeated with the same `Idempotency-Key` it is the same export, whatever became of it.
+    """
     try:
         body = request.get_json(force=True)
     except (NotJson, RecursionError):
@@ -44,6 +49,8 @@ def add() -> tuple[Response, int]:
         who.token,
         owner=fingerprint(who.token),
         body={**body, "format": wanted.format, "as_of": versions or None, "limit": wanted.limit},
+        key=_digest(who.idempotency_key) if who.idempotency_key else None,
+        asked=_digest(json.dumps({**body, "format": wanted.format}, sort_keys=True)),
         tables=visit.tables,
         file_name=f"export_{datetime.now(UTC):%Y%m%dT%H%M%SZ}.{wanted.format}",
         reached_at=public_url(),
@@ -54,6 +61,8 @@ def add() -> tuple[Response, int]:
     _exporter().wake()
     response = jsonify(_shown(export))
     response.headers["Location"] = _url(export)
+    if export.finished_at is not None:
+        return response, 200
     response.headers["Retry-After"] = "2"
     return response, 202
 
@@ -120,6 +129,10 @@ def _permitted(export: Export, who: Caller) -> Visit:
         if (each.table, each.decision.edition) not in read:
             raise AccessDenied(table=each.table, reason="edition_changed")
     return visit
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _exporter() -> Exporter:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -205,6 +206,61 @@ def test_bounds_of_a_caller_and_of_the_disk(exports):
         added(exports, owner="c")
     assert exports.token(export) == "hic_token"
     assert "hic_token" not in (exports.path(export.id) / "export.json").read_text()
+
+
+def test_callers_without_a_token_are_counted_by_their_address(exports):
+    for address in ("192.0.2.1", "2001:db8::1"):
+        for _ in range(MOST_UNFINISHED):
+            added(exports, owner="", address=address)
+    for counted in ("192.0.2.1", "2001:db8::2"):
+        with pytest.raises(TooManyExports):
+            added(exports, owner="", address=counted)
+    assert added(exports, owner="", address="192.0.2.2")
+
+
+def test_what_many_add_at_once_is_counted(exports, tmp_path):
+    others = Exports(tmp_path / "exports", "secret", 1000)
+
+    def add(number: int) -> str:
+        try:
+            return added((exports, others)[number % 2], owner="many").id
+        except TooManyExports:
+            return "refused"
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(add, range(16)))
+    assert found.count("refused") == 16 - MOST_UNFINISHED
+    with ThreadPoolExecutor(8) as pool:
+        same = pool.map(lambda _: added(others, owner="one", key="k").id, range(16))
+    assert len(set(same)) == 1
+
+
+def test_a_repeated_request_is_the_same_export(gateway, portal):
+    portal.office.quota["once"] = {"queries": 10}
+    terms = permit("click") | {"agreement": "once", "metered": True}
+    portal.tables[STARTUP]["secret"] = terms
+    portal.tables["hic_other"] = {"secret": terms}
+    portal.change()
+
+    def post(sql: str = "FROM secret", token: str = STARTUP, key: str = "k1") -> requests.Response:
+        body, headers = {"sql": sql, "format": "csv"}, {"Idempotency-Key": key}
+        return gateway.request("POST", "/v1/exports", token, json=body, headers=headers)
+
+    first = post()
+    assert first.status_code == 202
+    ready = finished(gateway, first.json())
+    again = post()
+    assert (again.status_code, again.json()) == (200, ready)
+    wait_for(lambda: portal.office.used.get("once", {}).get("queries") == 1, "settlement", 10)
+    reused = post("SELECT 1 AS x FROM secret")
+    assert (reused.status_code, reused.json()["code"]) == (422, "idempotency_key_reused")
+    assert post("SELECT 1 AS x FROM secret", key="k2").status_code == 202
+    other = post(token="hic_other").json()
+    assert other["id"] != ready["id"]
+    gateway.request("DELETE", f"/v1/exports/{other['id']}", "hic_other")
+    gateway.request("DELETE", f"/v1/exports/{ready['id']}", STARTUP)
+    # One that was deleted does not come back.
+    assert post().json()["id"] != ready["id"]
 
 
 def test_one_process_at_a_time_has_an_export(exports):
