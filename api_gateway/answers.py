@@ -37,7 +37,7 @@ def answer(
     running: Running,
 ) -> int:
     """Run `job` (`sql`, `params`, `format`, `limit`, `most_rows`, `csv_safe`, `count`,
-    `described`, `envelope`, `folder`, `encoding`, `digest`) and send its frames. `beside`
+    `reach`, `described`, `envelope`, `folder`, `encoding`, `digest`) and send its frames. `beside`
     makes another cursor.
 
     Returns the number of rows. Raises what the engine raises, Unsuited when the rows do not fit the
@@ -46,7 +46,10 @@ def answer(
     make, batch_rows = WRITERS[job["format"]]
     with running():
         total = plan.count(cursor, job["count"]) if job["count"] else None
+        reached = plan.reached(cursor, job["reach"]) if job["reach"] else None
         found = results.Query(cursor, beside, parsed, job, batch_rows).run()
+        if reached:
+            found.row_count, found.truncated = reached
         first = next(found.batches, None)
     count = first.num_rows if first is not None else 0
     header = {"columns": found.shown, "truncated": found.truncated}

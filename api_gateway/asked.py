@@ -47,6 +47,16 @@ class Count:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """How far a limit reaches that stands in the statement itself: `sql` has one row more, if there
+    is one. It is counted before an answer that is too long to be held back until its end."""
+
+    sql: str
+    params: list[Any]
+    limit: int
+
+
+@dataclass(frozen=True)
 class Asked:
     """A request for rows. `limit` in rows, `timeout_s` in seconds of engine time."""
 
@@ -59,6 +69,12 @@ class Asked:
     csv_safe: bool = False
     dry_run: bool = False
     count: Count | None = None
+    reach: Reach | None = None
+
+    @property
+    def row_limit(self) -> int | None:
+        """The most rows that are answered, wherever the limit stands."""
+        return self.reach.limit if self.reach else self.limit
 
 
 def from_body(body: Any, accept: MIMEAccept) -> Asked:

@@ -98,7 +98,7 @@ def _write(lease: Lease, target: Path, timeout_s: float) -> None:
     """Raises TimeoutError, WorkerDied, GatewayError for what the query process reports."""
     job: dict[str, Any] = {
         "kind": "query", "sql": _SQL, "params": [], "format": "parquet",
-        "limit": None, "most_rows": None, "flows": False, "repeatable": True,
+        "limit": None, "most_rows": None, "flows": False, "reach": None, "repeatable": True,
         "csv_safe": False, "count": None, "timeout_s": timeout_s, "described": {},
         "encoding": None, "digest": False,
         "request_id": logs.request_id(),

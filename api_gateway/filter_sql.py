@@ -49,11 +49,13 @@ _INT64 = 2**63
 
 @dataclass(frozen=True)
 class Compiled:
-    """The rows' statement and the values bound in it; and the same rows without order, `after`,
-    offset and limit, to be counted."""
+    """The rows' statement and the values bound in it, which `reach_sql` takes too: the same rows
+    without order, and one more than the limit; and the rows without order, `after`, offset and
+    limit, to be counted."""
 
     statement: Statement
     params: list[Any]
+    reach_sql: str
     counted_sql: str
     counted_params: list[Any]
 
@@ -82,13 +84,15 @@ class _Compiler:
         counted, counted_params = f"{source}{_where(where)}{groups}", list(self._params)
         if rows.after:
             where.append(self._after(rows))
-        sql = f"{source}{_where(where)}{groups}{self._ordered(rows)}"
-        sql += f" LIMIT {limit}" if limit is not None else ""
-        sql += f" OFFSET {rows.offset}" if rows.offset else ""
+        found = f"{source}{_where(where)}{groups}"
+        offset = f" OFFSET {rows.offset}" if rows.offset else ""
+        sql, reach_sql = f"{found}{self._ordered(rows)}{offset}", f"{found}{offset}"
+        if limit is not None:
+            sql, reach_sql = f"{sql} LIMIT {limit}", f"{reach_sql} LIMIT {limit + 1}"
         items = tuple(self._item(each) for each in rows.select)
         origins = Select(items, ((self._table, self._table),))
         statement = Statement(sql, (self._table,), origins)
-        return Compiled(statement, self._params, counted, counted_params)
+        return Compiled(statement, self._params, reach_sql, counted, counted_params)
 
     def _grouped(self, selected: Sequence[Selected]) -> str:
         """With an aggregate, the other columns are what it is an aggregate of, as selected."""

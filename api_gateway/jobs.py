@@ -43,6 +43,7 @@ class Jobs:
             "repeatable": statement.repeatable,
             "csv_safe": asked.csv_safe,
             "count": _composed(vars(asked.count)) if asked.count else None,
+            "reach": _composed(vars(asked.reach)) if asked.reach else None,
             "timeout_s": timeout_s,
             "request_id": logs.request_id(),
             "described": self._described(statement.origins, read),

@@ -67,6 +67,12 @@ def count(cursor: duckdb.DuckDBPyConnection, asked: Mapping[str, Any]) -> int:
     return int(found[0]) if found else 0
 
 
+def reached(cursor: duckdb.DuckDBPyConnection, asked: Mapping[str, Any]) -> tuple[int, bool]:
+    """How many rows a `Reach`'s limit leaves, and whether it cuts any off."""
+    found = count(cursor, {**asked, "planned": False})
+    return min(found, asked["limit"]), found > asked["limit"]
+
+
 def _root(
     cursor: duckdb.DuckDBPyConnection, sql: str, params: list[Any] | dict[str, Any]
 ) -> dict[str, Any]:

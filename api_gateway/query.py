@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from api_gateway import metrics, tags
-from api_gateway.asked import Asked, Count
+from api_gateway.asked import Asked, Count, Reach
 from api_gateway.cancelling import Queries
 from api_gateway.changes import Changes
 from api_gateway.decisions import Decisions
@@ -92,11 +92,13 @@ class Gateway:
         visit = self.visit("rows", "query", whole(table), asked, caller)
         read = visit.shelved[0]
         columns = self.shelf.columns(table, read.version, read.decision.edition)
-        many = wanted.limit is not None and wanted.limit > LIMIT_ROWS
-        made = compile_rows(table, wanted, columns, wanted.limit if many else None)
+        # A long answer is not held back until its limit; that of one object is of what it is in.
+        within = (wanted.limit or 0) > LIMIT_ROWS or asked.limit is not None
+        made = compile_rows(table, wanted, columns, wanted.limit if within else None)
         asked = replace(asked, params=made.params)
-        if wanted.limit is not None and not many and asked.limit is None:
-            asked = replace(asked, limit=wanted.limit)
+        if wanted.limit is not None and asked.limit is None:
+            reach = Reach(made.reach_sql, made.params, wanted.limit)
+            asked = replace(asked, reach=reach) if within else replace(asked, limit=wanted.limit)
         if count:
             small = visit.shelved[0].version.row_count <= _COUNTED_ROWS
             planned = count == "planned" or (count == "estimated" and not small)

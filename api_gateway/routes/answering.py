@@ -39,7 +39,7 @@ def streamed(answer: Answer) -> Response:
     response.headers["Hanoiic-Query-Id"] = query_id()
     if header := attribution.columns_header(answer.columns):
         response.headers["Hanoiic-Columns"] = header
-    limited(response, answer.asked.limit, truncated=answer.truncated)
+    limited(response, answer.asked.row_limit, truncated=answer.truncated)
     if answer.receipt:
         response.headers["Hanoiic-Receipt"] = answer.receipt
     return response

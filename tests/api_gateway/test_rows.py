@@ -196,6 +196,12 @@ def test_single_maybe_single_and_csv(client):
         with pytest.raises(APIError) as refused:
             narrowed(client.from_("places").select("*")).single().execute()
         assert refused.value.code == "not_singular"
+    first = client.from_("places").select("mã").order("mã", desc=True).limit(1).single().execute()
+    assert first.data == {"mã": 5}
+    with pytest.raises(APIError, match="more than one row"):
+        client.from_("places").select("mã").limit(2).single().execute()
+    with pytest.raises(APIError, match="no row"):
+        client.from_("places").select("mã").limit(0).single().execute()
     assert client.from_("places").select("*").eq("mã", 99).maybe_single().execute() is None
     found = client.from_("places").select("mã").eq("mã", 2).maybe_single().execute()
     assert found.data == {"mã": 2}
@@ -268,6 +274,29 @@ def test_range_header(gateway):
     beyond = ask("20-29", "count=exact")
     assert (beyond.status_code, beyond.headers["Content-Range"]) == (416, "*/5")
     assert ask("4-").json() == [{"mã": 5}]
+
+
+def test_a_long_answer_says_how_far_its_limit_reaches(gateway, lake, portal):
+    many = pa.table({"n": pa.array(range(250_000), pa.int64())})
+    if not lake.table("many").exists():
+        lake.table("many").publish(many.to_batches(), Provenance(), schema=many.schema)
+    portal.tables[None]["many"] = permit()
+    portal.change()
+
+    def ask(query, said=None):
+        answer = gateway.get(f"/v1/rest/many?{query}", headers={"Range": said} if said else {})
+        told = (answer.headers["Content-Range"], answer.headers["Hanoiic-Truncated"])
+        return answer.status_code, len(answer.json()), *told
+
+    assert ask("order=n", "0-149999") == (206, 150_000, "0-149999/*", "true")
+    assert ask("limit=150000") == (200, 150_000, "0-149999/*", "true")
+    assert ask("limit=150000&offset=150000") == (200, 100_000, "150000-249999/*", "false")
+    assert ask("limit=150000&n=gte.99999") == (200, 150_000, "0-149999/*", "true")
+    assert ask("limit=150000&n=gte.100000") == (200, 150_000, "0-149999/*", "false")
+    assert ask("limit=150000&order=n&after=199999") == (200, 50_000, "0-49999/*", "false")
+    assert ask("limit=200000&select=n,count()&order=n.desc") == (
+        200, 200_000, "0-199999/*", "true"
+    )  # fmt: skip
 
 
 def test_keyset_pages_hold_every_row_once(gateway):
