@@ -198,8 +198,6 @@ class Metered:
         self._within("bytes_per_answer", self._bytes, "limit_bytes")
         for spending in self._spendings:
             spending.spend(0, byte_count)
-        if self._slot:
-            self._slot.renew()
 
     def finish(self, content: dict[str, Any] | None = None) -> None:
         """The answer is complete; a receipt is signed of its `content` (`bytes`, `sha256`)."""

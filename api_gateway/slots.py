@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 import time
+import weakref
 from collections import defaultdict
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -49,18 +50,12 @@ class Slot:
     """One place among a caller's running queries, until `free`; safe to repeat."""
 
     def __init__(self, slots: Slots, member: _Member) -> None:
-        self._slots, self._member, self._freed = slots, member, False
-
-    def renew(self) -> None:
-        """To be called now and then while the query runs."""
-        if time.monotonic() - self._member.renewed_at > LEASE_S / 3:
-            self._member.renewed_at = time.monotonic()
-            self._slots._renew(self._member)
+        self._slots, self.member, self._freed = slots, member, False
 
     def free(self) -> None:
         if not self._freed:
             self._freed = True
-            self._slots._keep(self._member)
+            self._slots._keep(self)
 
 
 class Slots:
@@ -73,17 +68,22 @@ class Slots:
         self._take = client.register_script(_TAKE)
         self._kept: defaultdict[tuple[str, int], list[_Member]] = defaultdict(list)
         self._some_kept = threading.Condition()
-        threading.Thread(target=self._give_back_regularly, name="slots", daemon=True).start()
+        # One that its query forgot to free ends by itself.
+        self._held: weakref.WeakSet[Slot] = weakref.WeakSet()
+        threading.Thread(target=self._tend, name="slots", daemon=True).start()
 
     def take(self, who: str, most: int) -> Slot | None:
         """A slot of `who`, waited for up to `wait_s`; 0 means no limit. Raises TooManyQueries."""
         if not most:
             return None
         try:
-            return Slot(self, self._next(who, most))
+            slot = Slot(self, self._next(who, most))
         except redis.RedisError as error:
             log.warning("slots_not_counted", extra=logs.facts(error=type(error).__qualname__))
             return None
+        with self._some_kept:
+            self._held.add(slot)
+        return slot
 
     def close(self) -> None:
         """Give back what is kept."""
@@ -125,19 +125,22 @@ class Slots:
                 kept.pop()
         return None
 
-    def _keep(self, member: _Member) -> None:
+    def _keep(self, slot: Slot) -> None:
+        member = slot.member
         member.freed_at = time.monotonic()
         with self._some_kept:
+            self._held.discard(slot)
             self._kept[member.who, member.most].append(member)
             self._some_kept.notify_all()
 
-    def _give_back_regularly(self) -> None:
+    def _tend(self) -> None:
+        """Give back what nobody took again, and renew what is held, however quiet its query is."""
         while True:
             with self._some_kept:
-                while not self._kept:
-                    self._some_kept.wait()
+                self._some_kept.wait_for(lambda: self._kept, LEASE_S / 6)
             time.sleep(_KEPT_S)
             self._give_back(time.monotonic() - _KEPT_S)
+            self._renew()
 
     def _give_back(self, freed_until: float) -> None:
         due: list[_Member] = []
@@ -158,8 +161,21 @@ class Slots:
             # The slots end by themselves after LEASE_S.
             log.warning("slots_not_told", extra=logs.facts(error=type(error).__qualname__))
 
-    def _renew(self, member: _Member) -> None:
+    def _renew(self) -> None:
+        now = time.monotonic()
+        with self._some_kept:
+            held = [each.member for each in self._held]
+        due = [each for each in held if now - each.renewed_at > LEASE_S / 3]
+        if not due:
+            return
         try:
-            self._client.zadd(_KEY + member.who, {member.name: time.time() + LEASE_S})
+            told = self._client.pipeline(transaction=False)
+            for member in due:
+                told.zadd(_KEY + member.who, {member.name: time.time() + LEASE_S})
+                told.pexpire(_KEY + member.who, int(LEASE_S * 2000))
+            told.execute()
         except redis.RedisError as error:
-            log.warning("slot_not_renewed", extra=logs.facts(error=type(error).__qualname__))
+            log.warning("slots_not_renewed", extra=logs.facts(error=type(error).__qualname__))
+            return
+        for member in due:
+            member.renewed_at = now

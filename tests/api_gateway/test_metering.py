@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -137,11 +138,35 @@ def test_slots_of_a_caller_go_to_who_waited_longest(client):
     assert order == [0, 1, 2, 3]
 
 
-def test_the_slot_of_a_dead_gateway_comes_free(client, monkeypatch):
-    monkeypatch.setattr("api_gateway.slots.LEASE_S", 0.2)
-    slots = Slots(client, wait_s=2)
-    slots.take("org-d", 1)
-    assert slots.take("org-d", 1)
+def test_the_slot_of_a_dead_gateway_comes_free(client, valkey):
+    killed = f"""
+import os, signal, redis
+from api_gateway import slots
+slots.LEASE_S = 0.5
+assert slots.Slots(redis.Redis.from_url({valkey!r}), wait_s=1).take("org-d", 1)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", killed], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert Slots(client, wait_s=5).take("org-d", 1)
+
+
+def test_the_slot_of_a_query_that_sends_nothing_stays_taken(client, monkeypatch):
+    monkeypatch.setattr("api_gateway.slots.LEASE_S", 1.2)
+    one, other = Slots(client, wait_s=0.1), Slots(client, wait_s=0.1)
+    held = one.take("org-q", 1)
+    # Longer than Valkey keeps what is not renewed.
+    time.sleep(3.6)
+    with pytest.raises(TooManyQueries):
+        other.take("org-q", 1)
+    held.free()
+    wait_for(lambda: not client.exists("hanoiic:slots:org-q"), "the slot to be given back", 5)
+
+
+def test_a_slot_that_was_forgotten_comes_free(client, monkeypatch):
+    monkeypatch.setattr("api_gateway.slots.LEASE_S", 0.5)
+    Slots(client, wait_s=1).take("org-g", 1)
+    assert Slots(client, wait_s=5).take("org-g", 1)
 
 
 def test_without_valkey_nothing_is_counted(nowhere):
