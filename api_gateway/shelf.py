@@ -57,11 +57,11 @@ class Shelf:
         self._rows = lru_cache(maxsize=4096)(self._count_rows)
 
     def take(self, table: str, decision: TableDecision, as_of: AsOfVersion | None) -> Shelved:
-        """A permitted table at a version; without one, at the newest that its edition is written
-        for. Raises TableNotFound, VersionNotFound, EditionMissing."""
+        """A permitted table at a version, of those that its edition is written for; without one, at
+        the newest of them. Raises TableNotFound, VersionNotFound, EditionMissing."""
         version = self.version(table, as_of)
-        if decision.edition and as_of is None:
-            version = self._written(table, version, decision.edition)
+        if decision.edition:
+            version = self._written(table, version, decision.edition, exact=isinstance(as_of, int))
         files = self._told(self._files, table, version, decision.edition)
         if self._stage:
             files = self._staged(self._stage, files, version)
@@ -95,29 +95,43 @@ class Shelf:
     def read(self, table: str, edition_id: str | None) -> list[Version]:
         """The versions that a caller with this edition can read, newest first; each with the rows
         that the caller gets. Raises TableNotFound."""
+        versions = self.kept(table, edition_id)
+        if edition_id is None:
+            return versions
+        return [
+            replace(version, row_count=self._rows(table, version, edition_id))
+            for version in versions
+        ]
+
+    def kept(self, table: str, edition_id: str | None) -> list[Version]:
+        """As `read`, with the rows that the table has. Raises TableNotFound."""
         versions = self.versions(table)
         if edition_id is None:
             return versions
         written = set(edition.versions(self._lake, table, edition_id))
-        return [
-            replace(version, row_count=self._rows(table, version, edition_id))
-            for version in versions
-            if version.number in written
-        ]
+        return [version for version in versions if version.number in written]
 
     def columns(self, table: str, version: Version, edition_id: str | None = None) -> list[Column]:
         """The columns of a version, or of its edition, in order. Raises EditionMissing."""
         return list(self._told(self._columns, table, version, edition_id))
 
-    def _written(self, table: str, latest: Version, edition_id: str) -> Version:
-        """The newest version of an edition; nearly always that of the table."""
+    def _written(self, table: str, asked: Version, edition_id: str, *, exact: bool) -> Version:
+        """The version asked for, or unless it is to be `exact` the newest one up to it that the
+        edition is written for: nearly always itself."""
         with suppress(EditionMissing):
-            self._told(self._files, table, latest, edition_id)
-            return latest
-        written = set(edition.versions(self._lake, table, edition_id))
-        for version in self.versions(table):
-            if version.number in written:
+            self._told(self._files, table, asked, edition_id)
+            return asked
+        written = self.kept(table, edition_id)
+        for version in () if exact else written:
+            if version.number <= asked.number:
                 return version
+        if written and asked.number < written[0].number:
+            # An edition is written for the versions that come: this one it never will be.
+            first = written[-1].number
+            raise VersionNotFound(
+                f"version {asked.number} is not among those you may read; the first is {first}",
+                table=table, first=first,
+            )  # fmt: skip
         raise _missing(table)
 
     def _told(self, read: Callable[..., Any], table: str, version: Version, *of: Any) -> Any:

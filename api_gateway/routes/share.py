@@ -17,7 +17,6 @@ from typing import Any
 from flask import Response, request
 
 from api_gateway import sharing
-from api_gateway.asked import AsOf
 from api_gateway.decisions import TableDecision
 from api_gateway.errors import (
     BadRequest,
@@ -104,7 +103,8 @@ def query(share: str, schema: str, table: str) -> Response:
         raise BadRequest(
             "files since a version are served by /changes", parameter="startingVersion"
         )
-    visit = _visit(share, schema, table, body.get("version", body.get("timestamp")))
+    wanted = body.get("version")
+    visit = _visit(share, schema, table, body.get("timestamp") if wanted is None else wanted)
     (shelved,) = visit.shelved
     most = _limit(body.get("limitHint"))
 
@@ -121,22 +121,27 @@ def changes(share: str, schema: str, table: str) -> Response:
     """What changed from `startingVersion` (or `startingTimestamp`) to the end asked for."""
     visit = _visit(share, schema, table)
     first, last = _span(visit)
-    numbers = sorted(each.number for each in gateway().shelf.versions(visit.tables[0]))
+    numbers = sorted(each.number for each in _kept(visit))
     wanted = [number for number in numbers if first <= number <= last]
     if not wanted or wanted[0] != first:
-        raise VersionNotFound(f"no version {first}, or it is no longer kept", table=table)
+        raise VersionNotFound(
+            f"no version {first} that you may read", table=table, first=_from(numbers)
+        )
     if len(wanted) > _MOST_CHANGES:
         raise BadRequest(f"at most {_MOST_CHANGES} versions at once", parameter="endingVersion")
     shelved = {number: at_version(visit, number) for number in wanted}
     before = max((number for number in numbers if number < first), default=None)
     if before is None and first > 1:
-        # What it replaced is gone, and with it what changed.
-        raise VersionNotFound(f"the version before {first} is no longer kept", table=table)
+        # What it replaced is gone, or not the caller's, and with it what changed.
+        raise VersionNotFound(
+            f"no version before {first} that you may read", table=table, first=_from(numbers)
+        )
     earlier = [None if before is None else at_version(visit, before), *shelved.values()]
 
     def told() -> tuple[list[SharedFile], list[dict[str, Any]]]:
         steps = _steps(visit, zip(earlier, shelved.values(), strict=False))
-        head = sharing.head(shelved[last], gateway().shelf.delta_schema(shelved[last]))
+        newest = shelved[wanted[-1]]
+        head = sharing.head(newest, gateway().shelf.delta_schema(newest))
         lines = [*head, *sharing.changes(steps, address(visit), changed_address(visit))]
         return [file for step in steps for file in step.files], lines
 
@@ -235,14 +240,14 @@ def _lines(lines: list[dict[str, Any]], number: int) -> Response:
 
 
 def _span(visit: Visit) -> tuple[int, int]:
-    arguments, latest = request.args, visit.shelved[0].version.number
+    arguments, latest, table = request.args, visit.shelved[0].version.number, visit.tables[0]
     if since := arguments.get("startingTimestamp"):
         first = _first_since(visit, _instant("startingTimestamp", since)).number
     else:
         first = _number("startingVersion", arguments.get("startingVersion"))
     if until := arguments.get("endingTimestamp"):
-        at = AsOf(every=_instant("endingTimestamp", until))
-        last = gateway().shelf.version(visit.tables[0], at.every).number
+        at = _instant("endingTimestamp", until)
+        last = gateway().shelf.take(table, visit.decision.of(table), at).version.number
     elif arguments.get("endingVersion"):
         last = min(_number("endingVersion", arguments["endingVersion"]), latest)
     else:
@@ -252,9 +257,19 @@ def _span(visit: Visit) -> tuple[int, int]:
     return max(first, 1), last
 
 
+def _kept(visit: Visit) -> list[Version]:
+    """The versions of the table that the caller can read."""
+    (shelved,) = visit.shelved
+    return gateway().shelf.kept(shelved.table, shelved.decision.edition)
+
+
+def _from(numbers: list[int]) -> int | None:
+    """The first of these versions whose change is known: that of the table, or the second."""
+    return next((number for number in numbers if number == 1 or number > numbers[0]), None)
+
+
 def _first_since(visit: Visit, since: datetime) -> Version:
-    versions = gateway().shelf.versions(visit.tables[0])
-    later = [each for each in versions if each.published_at >= since]
+    later = [each for each in _kept(visit) if each.published_at >= since]
     if not later:
         raise BadRequest("no version is that young", parameter="startingTimestamp")
     return min(later, key=lambda each: each.number)

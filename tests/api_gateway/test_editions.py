@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -174,15 +175,61 @@ def test_a_table_is_described_as_its_caller_reads_it(reader):
     assert listed["people"]["row_count"] == 3
 
 
+def test_versions_of_before_the_edition_are_none_of_the_callers(reader, people):
+    """They are never written: who waits for them waits for ever."""
+    first, second = (each.published_at for each in reversed(people.table("people").versions()[-2:]))
+    share = "/v1/share/shares/hanoi/schemas/default/tables/people"
+    start = quote(first.isoformat())
+
+    def query(**body):
+        return reader.request("POST", f"{share}/query", READER, json=body)
+
+    for refused in (
+        reader.sql("FROM people", READER, as_of=1),
+        reader.sql("FROM people", READER, as_of=first.isoformat()),
+        reader.get("/v1/tables/people/download.csv?as_of=1", READER),
+        query(version=1),
+        query(timestamp=first.isoformat()),
+        reader.get(f"{share}/changes?startingVersion=1", READER),
+        reader.get(f"{share}/changes?startingVersion=2&endingTimestamp={start}", READER),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (404, "version_not_found")
+    assert reader.sql("FROM people", READER, as_of=1).json()["first"] == 2
+    assert reader.sql("FROM people", READER, as_of=second.isoformat()).status_code == 200
+    since = reader.get(f"{share}/version?startingTimestamp={start}", READER)
+    assert since.headers["Delta-Table-Version"] == "2"
+    assert query(version=2).status_code == 200
+    begun = reader.get(f"{share}/changes?startingVersion=2", READER)
+    assert (begun.status_code, begun.json()["code"]) == (404, "version_not_found")
+
+
+def test_changes_are_told_between_the_versions_that_an_edition_has(reader, people, portal):
+    for count in (1, 2, 3, 4):
+        rows = PEOPLE.slice(0, count)
+        people.table("crew").publish(rows.to_batches(), Provenance(), schema=rows.schema)
+    for written in (2, 4):
+        edition.write(people, "crew", written, "emasked", SPEC, SALT)
+    portal.tables[READER]["crew"] = permit("click", edition="emasked")
+    portal.change()
+    changes = "/v1/share/shares/hanoi/schemas/default/tables/crew/changes"
+    for start in (1, 2, 3):
+        refused = reader.get(f"{changes}?startingVersion={start}", READER)
+        assert (refused.status_code, refused.json()["first"]) == (404, 4)
+    for end in ("", "&endingVersion=4"):
+        told = reader.get(f"{changes}?startingVersion=4{end}", READER)
+        assert (told.status_code, told.headers["Delta-Table-Version"]) == (200, "4")
+    between = reader.get(f"{changes}?startingVersion=2&endingVersion=3", READER)
+    assert (between.status_code, between.json()["code"]) == (404, "version_not_found")
+
+
 def test_the_newest_version_that_is_written_is_served_until_the_next_one_is(reader, people, portal):
     rows = PEOPLE.slice(1, 3)
     people.table("people").publish(rows.to_batches(), Provenance(), schema=rows.schema)
     try:
         answer = reader.sql("SELECT count(*) AS n FROM people", READER).json()
         assert (answer["tables"][0]["version"], answer["rows"][0]["n"]) == (2, 3)
-        for version in (1, 3):
-            asked = reader.sql("FROM people", READER, as_of=version)
-            assert (asked.status_code, asked.json()["code"]) == (503, "edition_not_ready")
+        asked = reader.sql("FROM people", READER, as_of=3)
+        assert (asked.status_code, asked.json()["code"]) == (503, "edition_not_ready")
         edition.write(people, "people", 3, "emasked", SPEC, SALT)
         answer = reader.sql("SELECT count(*) AS n FROM people", READER).json()
         assert (answer["tables"][0]["version"], answer["rows"][0]["n"]) == (3, 2)

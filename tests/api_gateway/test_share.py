@@ -289,6 +289,9 @@ def test_what_cannot_be_answered_says_why(gateway, shared, path, status, code):
 
 
 def test_a_version_that_is_gone_is_told_so(gateway, shared):
+    at_no_version = {"version": None, "timestamp": "2000-01-01T00:00:00Z"}
+    early = gateway.request("POST", f"{BUS_STOPS}/query", STARTUP, json=at_no_version)
+    assert (early.status_code, early.json()["code"]) == (404, "version_not_found")
     gone = gateway.request("POST", f"{BUS_STOPS}/query", STARTUP, json={"version": 77})
     assert (gone.status_code, gone.json()["code"]) == (404, "version_not_found")
 
