@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -35,6 +35,14 @@ class AsOf:
 
     def of(self, table: str) -> Version | None:
         return self.by_table.get(table, self.every)
+
+    def require(self, tables: Collection[str]) -> None:
+        """That no version is of another table than these. Raises BadRequest."""
+        if unread := sorted(set(self.by_table) - set(tables)):
+            raise BadRequest(
+                f"as_of names what is not read: {', '.join(unread)}",
+                parameter="as_of", valid=sorted(tables),
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)

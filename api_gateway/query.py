@@ -142,6 +142,7 @@ class Gateway:
     ) -> Visit:
         """The statement's tables at the versions asked for, if the caller may read all of them."""
         tables = statement.tables
+        asked.as_of.require(tables)
         decision = self.decisions.decide(caller.token, tables, action)
         visit = Visit(
             door, action, caller.token, caller.address, decision, tables, (),

@@ -59,7 +59,7 @@ def test_parameters_that_do_not_match_are_said(gateway, params):
 
 @pytest.mark.parametrize(
     ("as_of", "count"),
-    [(1, 2), (2, 3), (None, 3), ({"bus_stops": 1}, 2), ({"wards": 1}, 3), ("bus_stops:1", 2)],
+    [(1, 2), (2, 3), (None, 3), ({"bus_stops": 1}, 2), ({"BUS_STOPS": 1}, 2), ("bus_stops:1", 2)],
 )
 def test_as_of_a_version(gateway, as_of, count):
     assert gateway.sql(COUNT, as_of=as_of).json()["rows"] == [{"n": count}]
@@ -81,6 +81,16 @@ def test_as_of_a_time(gateway, lake):
 def test_as_of_without_meaning_is_refused(gateway, as_of):
     answer = gateway.sql(COUNT, as_of=as_of)
     assert (answer.status_code, answer.json()["parameter"]) == (400, "as_of")
+
+
+@pytest.mark.parametrize("as_of", [{"bus_stop": 1}, {"bus_stops": 1, "wards": 1}, "wards:1"])
+def test_as_of_a_table_that_is_not_read_is_no_silent_latest(gateway, as_of):
+    answer = gateway.sql(COUNT, as_of=as_of)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert (answer.json()["parameter"], answer.json()["valid"]) == ("as_of", ["bus_stops"])
+    for page in ("rows", "download.parquet", "download.csv"):
+        answer = gateway.get(f"/v1/tables/bus_stops/{page}?as_of=wards:1")
+        assert (answer.status_code, answer.json()["parameter"]) == (400, "as_of"), page
 
 
 @pytest.mark.parametrize("format_name", ["json", "ndjson", "csv", "arrow", "parquet"])
