@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytz  # type: ignore[import-untyped]  # noqa: F401
 
 from api_gateway import value_text
+from api_gateway.strict_json import strict
 from api_gateway.value_text import BIG_INTEGERS, SMALL_INTEGERS, json_text
 
 _Text = Callable[[Any], str]
@@ -91,9 +92,9 @@ def _json(kind: Any) -> _Text:
         return (lambda value: f'"{value:f}"') if precise else (lambda value: f"{value:f}")
     if name == "double":
         return lambda value: repr(value) if math.isfinite(value) else f'"{_double(value)}"'
+    text = _plain(kind)
     if name in SMALL_INTEGERS or name == "boolean" or str(kind) == "JSON":
-        return _TEXTS[name]
-    text = _TEXTS[name]
+        return text
     return lambda value: json_text(text(value))
 
 
@@ -112,8 +113,12 @@ def _csv_cell(kind: Any, safe: bool) -> _Text:
     if kind.id == "list":
         nested = _json(kind)
         return lambda value: _quoted(nested(value))
-    text = _TEXTS[kind.id]
+    text = _plain(kind)
     return lambda value: _quoted(_harmless(text(value)) if safe else text(value))
+
+
+def _plain(kind: Any) -> _Text:
+    return strict if str(kind) == "JSON" else _TEXTS[kind.id]
 
 
 def _harmless(text: str) -> str:

@@ -9,6 +9,7 @@
 | binary, geometry (WKB) | upper-case hex | same, quoted |
 | list, array | list | JSON text |
 | struct, map | object | JSON text |
+| JSON | as it is, less what no JSON has (`strict_json`) | same, quoted |
 | NULL | null | empty (an empty text is `""`) |
 
 In short: a JSON number always survives a 64-bit float; what might not is a string.
@@ -21,6 +22,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from api_gateway.engine import literal
+from api_gateway.strict_json import strict_sql
 
 SAFE_INTEGER = 2**53 - 1
 SMALL_INTEGERS = frozenset({"tinyint", "smallint", "integer", "utinyint", "usmallint", "uinteger"})
@@ -85,7 +87,7 @@ def json_of(value: str, kind: Any, depth: int = 0) -> str:
     if name == "map":
         return _json_map(value, kind, depth)
     if str(kind) == "JSON":
-        return f"{value}::VARCHAR"
+        return strict_sql(value)
     if str(kind).lower() == _ZONED:
         return _moment(value, '"')
     return f"to_json({_text(value, kind)})::VARCHAR"
@@ -124,6 +126,8 @@ def _text(value: str, kind: Any) -> str:
         return f"replace({value}::VARCHAR, ' ', 'T')"
     if kind.id == "decimal":
         return _decimal(value, kind)
+    if name == "json":
+        return strict_sql(value)
     if name == "blob":
         return f"hex({value})"
     if name.startswith("geometry"):

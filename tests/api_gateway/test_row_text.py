@@ -25,7 +25,7 @@ _MOMENTS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31))  # noqa: DTZ0
 # Type → values as texts that the engine casts.
 VALUES = {
     **{kind: values for kind, values in SHORT.items() if kind.split("(")[0] not in
-       ("UHUGEINT", "UUID", "ENUM") and not kind.endswith("[]")},
+       ("UHUGEINT", "UUID", "ENUM", "JSON") and not kind.endswith("[]")},
     "UTINYINT": st.integers(0, 255).map(str),
     "SMALLINT": st.integers(-(2**15), 2**15 - 1).map(str),
     "USMALLINT": st.integers(0, 2**16 - 1).map(str),

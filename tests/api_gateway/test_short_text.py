@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from api_gateway import formats, short_text
 from api_gateway.short_text import Beyond
+from tests.api_gateway.test_strict_json import TEXTS as JSON_TEXTS
 
 _CONNECTION = duckdb.connect(config={"threads": 1})
 _CONNECTION.execute("SET TimeZone = 'UTC'")
@@ -36,6 +37,7 @@ VALUES = {
     "TIMESTAMPTZ": MOMENTS.map(str),
     "UUID": st.uuids().map(str),
     "ENUM('a', 'ạ')": st.sampled_from("aạ"),
+    "JSON": JSON_TEXTS,
     "BIGINT[]": st.lists(st.integers(-(2**63), 2**63 - 1)).map(json.dumps),
     "DATE[]": st.lists(DATES.map(str)).map(lambda dates: f"[{', '.join(dates)}]"),
 }
