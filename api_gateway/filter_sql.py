@@ -82,8 +82,8 @@ class _Compiler:
         where = [self._condition(each) for each in rows.where]
         source = f"SELECT {', '.join(selected)} FROM {quoted(self._table)}"  # noqa: S608
         counted, counted_params = f"{source}{_where(where)}{groups}", list(self._params)
-        if rows.after:
-            where.append(self._after(rows))
+        if rows.after is not None:
+            where.append(self._after(rows.order, rows.after))
         found = f"{source}{_where(where)}{groups}"
         offset = f" OFFSET {rows.offset}" if rows.offset else ""
         sql, reach_sql = f"{found}{self._ordered(rows)}{offset}", f"{found}{offset}"
@@ -178,27 +178,38 @@ class _Compiler:
             raise ordered.place.wrong("beside an aggregate, order by a column that is selected too")
         return self._groups[column.name]
 
-    def _after(self, rows: Rows) -> str:
-        """Rows behind a key in the order: larger in its first column, or equal there and …"""
+    def _after(self, order: Sequence[Ordered], after: Sequence[str | None]) -> str:
+        """Rows behind a key in the order: behind it in its first column, or equal there and …"""
         place = Place("after", 0)
-        if len(rows.after) != len(rows.order):
+        if len(after) != len(order):
             raise place.wrong("after needs one value for each column of order")
         alternatives = []
-        for last in range(len(rows.order)):
-            parts = []
-            for index in range(last + 1):
-                each = rows.order[index]
-                column = self._column(each.column, each.place)
-                name = self._of_table(column)
-                if self._key(each) != name:
-                    raise place.wrong("after needs groups of a column without another type")
-                sign = "=" if index < last else "<" if each.descending else ">"
-                part = f"{name} {sign} {self._bind(column, rows.after[index], place)}"
-                if index == last and not each.nulls_first:
-                    part = f"({part} OR {name} IS NULL)"
-                parts.append(part)
+        for last in range(len(order)):
+            parts = [
+                self._same(each, value, place)
+                for each, value in zip(order[:last], after, strict=False)
+            ]
+            parts.append(self._behind(order[last], after[last], place))
             alternatives.append(f"({' AND '.join(parts)})")
         return f"({' OR '.join(alternatives)})"
+
+    def _same(self, ordered: Ordered, value: str | None, place: Place) -> str:
+        column = self._column(ordered.column, ordered.place)
+        name = self._of_table(column)
+        return (
+            f"{name} IS NULL" if value is None else f"{name} = {self._bind(column, value, place)}"
+        )
+
+    def _behind(self, ordered: Ordered, value: str | None, place: Place) -> str:
+        column = self._column(ordered.column, ordered.place)
+        name = self._of_table(column)
+        if self._key(ordered) != name:
+            raise place.wrong("after needs groups of a column without another type")
+        if value is None:
+            return f"{name} IS NOT NULL" if ordered.nulls_first else "FALSE"
+        sign = "<" if ordered.descending else ">"
+        larger = f"{name} {sign} {self._bind(column, value, place)}"
+        return larger if ordered.nulls_first else f"({larger} OR {name} IS NULL)"
 
     def _condition(self, condition: Compare | Group) -> str:
         if isinstance(condition, Group):

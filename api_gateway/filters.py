@@ -3,8 +3,8 @@
     select=name,n:passengers::int&passengers=gte.5&or=(ward.eq.Láng,not.and(a.is.null,b.in.(1,2)))
     &order=passengers.desc.nullslast,name&limit=10&offset=20
 
-`after=500,Láng` continues after the row with these values of the `order` columns: unlike an offset
-it costs the same on every page.
+`after=500,Láng` continues after the row with these values of the `order` columns, of which `null`
+is NULL and `"null"` a text: unlike an offset it costs the same on every page.
 
 https://docs.postgrest.org/en/stable/references/api/tables_views.html
 """
@@ -92,7 +92,8 @@ class Rows:
     select: tuple[Selected, ...]
     where: tuple[Compare | Group, ...]
     order: tuple[Ordered, ...]
-    after: tuple[str, ...]
+    # None: from the first row. Otherwise a value for each of `order`, as a text, or NULL.
+    after: tuple[str | None, ...] | None
     limit: int | None
     offset: int
 
@@ -116,7 +117,8 @@ def read(pairs: Iterable[tuple[str, str]]) -> Rows:
         select=_Reader(said["select"] or "*", "select").selected(),
         where=tuple(where),
         order=_Reader(said["order"], "order").ordered() if said.get("order") else (),
-        after=_Reader(said["after"], "after").values("") if said.get("after") else (),
+        # A lone empty text is a value too.
+        after=_Reader(said["after"], "after").key() if "after" in said else None,
         limit=_integer(said, "limit"),
         offset=_integer(said, "offset") or 0,
     )
@@ -208,8 +210,16 @@ class _Reader:
         found = [self._word("," + stops)]
         while self._next(","):
             found.append(self._word("," + stops))
-        if not stops:
-            self.end()
+        return tuple(found)
+
+    def key(self) -> tuple[str | None, ...]:
+        """Values between commas; a bare `null` is NULL."""
+        found: list[str | None] = []
+        while not found or self._next(","):
+            bare = not self._text.startswith('"', self._at)
+            word = self._word(",")
+            found.append(None if bare and word == "null" else word)
+        self.end()
         return tuple(found)
 
     def name(self, stops: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from decimal import Decimal
+from urllib.parse import urlencode
 
 import pyarrow as pa
 import pytest
@@ -312,6 +314,44 @@ def test_keyset_pages_hold_every_row_once(gateway):
     assert [(row["mở"], row["mã"]) for row in seen] == [
         (True, 1), (True, 4), (True, 5), (False, 2)
     ]  # fmt: skip
+
+
+NULLS = [("", ""), (".nullsfirst", ""), (".desc", ""), (".desc.nullslast", ".desc")]
+
+
+@pytest.mark.parametrize("column", ["number", "word"])
+@pytest.mark.parametrize(("first", "second"), NULLS)
+def test_keyset_pages_pass_null_and_the_empty_text(gateway, lake, portal, column, first, second):
+    rows = pa.table(
+        {
+            "id": pa.array(range(9), pa.int64()),
+            "number": pa.array([3, None, 1, 3, None, 2, 0, None, 1], pa.int64()),
+            "word": ["", None, "null", "", "null", None, "a", "b,c", None],
+        }
+    )
+    if not lake.table("gaps").exists():
+        lake.table("gaps").publish(rows.to_batches(), Provenance(), schema=rows.schema)
+    portal.tables[None]["gaps"] = permit()
+    portal.change()
+
+    def ask(**more):
+        said = {"select": f"{column},id", "order": f"{column}{first},id{second}", **more}
+        return gateway.get(f"/v1/rest/gaps?{urlencode(said)}").json()
+
+    seen, page = [], ask(limit=1)
+    while page and len(seen) < 20:
+        seen += page
+        # As JSON writes them: a text in quotation marks, NULL as null.
+        key = ",".join(json.dumps(page[-1][each]) for each in (column, "id"))
+        page = ask(limit=1, after=key)
+    assert seen == ask()
+    assert len(seen) == 9
+
+
+def test_after_an_empty_text_and_without_a_value(gateway, places):
+    assert codes(gateway.get("/v1/rest/places?order=ten&after=&limit=1").json()) == [4]
+    wrong = gateway.get("/v1/rest/places?order=ma&after=").json()
+    assert (wrong["code"], wrong["parameter"]) == ("filter_invalid", "after")
 
 
 def test_rows_have_versions_formats_tags_and_units(gateway):
