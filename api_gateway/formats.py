@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from api_gateway import value_text
+from api_gateway import binary_values, value_text
 from api_gateway.engine import quoted
 
 
@@ -141,12 +142,10 @@ def _is_place(column: tuple[str, Any], shown: Mapping[str, Any]) -> bool:
     return bool(kind.id == "blob" and named)
 
 
-def _binary(columns: list[tuple[str, Any]], _: bool) -> Row:
-    casts = {"uhugeint": "::VARCHAR", "null": "::VARCHAR", "time with time zone": "::VARCHAR",
-             "bignum": "::VARCHAR", "bit": "::VARCHAR", "variant": "::VARCHAR"}  # fmt: skip
+def _binary(texts: frozenset[str], columns: list[tuple[str, Any]], _: bool) -> Row:
     return Row(
         ", ".join(
-            f"c{index}{casts.get(str(kind).lower(), '')} AS {quoted(name)}"
+            f"{binary_values.value_of(f'c{index}', kind, texts)} AS {quoted(name)}"
             for index, (name, kind) in enumerate(columns)
         )
     )
@@ -193,8 +192,7 @@ _ROWS: dict[str, Callable[[list[tuple[str, Any]], bool], Row]] = {
     "object": _json,
     "ndjson": _ndjson,
     "csv": _csv,
-    "arrow": _binary,
-    "parquet": _binary,
+    **{name: partial(_binary, texts) for name, texts in binary_values.TEXTS.items()},
 }
 
 

@@ -150,12 +150,15 @@ class _Parquet:
         self._sink = pa.PythonFile(_Sink(send), mode="w")
         texts = [field.name for field in schema if _is_text(field.type)]
         # An answer is written once and read once: numbers are packed as they come.
-        self._writer = pa.parquet.ParquetWriter(
-            self._sink,
-            _annotated(schema, envelope),
-            compression="snappy",
-            use_dictionary=texts or False,
-        )
+        try:
+            self._writer = pa.parquet.ParquetWriter(
+                self._sink,
+                _annotated(schema, envelope),
+                compression="snappy",
+                use_dictionary=texts or False,
+            )
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+            raise formats.Unsuited(f"Parquet has no type for a column: {error}") from None
 
     def write(self, batch: Any) -> None:
         self._writer.write_batch(batch)
