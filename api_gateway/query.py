@@ -83,9 +83,11 @@ class Gateway:
         visit = self.visit(door, "query", statement, asked, caller)
         return self._answer(statement, asked, caller, visit)
 
-    def rows(self, table: str, wanted: Rows, asked: Asked, caller: Caller, count: str) -> Answer:
+    def rows(
+        self, table: str, wanted: Rows, asked: Asked, caller: Caller, count: str, *, sent: bool
+    ) -> Answer:
         """Answer what an address asks of one table. `count`: `exact`, `planned`, `estimated`
-        (of small tables exact) or none.
+        (of small tables exact) or none. If not `sent`, no row is asked for.
 
         Raises any GatewayError.
         """
@@ -105,6 +107,8 @@ class Gateway:
             counted = Count(made.counted_sql, made.counted_params, planned)
             asked = replace(asked, count=counted)
         visit = replace(visit, query=_question(made.statement, asked))
+        if not sent:
+            return self._counted(made.statement, asked, caller, visit)
         return self._answer(made.statement, asked, caller, visit)
 
     def plan(self, asked: Asked, caller: Caller) -> dict[str, Any]:
@@ -132,10 +136,7 @@ class Gateway:
 
     def unsent(self, visit: Visit, asked: Asked, caller: Caller) -> Answer:
         """What `send` says of its answer before the first row; nothing is run or charged."""
-        tag = tags.tag(whole(visit.tables[0]), asked, visit.shelved)
-        # Whether a limit cuts off rows only the query finds out.
-        told = replace(asked, limit=None)
-        return Answer(told, visit.shelved, tag, held=_held(tag, caller))
+        return _untold(whole(visit.tables[0]), asked, caller, visit)
 
     def visit(
         self, door: str, action: str, statement: Statement, asked: Asked, caller: Caller
@@ -168,6 +169,22 @@ class Gateway:
         self._hot.close()
         self.nursery.close()
         self.meter.close()
+
+    def _counted(self, statement: Statement, asked: Asked, caller: Caller, visit: Visit) -> Answer:
+        """What `_answer` says before the first row: only a count that is asked for is run."""
+        untold = _untold(statement, asked, caller, visit)
+        if untold.held or not asked.count:
+            return untold
+        sql = f"SELECT * FROM ({statement.sql}) AS answer LIMIT 0"  # noqa: S608
+        none = replace(statement, sql=sql, most_rows=0)
+        visit = replace(visit, query=_question(none, untold.asked))
+        counted = self._answer(none, untold.asked, caller, visit)
+        try:
+            # Taken to its end it is one that was answered.
+            list(counted.chunks)
+        finally:
+            counted.end()
+        return replace(untold, total=counted.total, columns=counted.columns)
 
     def _answer(
         self,
@@ -227,6 +244,13 @@ def whole(table: str) -> Statement:
 
 def _held(tag: str | None, caller: Caller) -> bool:
     return tag is not None and caller.held.contains_weak(tag)
+
+
+def _untold(statement: Statement, asked: Asked, caller: Caller, visit: Visit) -> Answer:
+    """An answer of which nothing is known that only its query finds out, as what a limit cuts."""
+    tag = tags.tag(statement, asked, visit.shelved)
+    told = replace(asked, limit=None, reach=None)
+    return Answer(told, visit.shelved, tag, held=_held(tag, caller))
 
 
 def _question(statement: Statement, asked: Asked) -> str:

@@ -3,6 +3,7 @@ dialect it is."""
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 
@@ -36,7 +37,7 @@ def rows(table: str) -> Response:
         how = replace(how, limit=1)
     preferred = _COUNT.search(request.headers.get("Prefer", ""))
     count = preferred[1] if preferred else ""
-    answer = parts.rows(name, wanted, how, caller(), count)
+    answer = parts.rows(name, wanted, how, caller(), count, sent=request.method != "HEAD")
     try:
         _require_sense(answer, wanted)
     except BaseException:
@@ -51,21 +52,31 @@ def rows(table: str) -> Response:
 
 
 def _in_range(wanted: Rows) -> tuple[Rows, bool]:
-    """The rows with the `Range` of the request, unless the address has its own."""
+    """Of the rows that the address asks for those in the `Range` of the request, which is counted
+    in all rows, as theirs is."""
     match = _RANGE.fullmatch(request.headers.get("Range", "").strip())
-    if not match or wanted.limit is not None or wanted.offset:
+    # As RFC 9110: only GET has one.
+    if not match or request.method != "GET":
         return wanted, False
-    first, last = int(match[1]), match[2]
-    if last is not None and int(last) < first:
+    first, end = int(match[1]), int(match[2]) + 1 if match[2] else math.inf
+    if end <= first:
         raise RangeMissing("the range ends before it begins")
-    limit = int(last) - first + 1 if last is not None else None
+    if wanted.limit == 0:
+        return wanted, True
+    if wanted.limit is not None:
+        end = min(end, wanted.offset + wanted.limit)
+    first = max(first, wanted.offset)
+    if end <= first:
+        raise RangeMissing("the range has none of the rows between offset and limit")
+    limit = int(end) - first if end < math.inf else None
     return replace(wanted, offset=first, limit=limit), True
 
 
 def _require_sense(answer: Answer, wanted: Rows) -> None:
     if answer.held:
         return
-    if answer.asked.format == "object" and (answer.row_count != 1 or answer.truncated):
+    singular = answer.row_count in (None, 1) and not answer.truncated
+    if answer.asked.format == "object" and not singular:
         found = "more than one row" if answer.truncated else "no row"
         raise NotSingular(f"one object was asked for, and the answer has {found}")
     if answer.total is not None and wanted.offset > answer.total and not answer.row_count:
@@ -77,16 +88,16 @@ def _require_sense(answer: Answer, wanted: Rows) -> None:
 def _say_range(response: Response, answer: Answer, wanted: Rows, partly: bool) -> None:
     """`Content-Range`, and 206 where a part was asked for and there is more."""
     count = answer.row_count
-    if count is None and answer.total is not None:
+    if count is None and answer.total is None:
+        return
+    if count is None and answer.total is not None and wanted.after is None:
         count = max(0, answer.total - wanted.offset)
         count = count if wanted.limit is None else min(count, wanted.limit)
-    if count is None:
-        return
-    first, last = wanted.offset, wanted.offset + count - 1
-    shown = f"{first}-{last}" if count else "*"
+    first = wanted.offset
+    shown = f"{first}-{first + count - 1}" if count else "*"
     total = "*" if answer.total is None else answer.total
     response.headers["Range-Unit"] = "items"
     response.headers["Content-Range"] = f"{shown}/{total}"
-    more = answer.truncated if answer.total is None else count < answer.total
+    more = answer.truncated if answer.total is None else (count or 0) < answer.total
     if partly and (more or first > 0):
         response.status_code = 206

@@ -116,6 +116,26 @@ def test_what_is_not_sent_is_not_charged_and_what_is_has_a_quota(pair, portal, a
         assert (answer.status_code, answer.json()["code"]) == (403, "quota_exceeded")
 
 
+def test_head_of_rows_is_answered_with_their_count_and_charges_none(pair, portal, agreed):
+    portal.office.quota["head"] = {"rows": 2}
+    agreed(metered("head"), "bus_stops")
+    path, counted = "/v1/rest/bus_stops", {"Prefer": "count=exact"}
+    asked = ((path, counted, "0-2/3"), (f"{path}?limit=1", counted, "0-0/3"), (path, {}, None))
+    numbers = []
+    for address, headers, told in asked:
+        head = pair[0].request("HEAD", address, STARTUP, headers=headers)
+        assert (head.ok, head.headers.get("Content-Range"), head.content) == (True, told, b"")
+        assert "Hanoiic-Receipt" not in head.headers
+        numbers.append(head.headers["X-Request-Id"])
+
+    def events() -> list:
+        return [each for each in portal.office.events if each["request_id"] in numbers]
+
+    wait_for(lambda: len(events()) == 2, "the events", 5)
+    assert {(each["outcome"], each["rows"]) for each in events()} == {("answered", 0)}
+    assert pair[0].get(f"{path}?limit=2", STARTUP).ok
+
+
 def test_limits_of_the_terms_hold(pair, agreed):
     agreed(permit("click") | {"agreement": "l", "limits": {"rows_per_answer": 2}}, "bus_stops")
     asked = pair[0].sql("FROM bus_stops", STARTUP)

@@ -278,6 +278,41 @@ def test_range_header(gateway):
     assert ask("4-").json() == [{"mã": 5}]
 
 
+RANGES = [
+    ("limit=5", "0-2", [1, 2, 3]),
+    ("limit=2", "1-8", [2]),
+    ("offset=3", "0-3", [4]),
+    ("offset=1&limit=2", "2-", [3]),
+    ("limit=0", "3-8", []),
+]
+
+
+@pytest.mark.parametrize(("query", "said", "found"), RANGES)
+def test_a_range_is_of_all_rows_and_meets_limit_and_offset(gateway, query, said, found):
+    path = f"/v1/rest/places?select=ma&order=ma&{query}"
+    answer = gateway.get(path, headers={"Range": said})
+    assert [row["ma"] for row in answer.json()] == found
+    if found:
+        assert answer.headers["Content-Range"] == f"{found[0] - 1}-{found[-1] - 1}/*"
+
+
+def test_a_range_beside_the_limit_is_refused_and_none_of_head(gateway):
+    path = "/v1/rest/places?limit=2"
+    assert gateway.get(path, headers={"Range": "3-8"}).status_code == 416
+    headers = {"Range": "3-8", "Prefer": "count=exact"}
+    head = gateway.request("HEAD", path, None, headers=headers)
+    assert (head.status_code, head.headers["Content-Range"]) == (206, "0-1/5")
+
+
+def test_head_has_the_tag_and_type_of_get(gateway):
+    for path in ("/v1/rest/places?limit=2", "/v1/rest/places?format=csv&limit=200000"):
+        for headers in ({}, {"Prefer": "count=exact"}):
+            got = gateway.get(path, headers=dict(headers))
+            head = gateway.request("HEAD", path, None, headers=dict(headers))
+            assert head.headers["ETag"] == got.headers["ETag"]
+            assert head.headers["Content-Type"] == got.headers["Content-Type"]
+
+
 def test_a_long_answer_says_how_far_its_limit_reaches(gateway, lake, portal):
     many = pa.table({"n": pa.array(range(250_000), pa.int64())})
     if not lake.table("many").exists():
