@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import requests
 
+from api_gateway.routes.stored import SentFile
 from lake import Provenance
 from tests.api_gateway.portal import STARTUP, permit
 
@@ -197,3 +198,15 @@ def _cpu_s(process: int) -> float:
     with open(f"/proc/{process}/stat") as stat:  # noqa: PTH123
         fields = stat.read().rpartition(")")[2].split()
     return (int(fields[11])) / 100
+
+
+def test_a_server_without_sendfile_reads_no_more_than_the_part(tmp_path):
+    path, ends = tmp_path / "file", []
+    path.write_bytes(b"0123456789")
+    file = SentFile(path, range(2, 7), lambda: ends.append(file.sent_bytes))
+    assert list(iter(lambda: file.read(3), b"")) == [b"234", b"56"]
+    for _ in range(2):
+        file.close()
+    assert ends == [5]
+    with SentFile(path, range(2, 7), lambda: None) as given_up:
+        assert given_up.read() == b"23456"
