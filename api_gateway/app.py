@@ -72,7 +72,7 @@ _POLICY = ("Content-Security-Policy", "default-src 'none'; sandbox")
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": (
-        "Authorization, Content-Type, Hanoiic-Query-Id, Idempotency-Key, If-None-Match, "
+        "Authorization, Content-Type, Hanoiic-Query-Id, Idempotency-Key, If-Match, If-None-Match, "
         "If-Range, Prefer, Range, Range-Unit, X-Request-Id"
     ),
     "Access-Control-Max-Age": "86400",

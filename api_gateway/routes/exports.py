@@ -110,7 +110,7 @@ def result(export_id: str, file_name: str) -> Response:
         modified=datetime.fromtimestamp(export.finished_at or 0, UTC),
     )
     describe(response, visit.shelved)
-    limited(response, export.body["limit"], truncated=bool(export.truncated))
+    limited(response, export.body.get("limit"), truncated=bool(export.truncated))
     if export.receipt:
         response.headers["Hanoiic-Receipt"] = export.receipt
     return response
