@@ -26,6 +26,7 @@ from api_gateway.errors import (
     GatewayError,
     MethodNotAllowed,
     NotFound,
+    QueryCancelled,
     RangeMissing,
     TooLarge,
 )
@@ -33,6 +34,7 @@ from api_gateway.exporter import Exporter
 from api_gateway.exports import Exports
 from api_gateway.meter import Meter
 from api_gateway.portal import PortalActions
+from api_gateway.processes import ClientGone
 from api_gateway.query import Gateway
 from api_gateway.routes import (
     caller,
@@ -234,6 +236,12 @@ def _answer_problems(app: Flask) -> None:
             log.exception("unexpected_http_error")
             return _problem(GatewayError())
         return _problem(kind(headers=_facts_of(error)))
+
+    @app.errorhandler(ClientGone)
+    def hung_up(_: ClientGone) -> Response:
+        # Nobody hears it; the log and the metrics do.
+        log.info("client_gone")
+        return _problem(QueryCancelled())
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:

@@ -217,10 +217,13 @@ class Door(flight.FlightServerBase):  # type: ignore[misc]
         schema = catalog.schema_of(name, message)
         if name == "CommandGetTables":
             return pa.Table.from_pylist(list(self._tables(message, who)), schema)
-        return pa.Table.from_pylist(catalog.ROWS.get(name, []), schema)
+        rows = catalog.ROWS.get(name, []) if catalog.is_ours(message) else []
+        return pa.Table.from_pylist(rows, schema)
 
     def _tables(self, message: Any, who: Caller) -> Iterator[dict[str, Any]]:
         if message.table_types and catalog.TABLE_TYPE not in message.table_types:
+            return
+        if not catalog.is_ours(message):
             return
         decision = self._gateway.decisions.decide(who.token, None, "query")
         for name, of in sorted(decision.tables.items()):
@@ -237,7 +240,7 @@ class Door(flight.FlightServerBase):  # type: ignore[misc]
                 "table_name": name, "table_type": catalog.TABLE_TYPE,
             }  # fmt: skip
             if message.include_schema:
-                schema = self._gateway.shelf.arrow_schema(shelved)
+                schema = self._gateway.shelf.answer_schema(shelved)
                 row["table_schema"] = schema.serialize().to_pybytes()
             yield row
 

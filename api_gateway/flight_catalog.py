@@ -121,6 +121,12 @@ def types(data_type: int) -> pa.Table:
     return pa.Table.from_pylist(rows, SCHEMAS["CommandGetXdbcTypeInfo"])
 
 
+def is_ours(message: Any) -> bool:
+    """Whether the catalog and the schemas that a command asks for are those without a name."""
+    schemas = getattr(message, "db_schema_filter_pattern", "")
+    return getattr(message, "catalog", "") == NO_NAME and like(schemas, NO_NAME)
+
+
 def like(pattern: str | None, text: str) -> bool:
     """Whether a text fits a pattern with `%` and `_`; without a pattern everything does."""
     if not pattern:

@@ -148,6 +148,14 @@ class Shelf:
             held = pq.read_schema(shelved.source.files[0])
         return pa.schema([field.remove_metadata() for field in held])
 
+    def answer_schema(self, shelved: Shelved) -> pa.Schema:
+        """As `arrow_schema`, of what a query answers: a time of day, stored as text, is one."""
+        times = shelved.source.times
+        return pa.schema(
+            field.with_type(pa.time64("us")) if field.name in times else field
+            for field in self.arrow_schema(shelved)
+        )
+
     def delta_schema(self, shelved: Shelved) -> str:
         """As `arrow_schema`, in the JSON of Delta's `schemaString`."""
         return schema.delta_json(self.arrow_schema(shelved))

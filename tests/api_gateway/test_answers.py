@@ -251,6 +251,8 @@ def test_what_the_caller_has_is_not_sent_again(gateway, portal):
     [
         "SELECT now()", "SELECT current_date", "SELECT random()", "SELECT ago(INTERVAL 1 DAY)",
         "SELECT * FROM bus_stops USING SAMPLE 2 ROWS", "SELECT (SELECT uuid())",
+        "SELECT reservoir_quantile(mã, 0.5) FROM bus_stops",
+        "SELECT approx_quantile(mã, 0.5), approx_top_k(mã, 2) FROM bus_stops",
         "SELECT TIMETZ '12:00:00+00' AT TIME ZONE 'America/New_York'",
     ],
 )  # fmt: skip

@@ -68,6 +68,16 @@ def test_tables_are_listed_with_their_columns(connection):
     assert "hidden" not in tables
 
 
+def test_a_table_is_told_with_the_types_of_its_answers(connection):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM typed LIMIT 0")
+        answered = cursor.fetch_arrow_table().schema
+    told = connection.adbc_get_table_schema("typed")
+    assert {field.name: field.type for field in told} == {
+        field.name: field.type for field in answered
+    }
+
+
 def test_the_server_says_what_it_is(connection):
     assert connection.adbc_get_info()["vendor_name"] == "Hanoi Innovation Center open-data gateway"
 
@@ -288,6 +298,10 @@ def test_catalogues_types_and_keys_are_told(server, portal):
             "bus_stops"
         )
         assert rows("CommandGetTables", table_types=["VIEW"]) == []
+        for elsewhere in ({"db_schema_filter_pattern": "nope"}, {"catalog": "nope"}):
+            assert rows("CommandGetTables", **elsewhere) == []
+            assert rows("CommandGetDbSchemas", **elsewhere) == []
+        assert rows("CommandGetTables", db_schema_filter_pattern="%")
         assert {row["info_name"] for row in rows("CommandGetSqlInfo", info=[3, 9])} == {3, 9}
         assert [row["type_name"] for row in rows("CommandGetXdbcTypeInfo", data_type=12)] == [
             "VARCHAR"

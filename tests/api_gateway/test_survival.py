@@ -87,14 +87,17 @@ def test_deep_value_that_overflows_the_stack_dies_alone(gateway):
     assert gateway.sql("FROM bus_stops").status_code == 200
 
 
-def test_caller_that_hangs_up_frees_its_process(gateway):
+def test_caller_that_hangs_up_frees_its_process_and_is_no_error(gateway):
     wait_for(lambda: busy(gateway) == 0, "an idle gateway")
+    before = len(gateway.log.read_text())
     host, port = gateway.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as caller:
         query = SLOW.replace(" ", "%20")
         caller.sendall(f"GET /v1/sql?q={query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         wait_for(lambda: busy(gateway) == 1, "the query's start")
     wait_for(lambda: busy(gateway) == 0, "the query's end", timeout_s=5)
+    wait_for(lambda: '"client_gone"' in gateway.log.read_text()[before:], "the log")
+    assert "unexpected_error" not in gateway.log.read_text()[before:]
 
 
 def test_caller_that_hangs_up_in_the_middle_frees_its_process(gateway):
