@@ -5,11 +5,12 @@
 | integers | number; a string beyond ±(2^53 - 1) | digits |
 | decimals | number up to 15 digits of precision; else string | digits, scale kept |
 | floats | number; `"NaN"`, `"Infinity"`, `"-Infinity"` | same, unquoted |
-| date, time, timestamp | ISO 8601; with zone: UTC, `Z` | same |
+| date, time, timestamp | ISO 8601; with zone: UTC, `Z`; `0044-03-15T01:02:03 (BC)` | same |
 | binary, geometry (WKB) | upper-case hex | same, quoted |
-| list, array | list | JSON text |
+| list, array, unnamed struct (`row(1, 'a')`) | list | JSON text |
 | struct, map | object | JSON text |
 | JSON | as it is, less what no JSON has (`strict_json`) | same, quoted |
+| union | its member's text, null when that is | same, quoted |
 | NULL | null | empty (an empty text is `""`) |
 
 In short: a JSON number always survives a 64-bit float; what might not is a string.
@@ -18,9 +19,11 @@ In short: a JSON number always survives a 64-bit float; what might not is a stri
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
+from api_gateway.binary_values import union_text
 from api_gateway.engine import literal
 from api_gateway.strict_json import strict_sql
 
@@ -30,7 +33,10 @@ BIG_INTEGERS = frozenset({"bigint", "ubigint", "hugeint", "uhugeint"})
 DOUBLE_DIGITS = 15
 _ZONED = "timestamp with time zone"
 _TIMESTAMPS = frozenset({"timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"})
-_NESTED = frozenset({"list", "array", "struct", "map"})
+_NESTED = frozenset({"list", "array", "tuple", "struct", "map"})
+# The first moment that has the text of its day alone before the time; a day before it ends in (BC).
+_FIRST = "'0001-01-01 00:00:00'"
+_BEFORE_CHRIST = r"^(\S+)( \(BC\)) (\S+)$"
 NUMBERS = SMALL_INTEGERS | BIG_INTEGERS | {"decimal", "float", "double"}
 UNQUOTED = NUMBERS | {"boolean", "date"}
 # A spreadsheet would run a text that begins like this as a formula.
@@ -38,8 +44,11 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def json_text(text: str) -> str:
-    """`text` as a JSON string, letters unescaped."""
-    return json.dumps(text, ensure_ascii=False)
+    """`text` as a JSON string, letters unescaped; what is escaped, as the engine does."""
+    made = json.dumps(text, ensure_ascii=False)
+    if "\\u00" not in made:
+        return made
+    return re.sub(r"\\\\|\\u00..", lambda found: found[0][:2] + found[0][2:].upper(), made)
 
 
 def members_of(members: Iterable[tuple[str, str]], after: str = "") -> str:
@@ -82,6 +91,8 @@ def json_of(value: str, kind: Any, depth: int = 0) -> str:
             f"'[' || array_to_string(list_transform({value}, lambda x{depth}: "
             f"coalesce({item}, 'null')), ',') || ']'"
         )
+    if name == "tuple":
+        return _json_tuple(value, kind, depth)
     if name == "struct":
         return _json_struct(value, kind, depth)
     if name == "map":
@@ -91,6 +102,14 @@ def json_of(value: str, kind: Any, depth: int = 0) -> str:
     if str(kind).lower() == _ZONED:
         return _moment(value, '"')
     return f"to_json({_text(value, kind)})::VARCHAR"
+
+
+def _json_tuple(value: str, kind: Any, depth: int) -> str:
+    items = ", ',', ".join(
+        f"coalesce({json_of(f'struct_extract({value}, {place})', of, depth)}, 'null')"
+        for place, (_, of) in enumerate(kind.children, 1)
+    )
+    return f"CASE WHEN {value} IS NOT NULL THEN concat('[', {items}, ']') END"
 
 
 def _json_struct(value: str, kind: Any, depth: int) -> str:
@@ -123,7 +142,9 @@ def _text(value: str, kind: Any) -> str:
     if name == _ZONED:
         return _moment(value)
     if name in _TIMESTAMPS:
-        return f"replace({value}::VARCHAR, ' ', 'T')"
+        return _timestamp(value)
+    if kind.id == "union":
+        return union_text(value, kind)
     if kind.id == "decimal":
         return _decimal(value, kind)
     if name == "json":
@@ -160,13 +181,24 @@ def _usual(value: str, name: str) -> str:
     return f"WHEN {value} = 0 OR abs({value}) BETWEEN 1e-4 AND 1e15 THEN to_json({value})::VARCHAR"
 
 
+def _timestamp(value: str, zone: str = "") -> str:
+    """SQL for the text of a time without a zone, and the letter of one; NULL stays NULL."""
+    written = f"{value}::VARCHAR"
+    early = f"regexp_replace({written}, '{_BEFORE_CHRIST}', '\\1T\\3{zone}\\2')"
+    return (
+        f"CASE WHEN {value}::TIMESTAMP >= {_FIRST} THEN replace({written}, ' ', 'T') || '{zone}' "
+        f"ELSE {early} END"
+    )
+
+
 def _moment(value: str, quote: str = "") -> str:
     """SQL for the text of a time with its zone, in UTC and between quotes; NULL stays NULL."""
     # Its microseconds are those of UTC: the calendar of time zones, which is slow, is not asked.
     utc = f"make_timestamp(epoch_us({value}))"
     return (
-        f"CASE WHEN isfinite({value}) THEN concat('{quote}', {utc}::DATE, 'T', {utc}::TIME, "
-        f"'Z{quote}') ELSE '{quote}' || {value}::VARCHAR || '{quote}' END"
+        f"CASE WHEN NOT isfinite({value}) THEN '{quote}' || {value}::VARCHAR || '{quote}' "
+        f"WHEN {utc} >= {_FIRST} THEN concat('{quote}', {utc}::DATE, 'T', {utc}::TIME, 'Z{quote}') "
+        f"ELSE '{quote}' || {_timestamp(utc, 'Z')} || '{quote}' END"
     )
 
 
