@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_FLOOR, Context, Decimal, InvalidOperation, localcontext
 from typing import Any
 
 from api_gateway.engine import quoted
@@ -39,12 +39,16 @@ _PATTERNS = {
     "like": "{} LIKE ?", "ilike": "{} ILIKE ?", "match": "regexp_matches({}, ?)",
     "imatch": "regexp_matches({}, ?, 'i')",
 }  # fmt: skip
-_ARRAYS = {"cs": "list_has_all({0}, {1})", "cd": "list_has_all({1}, {0})",
-           "ov": "list_has_any({0}, {1})"}  # fmt: skip
+# A NULL in a list is like no other: nothing that has one is within a list.
+_ARRAYS = {"cs": "list_has_all({0}, {1})", "ov": "list_has_any({0}, {1})",
+           "cd": "(list_has_all({1}, {0}) AND list_count({0}) = len({0}))"}  # fmt: skip
+_ESCAPED = re.compile(r"(?:[^\\]|\\.)*", re.DOTALL)
 _IS = {"null": "NULL", "not_null": "NOT NULL", "true": "TRUE", "false": "FALSE", "unknown": "NULL"}
 _SHAPED = {"binary", "geometry"}
 _SEARCHED = re.compile(r'(-?)(?:"([^"]*)"|(\S+))')
 _INT64 = 2**63
+# More than the widest decimal has.
+_DIGITS = Context(prec=80)
 
 
 @dataclass(frozen=True)
@@ -236,11 +240,14 @@ class _Compiler:
         if operator == "in":
             if not condition.values:
                 return "(FALSE)"
-            bound = (self._bind(column, each, place) for each in condition.values)
+            bound = [self._bind(column, each, place) for each in condition.values]
+            if len(set(bound)) > 1:
+                # IN would compare all of them as one type, perhaps as floats.
+                return f"({' OR '.join(f'{name} = {each}' for each in bound)})"
             return f"({name} IN ({', '.join(bound)}))"
         if operator in _PATTERNS:
             each_of: Callable[[str | None], str] = lambda value: self._pattern(  # noqa: E731
-                column, operator, str(value)
+                column, operator, str(value), place
             )
         else:
             each_of = lambda value: (  # noqa: E731
@@ -251,18 +258,28 @@ class _Compiler:
             raise place.wrong("give at least one value: {a,b}")
         return f"({joined.join(each_of(each) for each in condition.values)})"
 
-    def _pattern(self, column: Column, operator: str, value: str) -> str:
+    def _pattern(self, column: Column, operator: str, value: str, place: Place) -> str:
         text = self._of_table(column)
         if column.type != "string":
             text = f"CAST({text} AS VARCHAR)"
+        if not operator.endswith("like"):
+            self._params.append(value)
+            return _PATTERNS[operator].format(text)
+        if not _ESCAPED.fullmatch(value):
+            raise place.wrong("the pattern ends with \\, which takes the sign after it as it is")
         # In an address * stands for %.
-        self._params.append(value.replace("*", "%") if operator.endswith("like") else value)
-        return _PATTERNS[operator].format(text)
+        self._params.append(value.replace("*", "%"))
+        # With the word that makes it what it is in PostgreSQL a pattern is slower.
+        escape = " ESCAPE '\\'" if "\\" in value else ""
+        return _PATTERNS[operator].format(text) + escape
 
     def _array(self, column: Column, condition: Compare) -> str:
         if not column.type.startswith("list<"):
             raise condition.place.wrong(f"{column.name} is no list")
         name, item = self._of_table(column), Column(column.name, column.type[5:-1])
+        if None in condition.values and condition.operator == "cs":
+            # False, and NULL of NULL.
+            return f"(len({name}) < 0)"
         bound = (self._bind(item, each, condition.place) for each in condition.values)
         items = f"[{', '.join(bound)}]"
         if not condition.values:
@@ -295,7 +312,7 @@ class _Compiler:
         if value is None:
             return "NULL"
         try:
-            bound, cast = _VALUES[kind](value)
+            bound, cast = _VALUES[kind](value, column.type)
         except (ValueError, InvalidOperation, OverflowError):
             raise place.wrong(f"{column.name} is a {column.type}, and the value is none") from None
         self._params.append(bound)
@@ -311,43 +328,49 @@ def _folded(text: str) -> str:
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
-def _int64(text: str) -> tuple[Any, str]:
+def _int64(text: str, _: str) -> tuple[Any, str]:
     if not re.fullmatch(r"[+-]?[0-9]{1,19}", text) or not -_INT64 <= int(text) < _INT64:
         raise ValueError
     return int(text), "BIGINT"
 
 
-def _decimal(text: str) -> tuple[Any, str]:
+def _decimal(text: str, kind: str) -> tuple[Any, str]:
+    """As the column's type where it has the number. A finer number becomes the middle between the
+    column's two around it, and a larger one infinite: both compare as they do."""
     number = Decimal(text)
     if not number.is_finite():
         raise ValueError
-    _, digits, exponent = number.as_tuple()
-    scale = max(0, -int(exponent))
-    width = max(len(digits) + max(0, int(exponent)), scale) + (1 if scale >= len(digits) else 0)
-    if width > 38:
-        raise ValueError
-    return format(number, "f"), f"DECIMAL({width}, {scale})"
+    width, scale = (int(each) for each in re.findall(r"\d+", kind))
+    if number and number.adjusted() >= width - scale:
+        return ("-inf" if number < 0 else "inf"), "DOUBLE"
+    with localcontext(_DIGITS):
+        below = number.quantize(Decimal(1).scaleb(-scale), ROUND_FLOOR)
+        if below == number:
+            return format(below, "f"), f"DECIMAL({width}, {scale})"
+        middle = below + Decimal(5).scaleb(-scale - 1)
+    return format(middle, "f"), f"DECIMAL({min(width + 1, 38)}, {scale + 1})"
 
 
-def _boolean(text: str) -> tuple[Any, str]:
+def _boolean(text: str, _: str) -> tuple[Any, str]:
     if text.lower() not in ("true", "t", "false", "f"):
         raise ValueError
     return text.lower().startswith("t"), "BOOLEAN"
 
 
-def _timestamp(text: str) -> tuple[Any, str]:
+def _timestamp(text: str, _: str) -> tuple[Any, str]:
     moment = datetime.fromisoformat(re.sub(r"(\S) (\d\d:\d\d)$", r"\1+\2", text))
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat(), "TIMESTAMPTZ"
 
 
-# Lake type → the value to bind, and the type it is bound as. Raises ValueError.
-_VALUES: dict[str, Callable[[str], tuple[Any, str]]] = {
-    "string": lambda text: (text, "VARCHAR"),
+# Lake type → of a text and the type in full: the value to bind, and the type it is bound as. Raises
+# ValueError.
+_VALUES: dict[str, Callable[[str, str], tuple[Any, str]]] = {
+    "string": lambda text, _: (text, "VARCHAR"),
     "boolean": _boolean,
     "int64": _int64,
-    "float64": lambda text: (str(float(text)), "DOUBLE"),
+    "float64": lambda text, _: (str(float(text)), "DOUBLE"),
     "decimal": _decimal,
-    "date": lambda text: (date.fromisoformat(text).isoformat(), "DATE"),
+    "date": lambda text, _: (date.fromisoformat(text).isoformat(), "DATE"),
     "timestamp": _timestamp,
-    "time": lambda text: (time.fromisoformat(text).isoformat(), "TIME"),
+    "time": lambda text, _: (time.fromisoformat(text).isoformat(), "TIME"),
 }

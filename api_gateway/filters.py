@@ -177,6 +177,7 @@ class _Reader:
         while self._next(","):
             parts.append(self._condition(depth))
         self._expect(")")
+        self._spaces()
         return Group(joined_by, tuple(parts), negated)
 
     def compare(self, column: str, stops: str) -> Compare:
@@ -229,6 +230,7 @@ class _Reader:
         raise self.place.wrong("a column's name is missing")
 
     def _condition(self, depth: int) -> Compare | Group:
+        self._spaces()
         self._parts += 1
         if self._parts > _MOST_PARTS:
             raise self.place.wrong(f"there are more than {_MOST_PARTS} conditions")
@@ -318,6 +320,10 @@ class _Reader:
     def _rest(self) -> str:
         rest, self._at = self._text[self._at :], len(self._text)
         return rest
+
+    def _spaces(self) -> None:
+        while self._next(" "):
+            pass
 
     def _next(self, text: str) -> bool:
         found = self._text.startswith(text, self._at)

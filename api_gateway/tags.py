@@ -38,7 +38,7 @@ def tag(statement: Statement, asked: Asked, shelved: Iterable[Shelved]) -> str |
     ]
     made_of = (
         _RELEASE, statement.sql, asked.params, asked.format, asked.limit, asked.csv_safe,
-        bool(asked.count), read
+        asked.count and asked.count.planned, read
     )  # fmt: skip
     text = json.dumps(made_of, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import duckdb
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,6 +88,72 @@ def _engine() -> duckdb.DuckDBPyConnection:
         _made.append(duckdb.connect())
         _made[0].execute(MADE)
     return _made[0]
+
+
+KINDS = [
+    Column("id", "int64"),
+    Column("text", "string"),
+    Column("small", "decimal(9,2)"),
+    Column("wide", "decimal(38,9)"),
+    Column("list", "list<string>"),
+]
+KINDS_MADE = """
+CREATE TABLE kinds AS SELECT * FROM (VALUES
+    (1, '50% off', 0.00, 0.123456789, ['a']),
+    (2, '50 off', 0.01, 12345678901234567890.123456789, ['a', NULL]),
+    (3, 'a_b', -1.50, -0.000000001, []),
+    (4, 'a\\b', 9999999.99, 0, NULL),
+    (5, NULL, NULL, NULL, ['b', 'a'])
+) AS v(id, "text", small, wide, "list")
+"""
+MEANT = [
+    ("text", "like.50\\%*", [1]),
+    ("text", "ilike.A\\_*", [3]),
+    ("text", "like.*\\\\*", [4]),
+    ("text", 'like(any).{"50\\\\%*","a\\\\_b"}', [1, 3]),
+    ("text", "not.like.50\\%*", [2, 3, 4]),
+    ("list", "cs.{NULL}", []),
+    ("list", "not.cs.{NULL}", [1, 2, 3, 5]),
+    ("list", "cs.{a,NULL}", []),
+    ("list", "cs.{a}", [1, 2, 5]),
+    ("list", "cd.{a}", [1, 3]),
+    ("list", "cd.{a,NULL}", [1, 3]),
+    ("list", "ov.{NULL}", []),
+    ("list", "ov.{a,NULL}", [1, 2, 5]),
+    ("wide", "gt.0.12345678901234567890", [2]),
+    ("wide", "gte.0.1234567885", [1, 2]),
+    ("wide", "lt.1e-30", [3, 4]),
+    ("wide", "gt.-1e-30", [1, 2, 4]),
+    ("wide", "lt.1e30", [1, 2, 3, 4]),
+    ("wide", "gt.-1e300", [1, 2, 3, 4]),
+    ("wide", "eq.12345678901234567890.123456789", [2]),
+    ("wide", "in.(12345678901234567890.123456788,0,1e40)", [4]),
+    ("small", "lte.0.005", [1, 3]),
+    ("small", "lt.-1.499", [3]),
+    ("small", "neq.0.001", [1, 2, 3, 4]),
+    ("small", "gte.100000000", []),
+    ("small", "eq.-1.5000", [3]),
+    ("or", "(id.eq.1, and(id.gt.1, id.lt.3) , id.eq.5)", [1, 2, 5]),
+]
+
+
+@pytest.mark.parametrize(("name", "said", "found"), MEANT)
+def test_filters_mean_what_they_do_in_postgresql(name, said, found):
+    made = compile_rows(
+        "kinds", filters.read([(name, said), ("select", "id"), ("order", "id")]), KINDS, None
+    )
+    with duckdb.connect() as engine:
+        engine.execute(KINDS_MADE)
+        for column in KINDS[2:4]:
+            kind = column.type.upper()
+            engine.execute(f"ALTER TABLE kinds ALTER {column.name} TYPE {kind}")
+        rows = engine.execute(made.statement.sql, made.params).fetchall()
+    assert [code for (code,) in rows] == found
+
+
+def test_a_pattern_does_not_end_with_its_escape():
+    with pytest.raises(FilterInvalid):
+        compile_rows("kinds", filters.read([("text", "like.a\\")]), KINDS, None)
 
 
 @settings(max_examples=200, deadline=None)

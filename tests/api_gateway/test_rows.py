@@ -336,6 +336,13 @@ def test_a_long_answer_says_how_far_its_limit_reaches(gateway, lake, portal):
     )  # fmt: skip
 
 
+def test_another_count_is_another_tag(gateway):
+    def tag(how):
+        return gateway.get("/v1/rest/places", headers={"Prefer": f"count={how}"}).headers["ETag"]
+
+    assert len({tag("exact"), tag("planned"), gateway.get("/v1/rest/places").headers["ETag"]}) == 3
+
+
 def test_keyset_pages_hold_every_row_once(gateway):
     seen, after = [], ""
     while True:
