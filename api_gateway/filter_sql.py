@@ -19,7 +19,7 @@ from api_gateway.engine import quoted
 from api_gateway.errors import ColumnUnknown
 from api_gateway.filters import Compare, Group, Ordered, Place, Rows, Selected
 from api_gateway.gate import Statement
-from api_gateway.origins import Named, Select, Star
+from api_gateway.origins import Named, Select, Source, Star
 from lake import Column
 
 # PostgreSQL's names of types that a column may be cast to.
@@ -94,7 +94,7 @@ class _Compiler:
         if limit is not None:
             sql, reach_sql = f"{sql} LIMIT {limit}", f"{reach_sql} LIMIT {limit + 1}"
         items = tuple(self._item(each) for each in rows.select)
-        origins = Select(items, ((self._table, self._table),))
+        origins = Select(items, (Source(self._table, self._table),))
         statement = Statement(sql, (self._table,), origins)
         return Compiled(statement, self._params, reach_sql, counted, counted_params)
 
@@ -130,11 +130,11 @@ class _Compiler:
 
     def _item(self, selected: Selected) -> Star | Named:
         if selected.column == "*" and not selected.aggregate:
-            return Star(None, frozenset())
-        name = self._name_of(selected).casefold()
+            return Star()
+        name = self._name_of(selected)
         if selected.aggregate:
             return Named(name)
-        return Named(name, None, self._column(selected.column, selected.place).name.casefold())
+        return Named(name, None, self._column(selected.column, selected.place).name)
 
     def _name_of(self, selected: Selected) -> str:
         """What the column is called in the answer: as the caller called it."""

@@ -93,11 +93,8 @@ def unique(names: Iterable[str]) -> list[str]:
 def described(
     columns: Iterable[tuple[str, Any]], facts: Mapping[str, Mapping[str, str]]
 ) -> list[dict[str, Any]]:
-    """What an answer says of its columns: name, DuckDB's type, and the `facts` by folded name."""
-    return [
-        {"name": name, "type": str(kind), **facts.get(name.casefold(), {})}
-        for name, kind in columns
-    ]
+    """What an answer says of its columns: name, DuckDB's type, and the `facts` by name."""
+    return [{"name": name, "type": str(kind), **facts.get(name, {})} for name, kind in columns]
 
 
 def row(name: str, columns: list[tuple[str, Any]], *, csv_safe: bool = False) -> Row:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import json
 import re
-import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -24,7 +23,7 @@ from api_gateway.errors import (
     TooComplex,
     TooLarge,
 )
-from api_gateway.origins import Select
+from api_gateway.origins import Select, folded
 from api_gateway.settings import SQL_BYTES
 
 # The web process reads the tree: a larger one would keep other callers waiting.
@@ -60,27 +59,27 @@ PARTS = frozenset(
         "key_targets", "kind", "map", "materialized", "method", "name", "named_param_map", "node",
         "path", "payload_aggregates", "pivot_expressions", "query_node", "repeatable",
         "sample_rate", "sample_size", "seed", "star_expr", "text", "then_expr", "type",
-        "unpivot_names", "value", "values", "when_expr", "alias",
+        "unpivot_names", "value", "values", "when_expr", "alias", "table",
     }
 )  # fmt: skip
 TABLE_FUNCTIONS = frozenset({"generate_series", "json_each", "json_tree", "range", "unnest"})
 TYPES = frozenset(
     {
         "array", "bigint", "bit", "bitstring", "blob", "bool", "boolean", "bpchar", "bytea", "char",
-        "date", "datetime", "dec", "decimal", "double", "enum", "float", "float4", "float8", "guid",
-        "hugeint", "int", "int1", "int128", "int16", "int2", "int32", "int4", "int64", "int8",
-        "integer", "integral", "interval", "json", "list", "long", "map", "numeric", "nvarchar",
-        "real", "row", "short", "signed", "smallint", "string", "struct", "text", "time",
-        "timestamp", "timestamp_ms", "timestamp_ns", "timestamp_s", "timestamp_us", "timestamptz",
-        "timetz", "tinyint", "ubigint", "uhugeint", "uint128", "uint16", "uint32", "uint64",
-        "uint8", "uinteger", "union", "usmallint", "utinyint", "uuid", "varbinary", "varchar",
+        "date", "datetime", "dec", "decimal", "double", "enum", "float", "float4", "float8",
+        "geometry", "guid", "hugeint", "int", "int1", "int128", "int16", "int2", "int32", "int4",
+        "int64", "int8", "integer", "integral", "interval", "json", "list", "long", "map",
+        "numeric", "nvarchar", "real", "row", "short", "signed", "smallint", "string", "struct",
+        "text", "time", "timestamp", "timestamp_ms", "timestamp_ns", "timestamp_s", "timestamp_us",
+        "timestamptz", "timetz", "tinyint", "ubigint", "uhugeint", "uint128", "uint16", "uint32",
+        "uint64", "uint8", "uinteger", "union", "usmallint", "utinyint", "uuid", "varbinary",
+        "varchar",
         "timestamp with time zone", "time with time zone",
     }
 )  # fmt: skip
 _OPENS = bytes(each in b"([{" for each in range(256))
 _NO_BRACKETS = bytes(each for each in range(256) if each not in b"([{)]}")
 _IDENTIFIER = re.compile(r"[^\W\d]\w{0,62}")
-_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -222,6 +221,8 @@ class _Judge:
                 node = {**node, "function": list(node["function"].values())}
         elif unknown := node.keys() - PARTS:
             raise self._refusal(f"a part the gateway does not know: {min(unknown)}", node)
+        elif "table" in node and not _is_column(node):
+            raise self._refusal("a table where none is expected", node)
         for value in node.values():
             yield value, scope
 
@@ -244,7 +245,7 @@ class _Judge:
         # A quoted path as a CTE's name would be opened as a file.
         if not _IDENTIFIER.fullmatch(name):
             raise StatementRefused("a WITH name must be a plain identifier")
-        return _folded(name)
+        return folded(name)
 
     def _expression(self, node: dict[str, Any]) -> None:
         kind = node["class"]
@@ -294,7 +295,7 @@ class _Judge:
             raise self._refusal(
                 "tables have one plain name, without schema or catalogue", node, hint=name[:80]
             )
-        if _folded(name) in scope:
+        if folded(name) in scope:
             return
         if not _TABLE.fullmatch(name.lower()):
             raise self._refusal(
@@ -309,9 +310,11 @@ class _Judge:
         return _characters(self._sql, int(node.get("query_location", _NOWHERE)))
 
 
-def _folded(name: str) -> str:
-    """A name as the engine compares it: only letters of ASCII have another case."""
-    return name.translate(_LOWER)
+def _is_column(node: dict[str, Any]) -> bool:
+    """Whether a part is the name of a source's column, as EXCLUDE and RENAME have them."""
+    return node.keys() == {"table", "column"} and all(
+        isinstance(each, str) for each in node.values()
+    )
 
 
 def _is_plain(node: dict[str, Any], name_key: str) -> bool:

@@ -6,7 +6,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Any
 
-from api_gateway import attribution, origins
+from api_gateway import attribution, following
 from api_gateway.asked import Asked
 from api_gateway.errors import BY_CODE, GatewayError, QueryTimeout
 from api_gateway.gate import Statement
@@ -57,14 +57,14 @@ class Jobs:
     def _describe(
         self, select: Select | None, read: tuple[tuple[str, Version, str | None], ...]
     ) -> dict[str, dict[str, str]]:
-        """What people read of the answer's columns, by their folded names."""
+        """What people read of the answer's columns, by their names."""
         taken = {table: (version, edition) for table, version, edition in read}
 
         def columns_of(table: str) -> dict[str, Column]:
             columns = self._shelf.columns(table, *taken[table]) if table in taken else []
             return {each.name.casefold(): each for each in columns}
 
-        found = origins.resolve(select, columns_of)
+        found = following.resolve(select, columns_of)
         said = {name: attribution.described(column) for name, column in found.items()}
         return {name: facts for name, facts in said.items() if facts}
 

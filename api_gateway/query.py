@@ -33,7 +33,7 @@ from api_gateway.gate import Statement
 from api_gateway.hot import HotTables
 from api_gateway.jobs import Jobs
 from api_gateway.meter import Meter, Visit
-from api_gateway.origins import Select, Star
+from api_gateway.origins import Select, Source, Star
 from api_gateway.pool import Pool
 from api_gateway.portal import PortalActions
 from api_gateway.processes import Nursery
@@ -238,7 +238,7 @@ class Gateway:
 
 def whole(table: str) -> Statement:
     """The statement that reads a whole table."""
-    every = Select((Star(None, frozenset()),), ((table, table),))
+    every = Select((Star(),), (Source(table, table),))
     return Statement(f"SELECT * FROM {quoted(table)}", (table,), every, flows=True)  # noqa: S608
 
 

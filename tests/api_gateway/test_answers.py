@@ -66,9 +66,20 @@ def open_stations(portal, stations):
         ("SELECT s.*, w.phường FROM stations s, wards w", {"pm25": "µg/m³"}),
         ("SELECT * REPLACE (pm25 * 2 AS pm25) FROM stations", {}),
         ("SELECT count(*) AS pm25 FROM stations", {}),
-        ("SELECT *, pm25 / 2 AS pm25 FROM stations", {}),
+        ("SELECT *, pm25 / 2 AS pm25 FROM stations", {"pm25": "µg/m³"}),
         ("SELECT pm25 + 1 AS p FROM stations", {}),
         ("FROM stations UNION ALL FROM stations", {}),
+        # Columns of one name are told apart by their order.
+        ("SELECT s.pm25, v.pm25 FROM stations s, (SELECT 1 AS pm25) v", {"pm25": "µg/m³"}),
+        ("SELECT v.pm25, s.pm25 FROM stations s, (SELECT 1 AS pm25) v", {"pm25_1": "µg/m³"}),
+        ("SELECT 1 AS pm25, s.* FROM stations s", {"pm25_1": "µg/m³"}),
+        ('SELECT 1 AS "PM25", pm25 FROM stations', {"pm25": "µg/m³"}),
+        # What is not understood may have any columns.
+        ("FROM (SELECT 1 AS pm25 UNION SELECT 2) u, stations", {}),
+        ("FROM stations, (SELECT 1 AS pm25 UNION SELECT 2) u", {"pm25": "µg/m³"}),
+        ("SELECT unnest({'pm25': 1}), pm25 FROM stations", {}),
+        ("SELECT COLUMNS('pm.*') AS pm25, pm25 FROM stations", {}),
+        ("SELECT #1, pm25 FROM stations", {}),
     ],
 )
 def test_units_go_with_columns_of_tables_alone(gateway, sql, units):

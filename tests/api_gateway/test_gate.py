@@ -76,6 +76,26 @@ def test_tables_of_a_statement(sql, tables):
     assert tuple(sorted(read(sql).tables)) == tables
 
 
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT * EXCLUDE (b.id) FROM b, b c", "SELECT * RENAME (b.id AS x) FROM b",
+     "SELECT b.* EXCLUDE (b.id, x) FROM b"],
+)  # fmt: skip
+def test_columns_left_out_may_say_whose_they_are(sql):
+    assert read(sql).tables == ("b",)
+
+
+def test_a_column_left_out_names_no_other_table():
+    tree = json.loads(text(SERIALIZE, "SELECT * EXCLUDE (b.id) FROM b"))
+    star = tree["statements"][0]["node"]["select_list"][0]
+    for told in ({"table": "b"}, {"table": {"type": "BASE_TABLE"}, "column": "id"}):
+        star["qualified_exclude_list"] = [told]
+        with pytest.raises(StatementRefused):
+            gate.check(json.dumps(tree), "")
+    with pytest.raises(StatementRefused):
+        read("SELECT * EXCLUDE (s.b.id) FROM b")
+
+
 def test_what_runs_is_what_was_judged():
     sql = "SELECT 1 /* a remark */ AS \"x\"\"y\", 'it''s', $$dollar$$ FROM bus -- the end"
     again = read(read(sql).sql)

@@ -48,6 +48,18 @@ def test_computed_type_survives(gateway, format_name, name):
     assert READERS[format_name](answer.content) == [{name: expected}]
 
 
+@pytest.mark.parametrize("format_name", READERS)
+def test_geometry_is_the_same_from_its_text(gateway, format_name):
+    made = """st_geomfromgeojson('{"type": "Point", "coordinates": [105.81, 21.02]}')"""
+    read = []
+    for sql in (made, "'POINT (105.81 21.02)'::GEOMETRY"):
+        answer = gateway.sql(f"SELECT {sql} AS string, NULL::GEOMETRY AS nan", format=format_name)
+        assert answer.status_code == 200, answer.text
+        read.append(READERS[format_name](answer.content))
+    assert read[0] == read[1]
+    assert read[0][0]["string"]
+
+
 def test_lone_null_in_csv_is_no_empty_line(gateway):
     answer = gateway.sql("SELECT * FROM (VALUES ('a'), (NULL), ('b')) AS v(x)", format="csv")
     assert answer.text == '"x"\n"a"\n""\n"b"\n'
