@@ -41,7 +41,7 @@ def resolve(select: Select | None, columns_of: ColumnsOf) -> dict[str, Column]:
         outputs = _Follower(columns_of).selected(select)
     except _TooMany:
         return {}
-    return {name: each.origin for name, each in _unlike(_known(outputs), str) if each.origin}
+    return {name: each.origin for name, each in _unlike(_known(outputs)) if each.origin}
 
 
 class _Follower:
@@ -94,7 +94,7 @@ class _Follower:
         # A function may have fewer columns than its alias names.
         names = [*source.names, *(each.name or "" for each in known[len(source.names) :])]
         renamed = [each._replace(name=name) for name, each in zip(names, known, strict=False)]
-        unlike = [each._replace(name=name) for name, each in _unlike(renamed, folded)]
+        unlike = [each._replace(name=name) for name, each in _unlike(renamed)]
         return self._counted([*unlike, *outputs[len(known) :]])
 
     def _counted(self, outputs: list[_Output]) -> list[_Output]:
@@ -184,15 +184,14 @@ def _known(outputs: Iterable[_Output]) -> list[_Output]:
     return list(itertools.takewhile(lambda each: each.name is not None, outputs))
 
 
-def _unlike(outputs: Iterable[_Output], key: Callable[[str], str]) -> Iterator[tuple[str, _Output]]:
-    """Outputs with their names made unlike: by their case in a FROM, to the letter in an answer
-    (`formats.unique`)."""
+def _unlike(outputs: Iterable[_Output]) -> Iterator[tuple[str, _Output]]:
+    """Outputs with their names made unlike, in a FROM and in an answer (`formats.unique`)."""
     taken: set[str] = set()
     numbers: dict[str, int] = {}
     for each in outputs:
         name = candidate = each.name or ""
-        while key(candidate) in taken:
+        while folded(candidate) in taken:
             numbers[name] = numbers.get(name, 0) + 1
             candidate = f"{name}_{numbers[name]}"
-        taken.add(key(candidate))
+        taken.add(folded(candidate))
         yield candidate, each

@@ -13,6 +13,7 @@ from typing import Any
 
 from api_gateway import binary_values, value_text
 from api_gateway.engine import quoted
+from api_gateway.origins import folded
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,16 @@ class Row:
 
 
 def unique(names: Iterable[str]) -> list[str]:
-    """Column names made unique by `_1`, `_2` …, as two equal keys would lose a value."""
+    """Column names made unique by `_1`, `_2` …, as two equal keys would lose a value. Names that
+    only their case tells apart are equal, as they are to the engine in a subquery."""
     taken: set[str] = set()
     result = []
     for name in names:
         candidate, number = name, 0
-        while candidate in taken:
+        while folded(candidate) in taken:
             number += 1
             candidate = f"{name}_{number}"
-        taken.add(candidate)
+        taken.add(folded(candidate))
         result.append(candidate)
     return result
 

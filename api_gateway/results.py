@@ -123,10 +123,14 @@ class Query:
         return self._format in _TEXTS and most is not None and most <= SHORT_ROWS
 
     def _few(self) -> Result | None:
-        """The result of few rows, written here; None when only the engine can write them."""
+        """The result of few rows, written here; None when only the engine can write them, and when
+        there are more of them than was said."""
         done = self._cursor.execute(self._parsed.of(self._sql), self._job["params"])
         self._describe((name, kind) for name, kind, *_ in done.description)
-        rows = done.fetchall()
+        rows = done.fetchmany(SHORT_ROWS + 1)
+        if len(rows) > SHORT_ROWS:
+            done.abort()
+            return None
         kept = rows if self._limit is None else rows[: self._limit]
         row = formats.bare(self._format, self._columns, csv_safe=self._job["csv_safe"])
         try:

@@ -73,7 +73,7 @@ def open_stations(portal, stations):
         ("SELECT s.pm25, v.pm25 FROM stations s, (SELECT 1 AS pm25) v", {"pm25": "µg/m³"}),
         ("SELECT v.pm25, s.pm25 FROM stations s, (SELECT 1 AS pm25) v", {"pm25_1": "µg/m³"}),
         ("SELECT 1 AS pm25, s.* FROM stations s", {"pm25_1": "µg/m³"}),
-        ('SELECT 1 AS "PM25", pm25 FROM stations', {"pm25": "µg/m³"}),
+        ('SELECT 1 AS "PM25", pm25 FROM stations', {"pm25_1": "µg/m³"}),
         # What is not understood may have any columns.
         ("FROM (SELECT 1 AS pm25 UNION SELECT 2) u, stations", {}),
         ("FROM stations, (SELECT 1 AS pm25 UNION SELECT 2) u", {"pm25": "µg/m³"}),

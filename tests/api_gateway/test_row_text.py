@@ -128,14 +128,28 @@ def test_types_it_does_not_know(kind):
     assert not row_text.knows([("a", relation.types[0])])
 
 
-def answer(sql: str, format_name: str, limit: int | None = None) -> str:
-    """The whole text of an answer, as a query process writes it."""
-    job = {"sql": sql, "params": [], "format": format_name, "limit": limit, "most_rows": None,
+def batches(
+    sql: str, format_name: str, limit: int | None = None, most_rows: int | None = None
+) -> list[str]:
+    """The texts of an answer, as a query process writes them one after the other."""
+    job = {"sql": sql, "params": [], "format": format_name, "limit": limit, "most_rows": most_rows,
            "csv_safe": False, "flows": True, "described": {}}  # fmt: skip
     cursor = _CONNECTION.cursor()
     parsed = engine.Parsed(_CONNECTION)
     found = results.Query(cursor, _CONNECTION.cursor, parsed, job, 10_000).run()
-    return "".join(bytes(formats.text_of(each.column(0))).decode() for each in found.batches)
+    return [bytes(formats.text_of(each.column(0))).decode() for each in found.batches]
+
+
+def answer(sql: str, format_name: str, limit: int | None = None) -> str:
+    """The whole text of an answer."""
+    return "".join(batches(sql, format_name, limit))
+
+
+def test_more_rows_than_were_said_to_come_are_not_held():
+    sql = "SELECT i FROM range(100_000) AS r(i)"
+    parts = batches(sql, "ndjson", most_rows=5)
+    assert "".join(parts) == answer(sql, "ndjson")
+    assert len(parts) > 1
 
 
 ROWS = "SELECT i, if(i % 7 = 0, NULL, 'Trạm ' || i) AS s, {day} AS d FROM range(45000) AS r(i)"

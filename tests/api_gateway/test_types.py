@@ -7,6 +7,8 @@ import json
 import math
 import uuid
 
+import pyarrow as pa
+import pyarrow.ipc
 import pytest
 
 from tests.api_gateway.conftest import TYPED
@@ -131,6 +133,21 @@ def test_equal_column_names_are_told_apart(gateway, format_name):
         assert json.loads(answer.text)["rows"] == [{"int64": 1, "int64_1": 2, "int64_1_1": 3}]
     else:
         assert b"int64_1_1" in answer.content
+
+
+@pytest.mark.parametrize("limit", [None, 3])
+@pytest.mark.parametrize("names", ["a A a_1", "A_1 a A", "Đ đ d"])
+def test_a_limit_changes_no_column_name(gateway, names, limit):
+    expected = {"a A a_1": "a A_1 a_1_1", "A_1 a A": "A_1 a A_2", "Đ đ d": "Đ đ d"}
+    sql = "SELECT " + ", ".join(f'1 AS "{name}"' for name in names.split())
+    for format_name in ("json", "arrow"):
+        answer = gateway.sql(sql, format=format_name, limit=limit)
+        if format_name == "json":
+            shown = [column["name"] for column in answer.json()["columns"]]
+            assert list(answer.json()["rows"][0]) == shown
+        else:
+            shown = pa.ipc.open_stream(answer.content).schema.names
+        assert shown == expected[names].split()
 
 
 def test_spreadsheet_csv_defuses_formulas_and_says_that_it_is_utf8(gateway):
