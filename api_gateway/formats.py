@@ -124,9 +124,12 @@ def features(columns: list[tuple[str, Any]], shown: list[dict[str, Any]]) -> Row
         for index, (name, kind) in enumerate(columns)
         if index != place
     )
+    # A place whose coordinates are no numbers is none; JSON has no name for them either.
+    shape = f"st_asgeojson({value})::VARCHAR"
     head = '{"type":"Feature","geometry":'
     return Row(
-        f"'{head}' || coalesce(st_asgeojson({value})::VARCHAR, 'null') || "
+        f"'{head}' || CASE WHEN NOT regexp_matches({shape}, 'NaN|Infinity') THEN {shape} "
+        f"ELSE 'null' END || "
         f"',\"properties\":' || {rest} || '}},' || chr(10)",
         between=_BETWEEN,
     )

@@ -100,5 +100,11 @@ def test_geojson_is_strict(gateway):
     assert read(answer.text)["features"][0]["properties"] == {"x": "NaN"}
 
 
+@pytest.mark.parametrize("number", ["F87F", "F07F", "F0FF"])
+def test_a_geometry_without_a_place_is_null_in_geojson(gateway, number):
+    sql = f"SELECT st_geomfromwkb(unhex('0101000000000000000000{number}0000000000000040')) AS g"
+    assert read(gateway.sql(sql, format="geojson").text)["features"][0]["geometry"] is None
+
+
 def test_csv_has_the_same_text(gateway):
     assert gateway.sql("SELECT '[nan,]'::JSON AS x", format="csv").text == '"x"\n"[""NaN""]"\n'
