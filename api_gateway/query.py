@@ -77,11 +77,15 @@ class Gateway:
         self._starts = Starts(self.pool, self._hot, queries, settings.gateway_memory_mb)
         self.changes = Changes(self.pool, settings)
 
-    def query(self, asked: Asked, caller: Caller, door: str = "sql") -> Answer:
-        """Answer a caller's SQL. Raises any GatewayError."""
+    def query(
+        self, asked: Asked, caller: Caller, door: str = "sql", *, sent: bool = True
+    ) -> Answer:
+        """Answer a caller's SQL. If not `sent`, nothing is run or charged. Raises any
+        GatewayError."""
         statement = self.reader.read(asked.sql, caller.name)
         visit = self.visit(door, "query", statement, asked, caller)
-        return self._answer(statement, asked, caller, visit)
+        answered = self._answer if sent else _untold
+        return answered(statement, asked, caller, visit)
 
     def rows(
         self, table: str, wanted: Rows, asked: Asked, caller: Caller, count: str, *, sent: bool

@@ -42,7 +42,7 @@ def cancel(query_id: str) -> tuple[str, int]:
 
 def _answered(wanted: Asked) -> Response:
     if not wanted.dry_run:
-        return streamed(gateway().query(wanted, caller()))
+        return streamed(gateway().query(wanted, caller(), sent=request.method != "HEAD"))
     plan = gateway().plan(wanted, caller())
     response = jsonify({"request_id": logs.request_id(), "dry_run": True, **plan})
     response.headers["Cache-Control"] = "private, no-store"

@@ -242,3 +242,16 @@ def test_any_page_of_the_web_may_ask(gateway):
 def test_published_order_and_order_by_are_kept(gateway):
     rows = gateway.sql("SELECT i FROM range(300000) t(i) ORDER BY i DESC", format="csv").text
     assert rows.split()[1:] == [str(n) for n in range(299_999, -1, -1)]
+
+
+def test_head_tells_what_get_does_and_runs_nothing(gateway):
+    got, head = (
+        gateway.request(each, "/v1/sql?q=FROM bus_stops", None) for each in ("GET", "HEAD")
+    )
+    for name in ("ETag", "Content-Type", "Hanoiic-Table-Versions", "Vary"):
+        assert head.headers[name] == got.headers[name]
+    assert "Hanoiic-Receipt" not in head.headers
+    failing = "/v1/sql?q=SELECT CAST(now() AS VARCHAR)::INT"
+    assert gateway.get(failing).status_code == 422
+    assert gateway.request("HEAD", failing, None).status_code == 200
+    assert gateway.request("HEAD", "/v1/sql?q=FROM secret", None).status_code == 403
