@@ -72,6 +72,14 @@ class TooLarge(GatewayError):
     title = "The request is too large"
 
 
+class PreconditionFailed(GatewayError):
+    """The file is not, or no longer, the one that `If-Match` or `If-Unmodified-Since` speaks of."""
+
+    code = "precondition_failed"
+    status = HTTPStatus.PRECONDITION_FAILED
+    title = "The file is another one"
+
+
 class RangeMissing(GatewayError):
     """The file has no such bytes."""
 

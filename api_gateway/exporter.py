@@ -64,14 +64,17 @@ class Exporter:
     def _look(self) -> None:
         now = time.time()
         for export in self.exports.all():
-            if self._closing:
-                return
             if export.finished_at and export.finished_at + KEPT_S < now:
                 self.exports.remove(export.id)
-            elif export.state in UNFINISHED and export.not_before <= now:
-                with self.exports.held(export.id) as mine:
-                    if mine:
-                        self._take_up(export.id)
+        for export in self.exports.in_turn():
+            if self._closing:
+                return
+            with self.exports.held(export.id) as mine:
+                if mine:
+                    self._take_up(export.id)
+                    # Whoever came meanwhile may be before the others.
+                    self._woken.set()
+                    return
 
     def _take_up(self, export_id: str) -> None:
         # Another process may have finished it before this one had the lock.

@@ -20,6 +20,7 @@ import os
 import shutil
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -29,12 +30,14 @@ from typing import Any
 from cryptography.fernet import Fernet
 
 from api_gateway import forwarded
-from api_gateway.errors import ExportNotFound, ExportsFull, KeyReused, TooManyExports
+from api_gateway.errors import Busy, ExportNotFound, ExportsFull, KeyReused, TooManyExports
 
 KEPT_S = 24 * 3600
 UNFINISHED = ("queued", "running")
 MOST_UNFINISHED = 3
 MOST_KEPT = 20
+# Unfinished ones of all callers without a token: one may have many addresses.
+MOST_OF_STRANGERS = 30
 
 
 @dataclass(frozen=True)
@@ -94,27 +97,29 @@ class Exports:
     def add(self, token: str | None, **facts: Any) -> Export:
         """A new export waits; for a request that is repeated with its `key`: the export there is.
 
-        Raises TooManyExports, ExportsFull, KeyReused.
+        Raises TooManyExports, Busy, ExportsFull, KeyReused.
         """
         sealed = self._cipher.encrypt(token.encode()).decode() if token else None
         export = Export(id=uuid.uuid4().hex, token=sealed, **facts)
         with self._adding():
-            mine = [each for each in self.all() if each.caller == export.caller]
-            if export.key and (found := self._repeated(export, mine)):
+            known = self.all()
+            if found := self._repeated(export, known):
                 return found
-            self._require_room(mine)
+            self._require_room(export, known)
             self.path(export.id).mkdir(mode=0o700)
             self.save(export)
         return export
 
-    def _repeated(self, export: Export, mine: list[Export]) -> Export | None:
-        same_key = [each for each in mine if each.key == export.key]
+    def _repeated(self, export: Export, known: list[Export]) -> Export | None:
+        asked = (export.caller, export.key)
+        same_key = [each for each in known if export.key and (each.caller, each.key) == asked]
         found = next((each for each in same_key if not self.is_cancelled(each.id)), None)
         if found and found.asked != export.asked:
             raise KeyReused
         return found
 
-    def _require_room(self, mine: list[Export]) -> None:
+    def _require_room(self, export: Export, known: list[Export]) -> None:
+        mine = [each for each in known if each.caller == export.caller]
         unfinished = sum(each.state in UNFINISHED for each in mine)
         if unfinished >= MOST_UNFINISHED or len(mine) >= MOST_KEPT:
             raise TooManyExports(
@@ -122,6 +127,9 @@ class Exports:
                 headers={"Retry-After": "60"},
                 limit=MOST_UNFINISHED if unfinished >= MOST_UNFINISHED else MOST_KEPT,
             )
+        strangers = sum(not each.owner and each.state in UNFINISHED for each in known)
+        if not export.owner and strangers >= MOST_OF_STRANGERS:
+            raise Busy("too many exports without a token wait", headers={"Retry-After": "600"})
         if self.used_bytes() >= self.most_bytes:
             raise ExportsFull(headers={"Retry-After": "3600"})
 
@@ -147,6 +155,17 @@ class Exports:
         """Every export, the oldest first."""
         found = (self._read(each.name) for each in self.folder.iterdir() if each.is_dir())
         return sorted((each for each in found if each), key=lambda each: each.created_at)
+
+    def in_turn(self) -> list[Export]:
+        """Those to be worked off now: each caller's oldest before anybody's second, and among
+        those of callers without a token the last."""
+        now, before = time.time(), Counter[str]()
+        due = []
+        for export in self.all():
+            if export.state in UNFINISHED and export.not_before <= now:
+                due.append((before[export.caller], not export.owner, export.created_at, export))
+                before[export.caller] += 1
+        return [export for *_, export in sorted(due, key=lambda each: each[:3])]
 
     def save(self, export: Export) -> None:
         """Write it down, whole or not at all; one that was removed meanwhile stays so."""

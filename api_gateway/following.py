@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from api_gateway.formats import unique
 from api_gateway.origins import Named, Select, Source, Star, folded
 from lake import Column
 
@@ -184,14 +185,6 @@ def _known(outputs: Iterable[_Output]) -> list[_Output]:
     return list(itertools.takewhile(lambda each: each.name is not None, outputs))
 
 
-def _unlike(outputs: Iterable[_Output]) -> Iterator[tuple[str, _Output]]:
-    """Outputs with their names made unlike, in a FROM and in an answer (`formats.unique`)."""
-    taken: set[str] = set()
-    numbers: dict[str, int] = {}
-    for each in outputs:
-        name = candidate = each.name or ""
-        while folded(candidate) in taken:
-            numbers[name] = numbers.get(name, 0) + 1
-            candidate = f"{name}_{numbers[name]}"
-        taken.add(folded(candidate))
-        yield candidate, each
+def _unlike(outputs: Sequence[_Output]) -> Iterator[tuple[str, _Output]]:
+    """Outputs with their names made unlike, in a FROM as in an answer."""
+    return zip(unique(each.name or "" for each in outputs), outputs, strict=True)

@@ -6,6 +6,7 @@ is sent as it is.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -81,12 +82,13 @@ def unique(names: Iterable[str]) -> list[str]:
     """Column names made unique by `_1`, `_2` …, as two equal keys would lose a value. Names that
     only their case tells apart are equal, as they are to the engine in a subquery."""
     taken: set[str] = set()
+    numbers: Counter[str] = Counter()
     result = []
     for name in names:
-        candidate, number = name, 0
+        candidate = name
         while folded(candidate) in taken:
-            number += 1
-            candidate = f"{name}_{number}"
+            numbers[name] += 1
+            candidate = f"{name}_{numbers[name]}"
         taken.add(folded(candidate))
         result.append(candidate)
     return result

@@ -31,6 +31,7 @@ VIETNAMESE = {
     "not_singular": "Kết quả không phải là đúng một dòng",
     "query_cancelled": "Truy vấn đã bị hủy",
     "query_crashed": "Tiến trình của truy vấn kết thúc bất ngờ",
+    "precondition_failed": "Tệp này là một tệp khác",
     "query_failed": "Truy vấn hỏng ở một giá trị",
     "query_invalid": "Truy vấn không khớp với các bảng",
     "query_memory_exceeded": "Truy vấn cần nhiều bộ nhớ hơn mức cho phép",

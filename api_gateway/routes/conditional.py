@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from http import HTTPStatus
 
 from flask import Response, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.http import quote_etag
+
+from api_gateway.errors import PreconditionFailed
 
 # One range; several, another unit and what is no range at all leave the file whole.
 _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", re.ASCII | re.IGNORECASE)
 
 
-def unmet(tag: str, modified: datetime) -> HTTPStatus | None:
-    """The status of a request that is answered without the file of this (strong) tag, last
-    modified then: 412, 304, or None where the file is due."""
+def is_held(tag: str, modified: datetime) -> bool:
+    """Whether the caller has the file of this (strong) tag, last modified then. Raises
+    PreconditionFailed where it speaks of another one."""
     modified = modified.replace(microsecond=0)
     if "If-Match" in request.headers:
         is_other = not request.if_match.contains(tag)
@@ -27,13 +29,11 @@ def unmet(tag: str, modified: datetime) -> HTTPStatus | None:
         since = request.if_unmodified_since
         is_other = since is not None and modified > since
     if is_other:
-        return HTTPStatus.PRECONDITION_FAILED
+        raise PreconditionFailed(headers={"ETag": quote_etag(tag)})
     if "If-None-Match" in request.headers:
-        is_held = request.if_none_match.contains_weak(tag)
-    else:
-        since = request.if_modified_since
-        is_held = since is not None and modified <= since
-    return HTTPStatus.NOT_MODIFIED if is_held else None
+        return request.if_none_match.contains_weak(tag)
+    since = request.if_modified_since
+    return since is not None and modified <= since
 
 
 def part(response: Response, size: int) -> range | None:

@@ -72,15 +72,15 @@ def stored(
     """The response with the file as an attachment, or with what a conditional request or a range
     leaves of it.
 
-    Raises RequestedRangeNotSatisfiable.
+    Raises PreconditionFailed, RequestedRangeNotSatisfiable.
     """
     response = Stored(mimetype=media_type)
     response.set_etag(tag)
     response.last_modified = modified
     response.cache_control.no_cache = True
     response.accept_ranges = "bytes"
-    if status := conditional.unmet(tag, modified):
-        response.status_code = status
+    if conditional.is_held(tag, modified):
+        response.status_code = HTTPStatus.NOT_MODIFIED
         del response.headers["Content-Type"]
         return response
     response.headers.set("Content-Disposition", "attachment", filename=name)

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 import requests
 
-from api_gateway.errors import ExportsFull, TooManyExports
-from api_gateway.exports import KEPT_S, MOST_UNFINISHED, Exports
+from api_gateway.errors import Busy, ExportsFull, TooManyExports
+from api_gateway.exports import KEPT_S, MOST_OF_STRANGERS, MOST_UNFINISHED, Exports
 from lake import Provenance, edition
 from tests.api_gateway import gateway as gateways
 from tests.api_gateway.portal import STARTUP, deny, permit
@@ -62,7 +62,7 @@ def test_an_export_is_made_and_fetched_in_parts(gateway):
     part = fetch(gateway, export, Range="bytes=3-", **{"If-Range": whole.headers["ETag"]})
     assert (part.status_code, part.content) == (206, whole.content[3:])
     other = fetch(gateway, export, Range="bytes=3-", **{"If-Match": '"x"'})
-    assert (other.status_code, other.content) == (412, b"")
+    assert (other.status_code, other.json()["code"]) == (412, "precondition_failed")
     listed = gateway.get("/v1/exports", STARTUP).json()["exports"]
     assert [each["id"] for each in listed] == [export["id"]]
     assert gateway.get("/v1/exports").json()["exports"] == []
@@ -216,6 +216,22 @@ def test_callers_without_a_token_are_counted_by_their_address(exports):
         with pytest.raises(TooManyExports):
             added(exports, owner="", address=counted)
     assert added(exports, owner="", address="192.0.2.2")
+
+
+def test_strangers_take_no_more_than_their_part_and_come_last(exports):
+    for number in range(MOST_OF_STRANGERS):
+        added(exports, owner="", address=f"192.0.2.{number}")
+    with pytest.raises(Busy):
+        added(exports, owner="", address="198.51.100.1")
+    for owner in ("a", "a", "b"):
+        added(exports, owner=owner)
+    turns = [each.owner for each in exports.in_turn()]
+    assert turns == ["a", "b", *[""] * MOST_OF_STRANGERS, "a"]
+    later, other, *_ = exports.in_turn()
+    exports.change(later, not_before=time.time() + 60)
+    exports.change(other, state="ready", finished_at=time.time())
+    assert [each.owner for each in exports.in_turn()] == ["a", *[""] * MOST_OF_STRANGERS]
+    assert later.id not in {each.id for each in exports.in_turn()}
 
 
 def test_what_many_add_at_once_is_counted(exports, tmp_path):
