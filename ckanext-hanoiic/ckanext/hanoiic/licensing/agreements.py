@@ -56,7 +56,7 @@ def newest_of(offer: Offer, party: Party, actor_id: str | None) -> Agreement | N
     newest = model.Session.scalars(
         sa.select(Agreement)
         .filter_by(dataset_id=offer.dataset_id, table_name=offer.table_name, **party.columns())
-        .order_by(Agreement.created_at.desc())
+        .order_by(Agreement.state == "superseded", Agreement.created_at.desc())
         .limit(1)
         .execution_options(populate_existing=True)
     ).first()

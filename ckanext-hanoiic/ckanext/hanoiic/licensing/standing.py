@@ -257,6 +257,7 @@ def _newest_last(table: type) -> sa.Select:
             table.dataset_id.in_(sa.bindparam("datasets", expanding=True)),
             held_by.in_(sa.bindparam("parties", expanding=True)),
         )
-        .order_by(table.created_at)
+        # What took its place is newer than a superseded one, whatever the clock said.
+        .order_by(table.state != "superseded", table.created_at)
         .execution_options(populate_existing=True)
     )
