@@ -131,18 +131,17 @@ class Client:
         headers = {"Accept": accept}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        if known and raw_path(self.raw_dir, known.sha256).exists():
-            if known.etag:
-                headers["If-None-Match"] = known.etag
-            if known.last_modified:
-                headers["If-Modified-Since"] = known.last_modified
+        conditions = self._conditions(known)
+        headers |= conditions
         with (
             self.visit(url) as host,
             Incoming(self.raw_dir, self.limits) as incoming,
             self._adapter.deadline.after(self.limits.total_s),
         ):
             try:
-                return self._whole(url, headers, parameters, known, incoming, body)
+                return self._whole(
+                    url, headers, parameters, known if conditions else None, incoming, body
+                )
             except SourceAnsweredError as error:
                 if rest := error.facts.get("retry_after_s"):
                     host.rest(rest, error.facts["status"])
@@ -234,6 +233,13 @@ class Client:
                     raise
                 time.sleep(self.limits.backoff_s * 2 ** (self.limits.resumes - resumes_left))
         raise AssertionError("the last piece returns or raises")
+
+    def _conditions(self, known: Validators | None) -> dict[str, str]:
+        """Headers that ask for the file only if it is not the `known` one; none without it."""
+        if known is None or not self.raw_path(known.sha256).exists():
+            return {}
+        said = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified}
+        return {name: value for name, value in said.items() if value}
 
     def _unchanged(self, url: str, known: Validators) -> Fetched:
         path = self.raw_path(known.sha256)

@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
 import requests
@@ -20,6 +19,7 @@ from urllib3.exceptions import MaxRetryError
 from harvesters.addresses import connect
 from harvesters.credentials import Carried
 from harvesters.fetch_limits import FetchLimits
+from harvesters.http_dates import moment
 
 
 class Deadline(threading.local):
@@ -82,6 +82,10 @@ class PatientRetry(Retry):
         if said is not None and said > self.retry_after_max:
             raise MaxRetryError(_pool, url or "")
         return super().increment(method, url, response, error, _pool, _stacktrace)
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        """One that has no sense is none: the answer's status says enough."""
+        return retry_after_s(retry_after) or 0
 
 
 class GuardedAdapter(HTTPAdapter):
@@ -150,7 +154,5 @@ def retry_after_s(said: str) -> int | None:
     """Seconds of a Retry-After (RFC 9110, 10.2.3: seconds or a date); None when it has no sense."""
     if said.isdecimal():
         return int(said[:6])
-    try:
-        return max(0, round(parsedate_to_datetime(said).timestamp() - time.time()))
-    except ValueError:
-        return None
+    at = moment(said)
+    return None if at is None else max(0, round(at - time.time()))

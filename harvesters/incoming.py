@@ -7,19 +7,22 @@ import os
 import re
 import tempfile
 import time
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
 
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.response import GzipDecoderState
 
 from harvesters.errors import SourceInterrupted, SourceTooLarge, SourceTooSlow
 from harvesters.fetch_limits import FetchLimits
+from harvesters.http_dates import moment
 
 CHUNK_BYTES = 1 << 18
 _SURE_AFTER_S = 60
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+# What stands behind a packed body, such as zeros that fill a block.
+_TRAILING = GzipDecoderState.SWALLOW_DATA
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
 class Incoming:
@@ -32,6 +35,7 @@ class Incoming:
         self._started = time.monotonic()
         self._digest = hashlib.sha256()
         self._validator: str | None = None
+        self._whole_bytes: int | None = None
         self.byte_count = 0
 
     def __enter__(self) -> Incoming:
@@ -65,13 +69,16 @@ class Incoming:
         }
 
     def goes_on(self, answer: requests.Response) -> bool:
-        """Whether an answer is just the rest that was wanted."""
-        said = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
+        """Whether an answer is just the rest that was wanted, of the same file."""
+        said = _content_range(answer)
         return (
             answer.status_code == 206
             and said is not None
             and int(said[1]) == self.byte_count
+            and self._whole_bytes in (None, int(said[2]))
             and "Content-Encoding" not in answer.headers
+            # Not every server obeys If-Range.
+            and (not self._validator or _named(answer, self._validator) == self._validator)
         )
 
     def begin(self, answer: requests.Response | None = None) -> None:
@@ -80,6 +87,7 @@ class Incoming:
         self._file.truncate()
         self._digest, self.byte_count = hashlib.sha256(), 0
         self._validator = _validator(answer) if answer is not None else None
+        self._whole_bytes = _announced(answer) if answer is not None else None
 
     def add(self, chunk: bytes) -> None:
         """Write the next bytes. Raises SourceTooLarge, SourceTooSlow."""
@@ -96,8 +104,7 @@ class Incoming:
 
         Raises SourceTooLarge, SourceTooSlow, SourceInterrupted.
         """
-        announced = answer.headers.get("Content-Length", "")
-        if announced.isdecimal() and int(announced) + self.byte_count > self._limits.max_bytes:
+        if (_announced(answer) or 0) + self.byte_count > self._limits.max_bytes:
             raise self._too_large()
         window, window_bytes = time.monotonic(), 0
         try:
@@ -119,6 +126,9 @@ class Incoming:
             raise SourceInterrupted("The answer ended before its announced length.") from error
         if self.is_late:
             raise self._too_slow()
+        said = _content_range(answer)
+        if not _is_unpacked(answer) or (said and int(said[2]) != self.byte_count):
+            raise SourceInterrupted("The answer ended before the file did.")
 
     def keep(self) -> str:
         """Put the whole file under its SHA-256, which is returned."""
@@ -160,14 +170,31 @@ def _validator(answer: requests.Response) -> str | None:
     if etag.startswith('"'):
         return etag
     # A weak ETag does not promise the same bytes, nor a change of a moment ago (RFC 9110, 8.8.2).
-    changed, sent = (_time(answer.headers.get(name, "")) for name in ("Last-Modified", "Date"))
+    changed, sent = (moment(answer.headers.get(name, "")) for name in ("Last-Modified", "Date"))
     if etag or changed is None or sent is None or sent - changed < _SURE_AFTER_S:
         return None
     return answer.headers["Last-Modified"]
 
 
-def _time(said: str) -> float | None:
-    try:
-        return parsedate_to_datetime(said).timestamp()
-    except ValueError:
-        return None
+def _content_range(answer: requests.Response) -> re.Match[str] | None:
+    return _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
+
+
+def _announced(answer: requests.Response) -> int | None:
+    said = answer.headers.get("Content-Length", "")
+    packed = "Content-Encoding" in answer.headers
+    return int(said) if said.isdecimal() and not packed else None
+
+
+def _named(answer: requests.Response, validator: str) -> str:
+    """The validator that an answer names in its place; itself where it names none."""
+    return answer.headers.get("ETag" if validator.startswith('"') else "Last-Modified", validator)
+
+
+def _is_unpacked(answer: requests.Response) -> bool:
+    """Whether a packed body came to its end: urllib3 takes as much of it as there is."""
+    decoder = answer.raw._decoder
+    return all(
+        part is None or part._obj.eof or getattr(part, "_state", None) == _TRAILING
+        for part in getattr(decoder, "_decoders", [decoder])
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import random
 import re
 import ssl
 import threading
 import time
+import zlib
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -25,7 +27,8 @@ from harvesters.errors import (
     SourceTooSlow,
     TlsFailed,
 )
-from harvesters.fetch import Client, FetchLimits
+from harvesters.fetch import Client, FetchLimits, Validators
+from harvesters.incoming import Incoming
 from harvesters.politeness import Host
 from tests.harvesters.raw_server import answering, dripping, saying
 
@@ -159,6 +162,93 @@ def test_a_rest_that_does_not_fit_is_not_taken(client_of, rest):
         with pytest.raises(SourceInterrupted):
             client.fetch(f"http://{host}/f")
     assert files(client) == []
+
+
+def a_part(first: int, last: int, more: bytes = b"", whole: int = 3000) -> bytes:
+    head = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes %d-%d/%d\r\n%s\r\n"
+    return head % (first, last, whole, more) + CONTENT[first : last + 1]
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        a_part(1000, 2999, b'ETag: "two"\r\n'),
+        a_part(1000, 1999, whole=2000),
+        a_part(1000, 1999).replace(b"1000-1999", b"1000-2999"),
+        a_part(1000, 1999).replace(b"/3000", b"/*"),
+    ],
+    ids=["of-another-file", "of-another-length", "ends-too-early", "of-no-length"],
+)
+def test_a_part_that_does_not_make_the_file_whole_is_not_taken(client_of, rest):
+    def lying(caller, request, _stop):
+        if b"Range:" in request:
+            caller.sendall(rest)
+        else:
+            head = b'HTTP/1.1 200 OK\r\nETag: "one"\r\nContent-Length: 3000\r\n\r\n'
+            caller.sendall(head + CONTENT[:1000])
+
+    with answering(lying) as host:
+        client = client_of(host)
+        with pytest.raises(SourceInterrupted):
+            client.fetch(f"http://{host}/f")
+    assert files(client) == []
+
+
+def test_parts_that_a_server_keeps_small_are_put_together(client_of):
+    def grudging(caller, request, _stop):
+        if found := re.search(rb"Range: bytes=(\d+)-", request):
+            caller.sendall(a_part(int(found[1]), int(found[1]) + 999))
+        else:
+            head = b'HTTP/1.1 200 OK\r\nETag: "one"\r\nContent-Length: 3000\r\n\r\n'
+            caller.sendall(head + CONTENT[:1000])
+
+    with answering(grudging) as host:
+        assert client_of(host).fetch(f"http://{host}/f").path.read_bytes() == CONTENT[:3000]
+
+
+def test_a_part_that_nobody_asked_for_is_no_file(client_of):
+    with answering(saying(a_part(0, 999))) as host:
+        client = client_of(host)
+        with pytest.raises(SourceInterrupted):
+            client.fetch(f"http://{host}/f")
+    assert files(client) == []
+    with answering(saying(a_part(0, 2999))) as host:
+        assert client_of(host).fetch(f"http://{host}/f").byte_count == 3000
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("cut", [1, 9, 5000])
+def test_a_packed_answer_that_ends_too_early_is_no_file(client_of, encoding, cut):
+    packed = (gzip.compress if encoding == "gzip" else zlib.compress)(CONTENT)
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\n\r\n".encode()
+    with answering(saying(head + packed[:-cut])) as host:
+        client = client_of(host)
+        with pytest.raises(SourceInterrupted):
+            client.fetch(f"http://{host}/f")
+    assert files(client) == []
+    with answering(saying(head + packed + b"\0" * 512)) as host:
+        assert client_of(host).fetch(f"http://{host}/f").path.read_bytes() == CONTENT
+
+
+def test_an_unchanged_file_that_nobody_has_is_no_file(client_of):
+    with answering(saying(b"HTTP/1.1 304 Not Modified\r\n\r\n")) as host:
+        client = client_of(host)
+        kept = hashlib.sha256(b"").hexdigest()
+        with Incoming(client.raw_dir, client.limits) as incoming:
+            incoming.begin()
+            assert incoming.keep() == kept
+        for known in (Validators('"one"', None, SHA256), Validators(None, None, kept), None):
+            with pytest.raises(SourceAnsweredError):
+                client.fetch(f"http://{host}/f", known)
+
+
+@pytest.mark.parametrize(
+    "said", ["soon", "", "-5", "Mon, 01 Jan 99999999 00:00:00 GMT", "9" * 400, "²"]
+)
+def test_a_retry_after_without_sense_is_none(client_of, said):
+    answer = f"HTTP/1.1 503 Busy\r\nRetry-After: {said}\r\nContent-Length: 0\r\n\r\n"
+    with answering(saying(answer.encode("latin-1"))) as host, pytest.raises(SourceAnsweredError):
+        client_of(host, retries=1).fetch(f"http://{host}/f")
 
 
 def test_breaking_off_has_an_end(client_of):
