@@ -87,6 +87,20 @@ def test_approval_pins_the_masks_and_asks_for_a_release(source):
     assert claimed["source"]["decisions"] == shown["decisions"]
 
 
+def test_an_approval_counts_only_while_its_masks_are_pinned(source):
+    held_run(source, personal())
+    decided = decide(open_holds(source)[0], masks={"CCCD": "hash"})
+    call_action("hanoiic_run_update", id=decided["release_run"], state="published")
+    # As a form does that was opened before the decision.
+    changed = call_action("hanoiic_source_update", id=source["id"], options={})
+    assert changed["decisions"] == []
+    held_run(source, personal())
+    [again] = open_holds(source)
+    assert again["id"] != decided["id"]
+    assert call_action("hanoiic_hold_show", id=decided["id"])["state"] == "superseded"
+    assert decide(again, masks={"CCCD": "drop"})["state"] == "approved"
+
+
 def test_rejection_asks_for_no_run_and_is_told_to_the_worker(source):
     held_run(source, personal())
     decided = decide(open_holds(source)[0], "reject", note="cột CCCD phải bỏ ở nguồn")

@@ -196,6 +196,30 @@ def test_editing_keeps_what_the_form_does_not_show(browse, form):
     assert (after["id"], after["schedule"], after["state"]) == (source["id"], "", "paused")
 
 
+def test_a_form_opened_before_another_change_saves_nothing(browse, form):
+    browse("/hanoiic/sources/new", form)
+    opened = browse("/hanoiic/sources/diem-dung-xe-buyt/edit")
+    seen = opened.find("input", {"name": "revision"})["value"]
+    pins = {"columns": {"CCCD": {"mask": "drop"}}}
+    call_action("hanoiic_source_update", id="diem-dung-xe-buyt", options=pins)
+    stale = {**form, "name": "diem-dung-xe-buyt", "revision": seen}
+    shown = browse("/hanoiic/sources/diem-dung-xe-buyt/edit", stale, status=422)
+    assert "vừa được sửa" in text(shown)
+    assert call_action("hanoiic_source_show", id="diem-dung-xe-buyt")["options"] == pins
+
+
+def test_what_was_changed_takes_effect_with_a_harvest_at_once(browse, form):
+    browse("/hanoiic/sources/new", form)
+    opened = browse("/hanoiic/sources/diem-dung-xe-buyt/edit")
+    assert opened.find("input", {"name": "harvest_now"}).has_attr("checked")
+    changed = {**form, "dataset.access_tier": "request", "harvest_now": "true"}
+    run = browse("/hanoiic/sources/diem-dung-xe-buyt/edit", changed).select_one("dl.facts code")
+    last = call_action("hanoiic_source_show", id="diem-dung-xe-buyt")["last_run"]
+    assert (last["id"], last["state"]) == (run.get_text(), "requested")
+    again = browse("/hanoiic/sources/diem-dung-xe-buyt/edit", changed)
+    assert "bắt đầu từ trước khi sửa" in text(again)
+
+
 def test_deleted_source_leaves_its_reports(browse, form):
     browse("/hanoiic/sources/new", {**form, "harvest_now": "true"})
     source = call_action("hanoiic_source_show", id="diem-dung-xe-buyt")

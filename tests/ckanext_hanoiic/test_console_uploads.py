@@ -93,6 +93,20 @@ def test_a_source_takes_no_file_of_others(department, source):
         make_source(department, "moi-2", url=ours["url"])
 
 
+def test_a_file_moves_with_its_source_to_another_department(department, source):
+    upload = put(source_id=source["id"])
+    other = factories.Organization()
+    call_action("hanoiic_source_update", id=source["id"], owner_org=other["id"])
+    assert call_action("hanoiic_source_show", id=source["id"])["url"] == upload["url"]
+    for owner, taken in ((department, True), (other, False)):
+        asked = {"owner_org": owner["id"], "upload": upload["id"]}
+        if taken:
+            with pytest.raises(tk.ValidationError):
+                call_action("hanoiic_preview_create", **asked)
+        else:
+            call_action("hanoiic_preview_create", **asked)
+
+
 def test_files_that_nothing_uses_are_forgotten_after_a_day(department):
     import os
 

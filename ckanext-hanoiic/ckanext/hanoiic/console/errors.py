@@ -51,6 +51,12 @@ class TableTaken(ConsoleError):
         self.source_id = source_id
 
 
+class SourceChanged(ConsoleError):
+    """A change of a source that somebody else changed since the caller saw it."""
+
+    code = "source_changed"
+
+
 class LicenceMissing(ConsoleError):
     """Open data of which nobody knows what they may do with it."""
 

@@ -45,6 +45,19 @@ class Hold(tk.BaseModel):
 
     source = sa.orm.relationship(Source, lazy="joined", innerjoin=True)
 
+    @property
+    def stands(self) -> bool:
+        """Whether a decision counts: an approval with masks or types only while they are pinned.
+
+        Without its masks an approved finding would be published in clear.
+        """
+        columns = self.source.options.get("columns", {})
+        return all(
+            columns.get(column, {}).get(option) == value
+            for column, pinned in self.pins.items()
+            for option, value in pinned.items()
+        )
+
     def as_dict(self) -> dict[str, Any]:
         moments = {"held_at", "decided_at"}
         values = {column.name: getattr(self, column.name) for column in self.__table__.columns}
@@ -54,7 +67,7 @@ class Hold(tk.BaseModel):
 def keep(source: Source, run_id: str, said: list[dict[str, Any]]) -> list[Hold]:
     """The holds that a run reports, kept once each; what they replace becomes ``superseded``.
 
-    A finding that was decided stays decided.
+    A finding that was decided stays decided as long as the decision stands.
     """
     kept = []
     for finding in said:
@@ -62,6 +75,8 @@ def keep(source: Source, run_id: str, said: list[dict[str, Any]]) -> list[Hold]:
         known = same.filter(
             Hold.fingerprint == finding["fingerprint"], Hold.state != SUPERSEDED
         ).first()
+        if known and not known.stands:
+            known.state, known = SUPERSEDED, None
         if known is None:
             for older in same.filter(Hold.state == HOLD_OPEN):
                 older.state = SUPERSEDED
@@ -89,16 +104,19 @@ def settle(source: Source, run_id: str, tables: Iterable[str], *, complete: bool
 
 
 def decisions(source_ids: list[str]) -> dict[str, list[dict[str, str]]]:
-    """What officers decided, a source: ``{"kind", "table", "fingerprint", "decision"}``."""
+    """What officers decided and still stands, a source: ``{"kind", "table", "fingerprint",
+    "decision"}``."""
     query = (
-        model.Session.query(Hold.source_id, Hold.kind, Hold.table, Hold.fingerprint, Hold.state)
+        model.Session.query(Hold)
+        .options(sa.orm.defer(Hold.facts), sa.orm.defer(Hold.preview))
         .filter(Hold.source_id.in_(source_ids), Hold.state.in_(WORDS))
         .order_by(Hold.decided_at)
     )
     found: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for source_id, kind, table, fingerprint, state in query:
-        said = {"kind": kind, "table": table, "fingerprint": fingerprint, "decision": WORDS[state]}
-        found[source_id].append(said)
+    for hold in query:
+        if hold.stands:
+            said = {key: getattr(hold, key) for key in ("kind", "table", "fingerprint")}
+            found[hold.source_id].append({**said, "decision": WORDS[hold.state]})
     return found
 
 

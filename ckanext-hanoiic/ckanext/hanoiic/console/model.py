@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +23,10 @@ def now() -> datetime:
 def iso(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC, or None."""
     return moment.astimezone(UTC).isoformat() if moment else None
+
+
+# What officers say of a source.
+SAID = ("name", "title", "owner_org", "kind", "url", "schedule", "state", "options", "dataset")
 
 
 class Source(tk.BaseModel):
@@ -50,6 +56,12 @@ class Source(tk.BaseModel):
         return by_id or (
             model.Session.query(cls).filter(cls.name == id_or_name, cls.state != DELETED).first()
         )
+
+    @property
+    def revision(self) -> str:
+        """Another one whenever an officer, or a decision, changed the source."""
+        said = json.dumps([getattr(self, key) for key in SAID], sort_keys=True)
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def lock(self) -> Source:
         """Hold this row until the transaction ends; runs of a source are made one at a time."""

@@ -6,14 +6,16 @@ from typing import Any
 
 from ckan import model
 from ckan.plugins import toolkit as tk
+from ckan.plugins.toolkit import _
 from ckan.types import Context
 
 from . import claims, schedule
 from .auth import is_harvester, officer_organisations, source_of
-from .errors import SOURCE_DELETED
+from .errors import SOURCE_DELETED, SourceChanged
 from .hold_model import decisions
 from .model import Run, Source, conflicts, last_runs, now
 from .paging import page
+from .refusals import refused
 from .runs import open_the_door, request_run
 from .source_values import flush_unique, validated
 from .states import DELETED, HEALTH, OPEN, SOURCE_STATES
@@ -37,6 +39,7 @@ def dictize_one(source: Source) -> dict[str, Any]:
         "decisions": decisions([source.id]).get(source.id, []),
         "conflicts": conflicts(source.id),
         "every_nth": claims.every_nth(source),
+        "revision": source.revision,
     }
 
 
@@ -90,7 +93,8 @@ def hanoiic_source_show(context: Context, data_dict: dict[str, Any]) -> dict[str
         ``health`` (``never_run``, ``in_progress``, ``healthy``, ``held``, ``refused``, ``failed``),
         ``decisions`` on held versions (``kind``, ``table``, ``fingerprint``, ``decision``) and
         ``conflicts``: the sources whose last run wanted a table or dataset of this one;
-        ``every_nth``: at every how many times of its schedule it is asked, since nothing changed
+        ``every_nth``: at every how many times of its schedule it is asked, since nothing changed;
+        ``revision``: says whether it was changed meanwhile, see ``hanoiic_source_update``
     """
     tk.check_access("hanoiic_source_show", context, data_dict)
     return dictize_one(source_of(data_dict))
@@ -129,16 +133,19 @@ def hanoiic_source_update(context: Context, data_dict: dict[str, Any]) -> dict[s
     """Change a source; what is not said stays as it is.
 
     :param id: id or name
+    :param revision: of the source as the caller saw it (optional)
     :param others: the fields of ``hanoiic_source_create``; ``options`` and ``dataset`` are replaced
         whole
     :returns: the source, as ``hanoiic_source_show``
     :raises ValidationError: one complaint a field, as ``hanoiic_source_create``; a licence is asked
-        for when ``dataset`` is said
+        for when ``dataset`` is said; ``source_changed`` when it has another ``revision`` by now
     """
     tk.check_access("hanoiic_source_update", context, data_dict)
     source = source_of(data_dict).lock()
     if source.state == DELETED:
         raise tk.ObjectNotFound("Source not found")
+    if data_dict.get("revision") not in (None, "", source.revision):
+        raise refused(SourceChanged(_("The source was changed meanwhile: open it again.")))
     values = validated(data_dict, source)
     timing = (source.schedule, source.state)
     for key, value in values.items():

@@ -17,7 +17,17 @@ from .kinds import guess_kind
 from .schedule import FREQUENCY_OF_PRESET, PRESETS, preset_of
 from .slugs import slug
 
-OWN_TEXTS = ("title", "name", "owner_org", "url", "kind", "secret", "options", "schedule")
+OWN_TEXTS = (
+    "revision",
+    "title",
+    "name",
+    "owner_org",
+    "url",
+    "kind",
+    "secret",
+    "options",
+    "schedule",
+)
 DATASET_TEXTS = (
     "table",
     "title",
@@ -94,6 +104,8 @@ def of_source(source: dict[str, Any]) -> Form:
         **_split(options),
         "schedule_preset": preset_of(source["schedule"]),
         "paused": source["state"] == "paused",
+        "harvest_now": True,
+        "revision": source["revision"],
         **{f"dataset.{key}": dataset.get(key, "") for key in DATASET_TEXTS},
         "dataset.groups": [group["name"] for group in dataset.get("groups", [])],
         "dataset.is_simulated": dataset.get("is_simulated") == "true",
@@ -113,6 +125,7 @@ def source_data(form: Form, kept_dataset: dict[str, Any] | None = None) -> dict[
     dataset["groups"] = [{"name": name} for name in form["dataset.groups"]]
     dataset["is_simulated"] = "true" if form["dataset.is_simulated"] else "false"
     return {
+        "revision": form.get("revision", ""),
         "title": form["title"],
         "name": form["name"] or slug(form["title"]),
         "owner_org": form["owner_org"],

@@ -17,12 +17,13 @@ from .secret_model import secret_of
 from .source_fields import DATASET, OPTIONS, table_name_for
 from .states import DELETED
 from .tables import is_anothers
-from .upload_model import upload_of_organisation, upload_of_url
+from .upload_model import Upload, upload_of_url
 from .validators import source_schema
 
 # What `hanoiic_source_show` answers beside the fields of a source; said back, it is ignored.
 READ_ONLY = {"id", "created_by", "created_at", "updated_at", "next_due_at"}
 READ_ONLY |= {"last_run", "health", "organization", "decisions", "conflicts", "every_nth"}
+READ_ONLY |= {"revision"}
 
 
 def validated(data: dict[str, Any], source: Source | None = None) -> dict[str, Any]:
@@ -100,9 +101,12 @@ def unlicensed(values: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def belongs(upload: str, organisation: str, source: Source | None) -> bool:
-    """Whether a source of an organisation may have an uploaded file: it is its own or nobody's."""
-    found = upload_of_organisation(upload, organisation)
-    return found is not None and found.source_id in (None, source.id if source else None)
+    """Whether a source of an organisation may have an uploaded file: it is its own, or the
+    organisation's and nobody's."""
+    found = model.Session.get(Upload, upload)
+    if found is None or (source and found.source_id == source.id):
+        return found is not None
+    return found.owner_org == organisation and found.source_id is None
 
 
 def flush_unique() -> None:

@@ -69,10 +69,11 @@ def upload_of_url(url: str) -> str | None:
 
 
 def attach(source: Source) -> None:
-    """An uploaded file that a source names is that source's."""
+    """An uploaded file that a source names is that source's, and moves with it."""
     upload = upload_of_url(source.url)
     if upload:
-        model.Session.get(Upload, upload).source_id = source.id
+        kept = model.Session.get(Upload, upload)
+        kept.source_id, kept.owner_org = source.id, source.owner_org
 
 
 def folder() -> Path:

@@ -42,10 +42,19 @@ def create_source() -> Answer:
     except tk.ValidationError as error:
         return show_form(form, error), 422
     tk.h.flash_success(_("The source is registered."))
-    if form["harvest_now"]:
-        run = act("hanoiic_source_run", id=source["id"])
-        return tk.redirect_to("hanoiic_console.run", id=run["id"])
-    return tk.redirect_to("hanoiic_console.source", name=source["name"])
+    return after_saving(source, form)
+
+
+def after_saving(source: dict[str, Any], form: source_form.Form) -> Answer:
+    """To the harvest that puts into effect what was said, or to the source."""
+    if not form["harvest_now"]:
+        return tk.redirect_to("hanoiic_console.source", name=source["name"])
+    run = act("hanoiic_source_run", id=source["id"])
+    if not run["created"]:
+        tk.h.flash_notice(
+            _("A harvest that began before the change is on: run it again when it has ended.")
+        )
+    return tk.redirect_to("hanoiic_console.run", id=run["id"])
 
 
 @console.get("/sources/<name>")
@@ -82,7 +91,7 @@ def update_source(name: str) -> Answer:
     except tk.ValidationError as error:
         return show_form(form, error, shown), 422
     tk.h.flash_success(_("The source is saved."))
-    return tk.redirect_to("hanoiic_console.source", name=changed["name"])
+    return after_saving(changed, form)
 
 
 @console.post("/sources/<name>/run")

@@ -53,9 +53,9 @@ def look_again(id: str) -> Answer:
     known = (shown["result"] or {}).get("kind") or shown["kind"]
     kind = form.get("kind", known)
     unchanged = options == shown["options"] and kind == known
-    after = {"source": flask.request.args.get("source") or None}
+    after = {key: flask.request.args.get(key) or None for key in ("source", "revision")}
     if "go_on" in form and unchanged and shown["state"] == "ready":
-        return go_on(shown, after["source"])
+        return go_on(shown, **after)
     try:
         fresh = ask(shown, kind, options)
     except tk.ValidationError as error:
@@ -91,7 +91,8 @@ def look_at_file(name: str) -> Answer:
     except tk.ValidationError as error:
         complaint, limit = first_complaint(error), upload_limit_bytes()
         return render("file.html", source=source, limit_bytes=limit, error=complaint), 422
-    return tk.redirect_to("hanoiic_console.preview", id=preview["id"], source=source["name"])
+    seen = {"source": source["name"], "revision": source["revision"]}
+    return tk.redirect_to("hanoiic_console.preview", id=preview["id"], **seen)
 
 
 def look(form: dict[str, str], file: Any) -> dict[str, Any]:
@@ -118,12 +119,15 @@ def ask(shown: dict[str, Any], kind: str, options: dict[str, Any]) -> dict[str, 
     return act("hanoiic_preview_create", **said, **place)
 
 
-def go_on(shown: dict[str, Any], source: str | None) -> Answer:
-    """To the form of a new source, or to the harvest of a source's new file."""
+def go_on(shown: dict[str, Any], source: str | None, revision: str | None) -> Answer:
+    """To the form of a new source, or to the harvest of a source's new file.
+
+    ``revision``: the source's, when its options were taken for the preview.
+    """
     if source is None:
         return tk.redirect_to("hanoiic_console.new_source", preview=shown["id"])
     kept = act("hanoiic_source_show", id=source)
-    changed = {"url": shown["url"], "options": shown["options"]}
+    changed = {"url": shown["url"], "options": shown["options"], "revision": revision}
     try:
         act("hanoiic_source_update", id=kept["id"], **changed)
     except tk.ValidationError as error:
