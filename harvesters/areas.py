@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harvesters import header
+from harvesters import header, row_kinds
 from harvesters.errors import SourceInvalid
-from harvesters.header import Header, Rows, Span
+from harvesters.header import Header, Span
+from harvesters.row_kinds import Rows
 
 LEAST_ROWS = 2
 _RANGE = re.compile(r"([A-Za-z]{1,3})([1-9][0-9]{0,6}):([A-Za-z]{1,3})([1-9][0-9]{0,6})")
@@ -116,7 +117,7 @@ def _below(area: Area, rows: Rows, merged: Sequence[Span]) -> list[Area]:
         part = Area(area.top + first, area.left, area.top + last, area.right)
         found = _header(part, rows, merged)
         if found is None:
-            is_title = all(_filled(row) <= 1 for row in cells[first : last + 1])
+            is_title = all(row_kinds.filled(row) <= 1 for row in cells[first : last + 1])
             titles_from = (first if titles_from is None else titles_from) if is_title else None
             continue
         if found.names not in names:
@@ -148,7 +149,7 @@ def _header(area: Area, rows: Rows, merged: Sequence[Span]) -> Header | None:
     if len(below) < LEAST_ROWS:
         return None
     named = [cells[row] for row in range(found.row, found.first_row)]
-    return found if any(header.has_values_below(row, below) for row in named) else None
+    return found if any(row_kinds.has_values_below(row, below) for row in named) else None
 
 
 def _runs(filled: Sequence[bool]) -> list[tuple[int, int]]:
@@ -162,10 +163,6 @@ def _runs(filled: Sequence[bool]) -> list[tuple[int, int]]:
         else:
             runs.append((at, at))
     return runs
-
-
-def _filled(row: Sequence[str]) -> int:
-    return sum(bool(cell.strip()) for cell in row)
 
 
 def _column(written: str) -> int:

@@ -68,7 +68,7 @@ def dialect(text: Text, options: Options) -> Dialect:
         raise TooManyColumns(
             f"The table has {len(names.names)} columns; {MAX_COLUMNS} are allowed."
         )
-    return Dialect(delimiter, quote, names, above=around.lines(rows[: names.row or 0]))
+    return Dialect(delimiter, quote, names, above=around.lines(rows[: names.top]))
 
 
 def batches(

@@ -4,13 +4,14 @@ columns, or two columns of which the first names what stands in the second."""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-from harvesters.header import Header, Rows
+from harvesters import row_kinds
+from harvesters.header import Header
+from harvesters.row_kinds import Rows
 
 # What is longer is mass data.
 MOST_ROWS = 200
-_LABEL = re.compile(r".*\w.*:|.*(?:\.{4,}|…{2,}|_{4,}).*", re.S)
+_BLANK = re.compile(r"\.{4,}|…{2,}|_{4,}")
 _MOSTLY_LABELS = 0.2
 _LEAST_LABELS = 2
 # What a form asks for; a table has such words above its columns, not in its rows.
@@ -34,13 +35,13 @@ def is_form(cells: Rows, head: Header) -> bool:
         return False
     if len(head.names) == 2 and _answers_questions(cells[head.row or 0 :]):
         return True
-    below = [row for row in cells[head.first_row :] if _filled(row)]
+    below = [row for row in cells[head.first_row :] if row_kinds.filled(row)]
     filled = [cell.strip() for row in cells[head.row or 0 :] for cell in row if cell.strip()]
-    labels = sum(bool(_LABEL.fullmatch(text)) for text in filled)
+    labels = sum(_is_label(text) for text in filled)
     if labels < _LEAST_LABELS or labels < _MOSTLY_LABELS * len(filled):
         return False
-    whole = sum(_filled(row) * 3 >= len(head.names) * 2 for row in below)
-    return whole * 2 <= len(below) or any(_LABEL.fullmatch(name) for name in head.names)
+    whole = sum(row_kinds.filled(row) * 3 >= len(head.names) * 2 for row in below)
+    return whole * 2 <= len(below) or any(map(_is_label, head.names))
 
 
 def _answers_questions(rows: Rows) -> bool:
@@ -57,5 +58,7 @@ def _answers_questions(rows: Rows) -> bool:
     )
 
 
-def _filled(row: Sequence[str]) -> int:
-    return sum(bool(cell.strip()) for cell in row)
+def _is_label(text: str) -> bool:
+    """`Họ tên:`, or a line to write on."""
+    ends = text.endswith(":") and any(letter.isalnum() for letter in text)
+    return ends or _BLANK.search(text) is not None

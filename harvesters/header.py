@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from harvesters import units
+from harvesters import row_kinds, units
+from harvesters.row_kinds import LEAST_NAMES, Rows
 
 MOST_HEADER_ROWS = 5
-LEAST_NAMES = 2
-# Digits with their separators, signs and units of time: what a header's cell rarely is.
-_VALUE = re.compile(r"[+-]?[\d.,:/ \-]*\d[\d.,:/ \-]*(?:[eE][+-]?\d+)?%?(?: ?[AaPp][Mm])?Z?")
-_YEAR = re.compile(r"(?:19|20)\d\d")
-# The row of column numbers that Vietnamese forms have: A, B, 1, 2, 3 = 1 + 2.
-_NUMBERED = re.compile(r"\(?(\d{1,2})\)?(?: ?= ?.+)?|\(?[A-Z]\)?")
 _BRACKETS = " ()[]"
-_LOOKED_AT = 50
 
-Rows = Sequence[Sequence[str]]
 # A merged cell: its first and last row and column, from 0.
 Span = tuple[tuple[int, int], tuple[int, int]]
 
@@ -29,7 +21,8 @@ class Header:
     """Where the rows begin: `first_row` is the index of the first row of data, `names` its header.
 
     `row` is the header's first row, or None when the table has none; it has `height` rows. `units`
-    are those of a row of units below it: one a column, empty where it says none.
+    are those of a row of units below it: one a column, empty where it says none. `numbering` is the
+    row below it that only numbers the columns.
     """
 
     names: list[str]
@@ -37,6 +30,26 @@ class Header:
     first_row: int
     units: list[str] = field(default_factory=list)
     height: int = 1
+    numbering: int | None = None
+
+    @property
+    def top(self) -> int:
+        """The first row of the table: what stands above it is its title."""
+        return self.first_row if self.row is None else self.row
+
+    def told(self, top: int = 0) -> list[str]:
+        """Where the header is, in the rows of a file whose row `top` is the first of the table, and
+        what below it is no data."""
+        if self.row is None:
+            return ["header none"]
+        first, last = top + self.row + 1, top + self.row + self.height
+        said = [f"header row {first}" if first == last else f"header rows {first} to {last}"]
+        if any(self.units):
+            listed = ", ".join(filter(None, self.units))
+            said.append(f"units from the row below the header: {listed}")
+        if self.numbering is not None:
+            said.append(f"row {top + self.numbering + 1} numbers the columns: left out")
+        return said
 
 
 def find(
@@ -61,6 +74,7 @@ def find(
         below = _width(rows[index + 1 :])
         wide = width or max(len(_trimmed(grid.spread(index))), below)
         return _from(grid, index, index, wide, height)
+    grows = width is None
     width = width or _width(rows[skip:])
     if width == 0:
         return None
@@ -68,19 +82,22 @@ def find(
         return Header([""] * width, None, skip)
     enough = _enough(_filled_columns(rows[skip:], width))
     for index in range(skip, len(rows)):
-        if _filled(grid.spread(index)) < enough or _is_letterhead(rows, index):
+        if row_kinds.filled(grid.spread(index)) < enough or row_kinds.is_letterhead(rows, index):
             continue
-        if is_data(rows[index], rows[index + 1 :]):
+        if row_kinds.is_data(rows[index], rows[index + 1 :]):
             return Header([""] * width, None, index)
         top = index
         while top > skip and index - top < MOST_HEADER_ROWS and grid.belong(top - 1, top):
             top -= 1
-        return _from(grid, top, index, width, height)
+        return _from(grid, top, index, width, height, grows)
     return None
 
 
-def _from(grid: _Grid, top: int, bottom: int, width: int, height: int | None) -> Header:
-    """The header that begins at `top` and goes on to `bottom` at least."""
+def _from(
+    grid: _Grid, top: int, bottom: int, width: int, height: int | None, grows: bool = False
+) -> Header:
+    """The header that begins at `top` and goes on to `bottom` at least. If it `grows`, a name
+    beside the columns that most rows fill is one more column."""
     rows = grid.rows
     if height is not None:
         bottom = min(top + height, len(rows)) - 1
@@ -89,20 +106,29 @@ def _from(grid: _Grid, top: int, bottom: int, width: int, height: int | None) ->
             if not grid.belong(bottom, bottom + 1):
                 break
             bottom += 1
+    if grows:
+        named = [grid.spread(row) for row in range(top, bottom + 1)]
+        while any(len(texts) > width and texts[width] for texts in named):
+            width += 1
     names = [grid.name(top, bottom, column) for column in range(width)]
     first = bottom + 1
     said: list[str] = []
+    numbering: int | None = None
     if height is None:
         # A row of units and a row of column numbers, in either order.
         for _ in range(2):
             if first + 1 >= len(rows):
                 break
-            if not said and (found := _units(rows[first], rows[first + 1 :], width)):
+            if not said and (found := row_kinds.units_of(rows[first], rows[first + 1 :], width)):
                 said = found
-            elif not _is_numbering(rows[first], width):
+            elif numbering is None and row_kinds.is_numbering(
+                rows[first], rows[first + 1 :], width
+            ):
+                numbering = first
+            else:
                 break
             first += 1
-    return Header(names, top, first, said, bottom - top + 1)
+    return Header(names, top, first, said, bottom - top + 1, numbering)
 
 
 class _Grid:
@@ -141,7 +167,7 @@ class _Grid:
     def belong(self, upper: int, lower: int) -> bool:
         """Whether the row below goes on with a header: it names the parts of a group above it."""
         below = self.rows[lower + 1 :]
-        if not _filled(self.rows[lower]) or is_data(self.rows[lower], below):
+        if not row_kinds.filled(self.rows[lower]) or row_kinds.is_data(self.rows[lower], below):
             return False
         groups = self._groups(upper, lower)
         if not groups:
@@ -166,7 +192,7 @@ class _Grid:
             for left, right in self._across.get(upper, ())
             if self.cell(self._down.get((upper, left), upper), left)
             and (left, right) not in self._across.get(lower, ())
-            and _filled(self.rows[upper]) > 1
+            and row_kinds.filled(self.rows[upper]) > 1
         ]
         if not self._across.get(upper):
             spans = self._guessed_groups(upper, lower)
@@ -183,7 +209,7 @@ class _Grid:
     def _guessed_groups(self, upper: int, lower: int) -> list[tuple[int, int]]:
         """A text with empty cells to its right, below each of which stands a name."""
         groups: list[tuple[int, int]] = []
-        if _filled(self.rows[upper]) < LEAST_NAMES:
+        if row_kinds.filled(self.rows[upper]) < LEAST_NAMES:
             return groups
         wide = max(len(self.rows[upper]), len(self.rows[lower]))
         column = 0
@@ -232,78 +258,6 @@ def _is_unit_or_nothing(text: str) -> bool:
     return not text or _in_brackets(text)
 
 
-def is_data(row: Sequence[str], below: Rows) -> bool:
-    """Whether a full row is already data: it has a value where the rows below have values too.
-
-    Years are common in headers, so a year counts only when its column holds years.
-    """
-    for column, cell in enumerate(row):
-        text = cell.strip()
-        if not _VALUE.fullmatch(text):
-            continue
-        others = _column(below, column)
-        alike = _YEAR if _YEAR.fullmatch(text) else _VALUE
-        if others and all(alike.fullmatch(other) for other in others):
-            return True
-    return False
-
-
-def _is_letterhead(rows: Rows, index: int) -> bool:
-    """Whether a row only begins a sheet, as offices do: `UBND huyện` and `Mẫu số 22` side by side,
-    then titles alone, then the names of more columns."""
-    seen_title = False
-    for later in range(index + 1, min(index + _LOOKED_AT, len(rows))):
-        count = _filled(rows[later])
-        if count < LEAST_NAMES:
-            seen_title |= count == 1
-            continue
-        below = rows[later + 1 :]
-        if is_data(rows[later], below):
-            return False
-        if seen_title and count > _filled(rows[index]) and has_values_below(rows[later], below):
-            return True
-    return False
-
-
-def has_values_below(row: Sequence[str], below: Rows) -> bool:
-    """Whether some named column of a row has values below it, most of all: a header's proof."""
-    for column, cell in enumerate(row):
-        if not cell.strip() or _VALUE.fullmatch(cell.strip()):
-            continue
-        if _mostly_values(_column(below, column)):
-            return True
-    return False
-
-
-def _mostly_values(texts: Sequence[str]) -> bool:
-    return sum(bool(_VALUE.fullmatch(text)) for text in texts) * 2 > len(texts)
-
-
-def _column(rows: Rows, column: int) -> list[str]:
-    texts = (row[column].strip() for row in rows[:_LOOKED_AT] if column < len(row))
-    return [text for text in texts if text]
-
-
-def _units(row: Sequence[str], below: Rows, width: int) -> list[str]:
-    """The units of a row that holds nothing else; empty when it is none."""
-    cells = [cell.strip().strip(_BRACKETS) for cell in row[:width]]
-    cells += [""] * (width - len(cells))
-    filled = [(column, text) for column, text in enumerate(cells) if text]
-    if not filled or not all(units.is_unit(text) for _, text in filled):
-        return []
-    above_values = any(_mostly_values(_column(below, column)) for column, _ in filled)
-    return cells if above_values else []
-
-
-def _is_numbering(row: Sequence[str], width: int) -> bool:
-    filled = [cell.strip() for cell in row[:width] if cell.strip()]
-    matches = [_NUMBERED.fullmatch(text) for text in filled]
-    if len(filled) < 3 or not all(matches):
-        return False
-    numbers = [int(match[1]) for match in matches if match and match[1]]
-    return len(numbers) >= 2 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-
-
 def _width(rows: Rows) -> int:
     """The usual number of cells up to the last filled one, or more if the fullest row needs it."""
     lengths = Counter(len(_trimmed(row)) for row in rows)
@@ -321,10 +275,6 @@ def _trimmed(row: Sequence[str]) -> Sequence[str]:
     while last and not row[last - 1].strip():
         last -= 1
     return row[:last]
-
-
-def _filled(row: Sequence[str]) -> int:
-    return sum(bool(cell.strip()) for cell in row)
 
 
 def _filled_columns(rows: Rows, width: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harvesters.header import Rows
+from harvesters.row_kinds import Rows
 
 MOST_ROWS, MOST_COLUMNS = 12, 24
 _FILLED, _EMPTY = "■", "·"

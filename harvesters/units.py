@@ -29,8 +29,8 @@ def of(header: str) -> str | None:
 
 
 def is_unit(text: str) -> bool:
-    parts = re.split(r"\s*[/.·]\s*", text.casefold())
-    return all(part and _is_factor(part) for part in parts)
+    parts = re.split("[/.·]", text.casefold())
+    return all(_is_factor(part.strip()) for part in parts)
 
 
 def _is_factor(text: str) -> bool:

@@ -10,7 +10,7 @@ from harvesters import wards
 from harvesters.wards import Old, Units
 
 CODE = re.compile(r"\d{5}")
-_PARTS = re.compile(r"\s*[,;]\s*|\s+-\s+")
+_PARTS = re.compile(r"[,;]|\s-\s")
 
 Pair = tuple[str, str | None]
 
@@ -96,7 +96,7 @@ def _old(name: str, units: Units) -> frozenset[Old]:
 
 def _apart(ward: str, district: str | None) -> Pair:
     """`Phường Ngọc Hà, quận Ba Đình`: the ward, and the district that it says itself."""
-    parts = _PARTS.split(ward.strip())
+    parts = [part.strip() for part in _PARTS.split(ward.strip())]
     own = next((part for part in parts[1:] if wards.key(part).startswith(_DISTRICT_KINDS)), None)
     return parts[0] if own else ward, own or district
 

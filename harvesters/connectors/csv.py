@@ -30,8 +30,8 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
         for index, header in enumerate(found.header.names)
     ]
     delimiter = {"\t": "tab", " ": "space"}.get(found.delimiter, found.delimiter)
-    header_text = f"row {found.header.row + 1}" if found.header.row is not None else "none"
-    messages = [f"encoding {text.encoding}, delimiter {delimiter}, header {header_text}"]
+    place, *more = found.header.told()
+    messages = [f"encoding {text.encoding}, delimiter {delimiter}, {place}", *more]
     table = RawTable(name, columns, rejected=ragged, messages=messages, above=found.above)
     mend(table, options, bench, text.holds)
     remark(table, options, bench)

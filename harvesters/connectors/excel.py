@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Shee
 
 from harvesters import archive, areas, around, forms, header, picture, serials
 from harvesters.areas import Area
-from harvesters.connectors import old_sheets, sheets
+from harvesters.connectors import old_sheets, sheets, worksheet_cells
 from harvesters.connectors.base import Connector
 from harvesters.decode import refuse_other_formats
 from harvesters.errors import (
@@ -36,7 +35,6 @@ from harvesters.remarks import remark
 from harvesters.source import Options
 from harvesters.workbench import Workbench
 
-Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
 HEAD_ROWS = 200
 SHOWN_CELLS = 10
 LIMITS = archive.ArchiveLimits(unpacked_bytes=1 << 30)
@@ -64,7 +62,7 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
         with old_sheets.panics_named():
             workbook = CalamineWorkbook.from_path(str(path))
             sheet = _choose(workbook, options.sheet)
-            rows = list(_texts(sheet))
+            rows = list(worksheet_cells.texts(sheet))
             merged = list(sheet.merged_cell_ranges or [])
     except (CalamineError, OSError, ValueError, zipfile.BadZipFile) as error:
         kind = WorkbookEncrypted if "password" in str(error).lower() else WorkbookBroken
@@ -126,23 +124,10 @@ def _table(found: _Found, where: str, several: bool, bench: Workbench) -> RawTab
         RawColumn(f"c{index}", text, unit=units[index] or None)
         for index, text in enumerate(head.names)
     ]
-    messages = [f"{where}, {f'cells {area}, ' if several else ''}header {_header_rows(found)}"]
-    if any(head.units):
-        messages.append(
-            f"units from the row below the header: {', '.join(filter(None, head.units))}"
-        )
+    place, *more = head.told(area.top)
+    messages = [f"{where}, {f'cells {area}, ' if several else ''}{place}", *more]
     messages += _beyond(found, width)
-    return RawTable(
-        name, columns, above=around.lines(found.cells[: head.row or 0]), messages=messages
-    )
-
-
-def _header_rows(found: _Found) -> str:
-    head, top = found.header, found.area.top
-    if head.row is None:
-        return "none"
-    first, last = top + head.row + 1, top + head.row + head.height
-    return f"row {first}" if first == last else f"rows {first} to {last}"
+    return RawTable(name, columns, above=around.lines(found.cells[: head.top]), messages=messages)
 
 
 def _beyond(found: _Found, width: int) -> list[str]:
@@ -219,31 +204,6 @@ def _choose(workbook: CalamineWorkbook, wanted: str | int | None) -> CalamineShe
             if sheet.height > 1:
                 return sheet
     raise TableNotFound("No visible sheet of the workbook has rows.")
-
-
-def _texts(sheet: CalamineSheet) -> Iterator[list[str]]:
-    """The rows of the sheet from its first cell, every cell as text."""
-    if sheet.start is None:
-        return
-    above, left = sheet.start
-    padding = [""] * left
-    yield from ([] for _ in range(above))
-    for row in sheet.iter_rows():
-        yield padding + [_text(cell) for cell in row]
-
-
-def _text(cell: Cell) -> str:
-    # A workbook keeps every number as a float: 7.0 is the number 7.
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
-    if isinstance(cell, dt.datetime):
-        midnight = cell.time() == dt.time()
-        return cell.date().isoformat() if midnight else cell.isoformat(sep=" ")
-    if isinstance(cell, dt.date | dt.time):
-        return cell.isoformat()
-    return str(cell)
 
 
 CONNECTOR = Connector(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import time
+
 import openpyxl
 import pytest
 
@@ -246,6 +249,52 @@ def test_lone_cells_beside_the_table_are_told(sheets):
     rows[5] += [None, "xem lại"]
     (table,) = sheets(rows)
     assert "1 cells to the right of the table are left out: D6" in told(table)
+
+
+def test_a_named_column_that_hardly_any_row_fills_is_a_column(sheets):
+    rows = [["Mã", "Số", "Ghi chú"], *([f"m{number}", number] for number in range(300))]
+    rows[290] += ["xem lại"]
+    (table,) = sheets(rows)
+    assert table.headers == rows[0]
+    assert [row[2] for row in table.rows if row[2]] == ["xem lại"]
+
+
+def test_a_first_row_that_counts_as_those_below_it_is_data(sheets):
+    (table,) = sheets([["Lớp", "Nam", "Nữ"], ["A", 1, 2], ["B", 3, 4], ["C", 5, 6]])
+    assert [row[0] for row in table.rows] == ["A", "B", "C"]
+    (table,) = sheets([["Lớp", "Nam", "Nữ"], ["A", 1, 2], ["Lá", 3, 4], ["Mầm", 5, 6]])
+    assert [row[0] for row in table.rows] == ["Lá", "Mầm"]
+    assert "row 2 numbers the columns: left out" in told(table)
+
+
+def test_rows_are_those_of_the_sheet_when_its_first_ones_are_empty(sheets):
+    rows = [[], [], [None, "Tên", "Số"], *([None, f"t{number}", number] for number in range(4))]
+    (table,) = sheets(rows)
+    assert "header row 3" in told(table)
+    assert [row[1:] for row in sheets(rows, header_row=3)[0].rows] == [
+        (f"t{number}", str(number)) for number in range(4)
+    ]
+    assert len(sheets(rows, tables=["B3:C7"])[0].rows) == 4
+    merged = [[], [], ["Tên", "Số"], ["a", 1], [None, 2], ["b", 3]]
+    (table,) = sheets(merged, merge=("A4:A5",))
+    assert [row[0] for row in table.rows] == ["a", "a", "b"]
+
+
+def test_more_hours_than_a_day_has_stay_hours(sheets):
+    rows = [["Trạm", "Giờ chạy"], ["a", dt.timedelta(hours=30, minutes=15)]]
+    rows += [["b", dt.timedelta(minutes=5)], ["c", dt.timedelta(days=5)]]
+    (table,) = sheets(rows)
+    assert [row[1] for row in table.rows] == ["30:15:00", "00:05:00", "120:00:00"]
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 30_000 + "x", "kg" + " " * 30_000 + "x", "(" * 30_000, "a:" * 15_000 + "x"]
+)
+def test_a_vast_cell_takes_no_time(sheets, text):
+    begun = time.process_time()
+    (table,) = sheets([["a", "b"], [text, "x"], ["kg", "y"], ["z", "w"]])
+    assert table.rows[0] == (text, "x")
+    assert time.process_time() - begun < 5
 
 
 def test_days_without_a_dates_format_are_marked_by_name_and_values(sheets):
