@@ -128,7 +128,7 @@ class Incoming:
             raise self._too_slow()
         said = _content_range(answer)
         if not _is_unpacked(answer) or (said and int(said[2]) != self.byte_count):
-            raise SourceInterrupted("The answer ended before the file did.")
+            raise SourceInterrupted("The answer ended before its announced length.")
 
     def keep(self) -> str:
         """Put the whole file under its SHA-256, which is returned."""

@@ -30,18 +30,18 @@ _TOTALS = """
     meta.found pagination.total pagination.total_count paging.total page.totalElements result.total
     result.count
 """.split()  # noqa: SIM905
+# Parameters that say with which row an answer begins; up to 1 is with the first.
+_BEGINS = {"page", "offset", "skip", "$skip", "start", "startIndex", "cursor", "after"}
 _PARAMETERS = {"page": "page", "offset": "offset", "cursor": "cursor"}
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page that was read: `number` counts from 0, `rows_so_far` is up to its end."""
+    """A page that was read."""
 
     url: str
     fetched: Fetched
-    number: int
     row_count: int
-    rows_so_far: int
 
     def value(self, places: list[str]) -> Any:
         """The first value that is there, of those at the places."""
@@ -59,11 +59,11 @@ def _rows(source: Source, walk: Pages) -> Iterator[bytes]:
     options = source.options
     following = _WAYS[options.paging or "auto"]
     url: str | None = _first(source.url, options)
-    place, number, so_far = None, 0, 0
+    place, number, so_far, total = None, 0, 0, None
     while url is not None:
         fetched = _page(url, walk, options, number)
         if fetched is None:
-            return
+            break
         text = decoding.text(fetched.path, options.encoding)
         if place is None:
             place = json.place(text, options.rows)
@@ -73,8 +73,12 @@ def _rows(source: Source, walk: Pages) -> Iterator[bytes]:
         for row in walk.rows(map(line, pages.items(fetched.path, f"{place}.item".lstrip(".")))):
             so_far += 1
             yield row
-        url = following(Page(url, fetched, number, so_far - before, so_far), options)
+        page = Page(url, fetched, so_far - before)
+        if number == 0:
+            total = page.value(_TOTALS)
+        url = following(page, options)
         number += 1
+    _refuse_short(total, so_far, source)
 
 
 def _page(url: str, walk: Pages, options: Options, number: int) -> Fetched | None:
@@ -148,19 +152,28 @@ def _by_header(page: Page, _options: Options) -> str | None:
 
 
 def _by_what_it_says(page: Page, options: Options) -> str | None:
-    """By the header or the address that an answer has; refused when it has neither, and says that
-    there are more rows than it gave."""
-    address = _by_header(page, options) or _by_address(page, options)
-    if address or page.number:
-        return address
-    total = page.value(_TOTALS)
-    if isinstance(total, int) and not isinstance(total, bool) and total > page.rows_so_far:
+    return _by_header(page, options) or _by_address(page, options)
+
+
+def _refuse_short(total: Any, count: int, source: Source) -> None:
+    """Refuse fewer rows than the API says that it has: a page that is empty, or names no next one,
+    may be an API's own trouble. Who begins farther on asks for a part."""
+    if source.options.paging == "none" or _begins_farther_on(source):
+        return
+    if isinstance(total, int) and not isinstance(total, bool) and total > count:
         raise PagesBroken(
-            f"The source says that it has {total} rows and gave {page.rows_so_far}, without a next "
-            "page's address; pin the option `paging` to page, offset or cursor.",
+            f"The source says that it has {total} rows and gave {count}; where its pages are not "
+            "found, pin the option `paging` to page, offset or cursor.",
             total=total,
         )
-    return None
+
+
+def _begins_farther_on(source: Source) -> bool:
+    names = {*_BEGINS, _parameter(source.options)}
+    starts = [value for name, value in query_of(source.url).items() if name in names]
+    return any(
+        start not in ("", "0", "1") for start in [*starts, str(source.options.first_page or 0)]
+    )
 
 
 _WAYS: dict[str, Callable[[Page, Options], str | None]] = {

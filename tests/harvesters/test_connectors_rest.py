@@ -281,3 +281,32 @@ def test_a_next_page_is_of_the_same_host(base, url, expected):
             pages.same_host(base, url)
     else:
         assert pages.same_host(base, url) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        ("", {"paging": "page"}),
+        ("?offset=0", {"paging": "offset"}),
+        ("", {"paging": "cursor", "page_parameter": "offset"}),
+        ("", {}),
+        ("", {"paging": "next"}),
+    ],
+)
+def test_pages_that_end_before_the_rows_do_are_refused(api, got, lake, query, options):
+    def answer(args: dict[str, str]) -> Any:
+        start = int(args.get("offset", (int(args.get("page", 1)) - 1) * 3))
+        ends = start >= 3
+        following = {} if ends else {"next": "?offset=3", "next_cursor": 3}
+        part = _part(start) if start <= 3 and args.get("page") != "3" else []
+        return {"total": 7, "items": part, **following}
+
+    api(answer)
+    assert isinstance(got(query, **options).error, PagesBroken)
+    assert not lake.table("t").exists()
+
+
+def test_an_address_that_begins_farther_on_asks_for_a_part(api, got, lake):
+    api(lambda args: {"total": 7, "items": _part(int(args["offset"]))})
+    assert got("?offset=4", paging="offset").error is None
+    assert rows(lake, "t") == ROWS[4:]
