@@ -149,16 +149,24 @@ class Histories:
         self._ends: dict[str, tuple[_LogEnd, History]] = {}
 
     def of(self, delta: DeltaTable) -> History:
-        """The history of a table up to the version that `delta` has loaded."""
-        table_id, version = str(delta.metadata().id), delta.version()
-        known_id, known_version, known = self._read.get(delta.table_uri, ("", -1, None))
-        # Another id: the table was removed and made again. A lower version: `delta` is older.
-        if known_id != table_id or known_version > version:
-            known_version, known = -1, None
-        if known is None or known_version < version:
-            known = History(delta.history(version - known_version), known)
-            self._read[delta.table_uri] = (table_id, version, known)
-        return known
+        """The history of a table up to the version that `delta` has loaded. If it must be read,
+        that becomes the newest one."""
+        while True:
+            table_id, version = str(delta.metadata().id), delta.version()
+            known_id, known_version, known = self._read.get(delta.table_uri, ("", -1, None))
+            if known and (known_id, known_version) == (table_id, version):
+                return known
+            # Another id: the table was removed and made again. A lower version: `delta` is older.
+            if known_id != table_id or known_version > version:
+                known_version, known = -1, None
+            commits = delta.history(version - known_version)
+            # delta-rs reads the log to its end, and numbers what it finds from the version that it
+            # has loaded: a commit that came between gives each of them another's number.
+            delta.update_incremental()
+            if delta.version() == version:
+                known = History(commits, known)
+                self._read[delta.table_uri] = table_id, version, known
+                return known
 
     def unchanged(self, uri: str, fs: pyarrow.fs.FileSystem, folder: str) -> History | None:
         """The history of the table if its log is as it was when it was last noted."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -167,6 +168,29 @@ def test_a_version_that_another_process_published_or_removed_is_seen(tmp_path):
         reader.versions()
     table_of(Lake(tmp_path), 5)
     assert [v.number for v in reader.versions()] == [5, 4, 3, 2, 1]
+
+
+@pytest.mark.parametrize("known_before", [True, False])
+def test_a_version_published_while_the_history_is_read_is_not_taken_for_another(
+    tmp_path, monkeypatch, known_before
+):
+    reader, writer = Lake(tmp_path).table("t"), table_of(Lake(tmp_path), 2)
+    if known_before:
+        assert reader.resolve().row_count == 1
+    writer.publish(pa.table({"x": [3] * 3}), Provenance())
+    read, counts = DeltaTable.history, iter([4, 5])
+
+    def history(delta, limit=None):
+        with monkeypatch.context() as patched:
+            patched.setattr(DeltaTable, "history", read)
+            if count := next(counts, 0):
+                writer.publish(pa.table({"x": [0] * count}), Provenance())
+            return read(delta, limit)
+
+    monkeypatch.setattr(DeltaTable, "history", history)
+    told = [(version.number, version.row_count) for version in reader.versions()]
+    assert told == [(5, 5), (4, 4), (3, 3), (2, 1), (1, 1)]
+    assert [sum(map(len, reader.batches(number))) for number, _ in told] == [5, 4, 3, 1, 1]
 
 
 def test_a_log_that_did_not_change_is_not_read_again(tmp_path, monkeypatch):
