@@ -18,7 +18,7 @@ from deploy import sql
 from deploy.errors import DeployError, NotRunning
 from deploy.home import Home
 from deploy.postgres import audit_tables
-from deploy.settings import Settings
+from deploy.settings import Settings, handed_on
 from deploy.supervision import Supervisor, end
 from lake.errors import SettingsError
 from lake.settings import load
@@ -128,13 +128,15 @@ def run_up(settings: Settings, options: argparse.Namespace) -> None:
     for stopping in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stopping, interrupted)
     print("Starting the open-data portal of the Hanoi Innovation Center …", flush=True)
-    started = up.start(settings, say, with_demo=not options.no_demo)
+    rooms = handed_on(os.environ)
+    started = up.start(settings, say, with_demo=not options.no_demo, handed_on=rooms)
     try:
         print(welcome(started), flush=True)
         if options.detach:
             return
         print("Ctrl-C stops everything.", flush=True)
-        started.process.wait()
+        Supervisor(started.plan.home).stay(started.process)
+        print("Stopped by `hanoiic down`.", flush=True)
     except KeyboardInterrupt:
         print("\nStopping …", flush=True)
         # A second Ctrl-C must not leave children behind.
@@ -152,15 +154,12 @@ def run_down(settings: Settings, _options: argparse.Namespace) -> None:
 def run_status(settings: Settings, options: argparse.Namespace) -> int:
     home = Home(settings.home.resolve())
     programs = Supervisor(home).programs()
+    addresses = home.addresses(settings)
     report = {
         "home": str(home.root),
-        "portal_url": settings.public_portal_url,
-        "gateway_url": settings.public_gateway_url,
+        **{name: addresses[name] for name in ("portal_url", "gateway_url")},
         "programs": programs,
     }
-    if home.demo.exists():
-        demo = json.loads(home.demo.read_text(encoding="utf-8"))
-        report.update({name: demo[name] for name in ("portal_url", "gateway_url")})
     if options.json:
         print(json.dumps(report, indent=2))
     else:
@@ -203,7 +202,7 @@ def run_reset(settings: Settings, options: argparse.Namespace) -> int:
             print("Nothing was deleted.")
             return 1
     supervisor = Supervisor(home)
-    if supervisor.is_running():
+    if supervisor.is_running() or supervisor.leftovers():
         supervisor.stop()
     linked = home.postgres.resolve() if home.postgres.is_symlink() else None
     shutil.rmtree(home.root)

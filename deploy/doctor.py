@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from typing import TYPE_CHECKING
 
 import psycopg
+import redis
 import requests
 from packaging.requirements import Requirement
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 PYTHON_NEEDED = (3, 11)
 CLOCK_TOLERANCE_S = 5.0
+ANSWER_TIMEOUT_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -101,27 +103,58 @@ def check_disk(_settings: Settings, home: Home) -> Iterator[Finding]:
 
 
 def check_ports(settings: Settings, home: Home) -> Iterator[Finding]:
-    running = Supervisor(home).is_running()
+    supervisor = Supervisor(home)
+    if supervisor.is_running() or supervisor.leftovers():
+        return
     for name in ("portal", "gateway"):
-        port = getattr(settings, f"{name}_port")
-        ok = running or ports.is_free(port)
-        setting = f"HANOIIC_{name.upper()}_PORT"
-        text = f"{port} {'serves' if running else 'is free'}"
-        yield Finding(
-            f"{name} port", ok, text if ok else f"{port} is in use; set {setting} to another one"
-        )
+        port, host = getattr(settings, f"{name}_port"), getattr(settings, f"{name}_host")
+        ok = ports.is_free(port, host)
+        advice = f"is in use; set HANOIIC_{name.upper()}_PORT to another one"
+        yield Finding(f"{name} port", ok, f"{port} {'is free' if ok else advice}")
 
 
 def check_processes(_settings: Settings, home: Home) -> Iterator[Finding]:
     supervisor = Supervisor(home)
     if not supervisor.is_running():
-        yield Finding("processes", True, "the portal is not running")
+        left = len(supervisor.leftovers())
+        text = f"{left} processes of a killed supervisor live; `hanoiic down` ends them"
+        yield Finding("processes", not left, text if left else "the portal is not running")
         return
     down = [row["name"] for row in supervisor.programs() if row["state"] != "running"]
     text = (
         f"{', '.join(down)} not running; `hanoiic logs {down[0]}` tells why" if down else "all up"
     )
     yield Finding("processes", not down, text)
+
+
+def check_answers(settings: Settings, home: Home) -> Iterator[Finding]:
+    """Whether portal and gateway do what they are there for, and not only run."""
+    if not Supervisor(home).is_running():
+        return
+    addresses = home.addresses(settings)
+    for name, path in (("portal", "/api/3/action/package_search?rows=0"), ("gateway", "/v1/ready")):
+        url = addresses[f"{name}_internal_url"]
+        try:
+            answer = requests.get(f"{url}{path}", timeout=ANSWER_TIMEOUT_S)
+            ok, said = answer.ok, f"answers {answer.status_code} at {url}"
+        except requests.RequestException as error:
+            ok, said = False, f"does not answer at {url} ({type(error).__name__})"
+        yield Finding(name, ok, said if ok else f"{said}; `hanoiic logs {name}` tells why")
+
+
+def check_cache(settings: Settings, home: Home) -> Iterator[Finding]:
+    url = settings.redis_url
+    if not url:
+        if not Supervisor(home).is_running():
+            return
+        url = home.secret("redis_url")
+    try:
+        with redis.Redis.from_url(url, socket_timeout=5) as client:
+            client.ping()
+        yield Finding("cache", True, "Valkey answers")
+    except (redis.RedisError, ValueError) as error:
+        advice = "check HANOIIC_REDIS_URL or `hanoiic logs valkey`"
+        yield Finding("cache", False, f"it can't be used ({type(error).__name__}); {advice}")
 
 
 def check_database(settings: Settings, home: Home) -> Iterator[Finding]:
@@ -138,7 +171,7 @@ def check_database(settings: Settings, home: Home) -> Iterator[Finding]:
             text = "CKAN's tables stand" if migrated else "no tables yet; `hanoiic up` makes them"
             yield Finding("migrations", migrated, text)
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = str(error).strip().splitlines()[0]
         yield Finding("database", False, f"{reason}; check HANOIIC_DATABASE_URL or `hanoiic logs`")
 
 
@@ -172,7 +205,8 @@ def check_clock(settings: Settings, home: Home) -> Iterator[Finding]:
     if not Supervisor(home).is_running():
         return
     try:
-        answer = requests.head(settings.public_portal_url, timeout=5)
+        url = home.addresses(settings)["portal_internal_url"]
+        answer = requests.head(url, timeout=ANSWER_TIMEOUT_S)
         served = parsedate_to_datetime(answer.headers["Date"])
     except (requests.RequestException, KeyError, ValueError) as error:
         yield Finding("clock", False, f"the portal does not answer ({type(error).__name__})")
@@ -189,7 +223,9 @@ CHECKS: tuple[Callable[[Settings, Home], Iterator[Finding]], ...] = (
     check_disk,
     check_ports,
     check_processes,
+    check_answers,
     check_database,
+    check_cache,
     check_search_index,
     check_clock,
 )

@@ -25,6 +25,14 @@ class PortInUse(DeployError):
     code = "port_in_use"
 
 
+class AddressUnusable(DeployError):
+    code = "address_unusable"
+
+
+class SupervisorLost(DeployError):
+    code = "supervisor_lost"
+
+
 class AlreadyRunning(DeployError):
     code = "already_running"
 

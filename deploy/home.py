@@ -27,6 +27,7 @@ from deploy.settings import Settings
 FREE_BYTES_NEEDED = 1 << 30
 # sockaddr_un.sun_path holds 108 bytes with its NUL; supervisord adds ".<pid>" while it binds.
 SOCKET_PATH_LIMIT = 90
+ADDRESSES = "addresses.json"
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,18 @@ class Home:
     def demo(self) -> Path:
         return self.root / "demo.json"
 
+    def addresses(self, settings: Settings) -> dict[str, str]:
+        """Where portal and gateway are, publicly and for this machine: as the last start said,
+        whatever this shell has set; before the first by the settings."""
+        file = self.etc / ADDRESSES
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else settings.addresses
+
+    def keep_addresses(self, settings: Settings) -> None:
+        write_private(self.etc / ADDRESSES, json.dumps(settings.addresses, indent=2) + "\n")
+
     def gateway_url(self, settings: Settings) -> str:
         """Where the gateway of this portal is: by setting, else as the last start said."""
-        if not settings.gateway_url and self.demo.exists():
-            return str(json.loads(self.demo.read_text(encoding="utf-8"))["gateway_url"])
-        return settings.public_gateway_url
+        return settings.gateway_url or self.addresses(settings)["gateway_url"]
 
     @property
     def etc(self) -> Path:

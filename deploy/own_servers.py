@@ -29,7 +29,7 @@ def demand(settings: Settings) -> None:
             try:
                 psycopg.connect(url, connect_timeout=10).close()
             except psycopg.Error as error:
-                reason = str(error).strip().splitlines()[-1]
+                reason = str(error).strip().splitlines()[0]
                 raise DatabaseFailed(f"The database of {name} can't be used: {reason}") from error
     if settings.redis_url:
         try:

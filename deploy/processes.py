@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
+
+KILL_TIMEOUT_S = 10.0
+STARTED_AT = 19  # the place of `starttime` in what `process_facts` tells
 
 
 def process_facts(pid: int) -> list[str]:
@@ -28,6 +32,17 @@ def session_members(leader: int) -> list[int]:
 
 
 def kill(pids: list[int]) -> None:
+    """Kill processes, and return when they are gone: until then they hold ports and files."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + KILL_TIMEOUT_S
+    while any(map(process_lives, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def first_process_began() -> float:
+    """When this machine or container started, in seconds since 1970: no process is older."""
+    facts = Path("/proc/stat").read_text(encoding="utf-8")
+    machine = next(int(line.split()[1]) for line in facts.splitlines() if line[:6] == "btime ")
+    return machine + int(process_facts(1)[STARTED_AT]) / os.sysconf("SC_CLK_TCK")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.home import write_private
+from deploy.settings import in_url
 from deploy.supervision import Program
 
 if TYPE_CHECKING:
@@ -35,14 +37,15 @@ class Plan:
     postgres: EmbeddedPostgres | None
     valkey: EmbeddedValkey | None
     demo: bool
+    handed_on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def portal_internal_url(self) -> str:
-        return f"http://127.0.0.1:{self.settings.portal_port}"
+        return self.settings.portal_internal_url
 
     @property
     def gateway_internal_url(self) -> str:
-        return f"http://127.0.0.1:{self.settings.gateway_port}"
+        return self.settings.gateway_internal_url
 
     @property
     def departments_url(self) -> str:
@@ -88,7 +91,7 @@ class Plan:
             "portal",
             [
                 *(str(BIN / "gunicorn"), "ckanext.hanoiic.wsgi:application"),
-                *("--bind", f"{self.settings.portal_host}:{self.settings.portal_port}"),
+                *("--bind", f"{in_url(self.settings.portal_host)}:{self.settings.portal_port}"),
                 *("--workers", str(PORTAL_WORKERS), "--threads", str(PORTAL_THREADS)),
                 *("--timeout", str(PORTAL_TIMEOUT_S), "--graceful-timeout", "10"),
                 *self._gunicorn(),
@@ -105,7 +108,7 @@ class Plan:
             "gateway",
             [
                 *(str(BIN / "gunicorn"), "api_gateway.app:create_app()"),
-                *("--bind", f"{self.settings.gateway_host}:{self.settings.gateway_port}"),
+                *("--bind", f"{in_url(self.settings.gateway_host)}:{self.settings.gateway_port}"),
                 *("--worker-class", "api_gateway.serving.Worker"),
                 *("--workers", "1", "--threads", "64"),
                 # Longer than a query may take: a reload leaves none unanswered.
@@ -124,7 +127,7 @@ class Plan:
         return Program(
             "flight",
             [sys.executable, "-m", "api_gateway.flight"],
-            self.gateway_environment() | {"HANOIIC_FLIGHT_PORT": str(self.ports["flight"])},
+            {"HANOIIC_FLIGHT_PORT": str(self.ports["flight"])} | self.gateway_environment(),
         )
 
     def _departments(self) -> Program | None:
@@ -157,6 +160,7 @@ class Plan:
             "HANOIIC_GATEWAY_EVENTS_DIR": str(self.home.events),
             "HANOIIC_EXPORTS_DIR": str(self.home.exports),
             "HANOIIC_LOG_LEVEL": self.settings.log_level,
+            **self.handed_on.get("gateway", {}),
         }
 
     def harvest_environment(self) -> dict[str, str]:
@@ -173,6 +177,7 @@ class Plan:
             "HANOIIC_HARVEST_RAW_DIR": str(self.home.raw),
             "HANOIIC_HARVEST_ALLOWED_HOSTS": ",".join([*allowed, *self.settings.allowed_hosts]),
             "HANOIIC_LOG_LEVEL": self.settings.log_level,
+            **self.handed_on.get("harvest", {}),
         }
 
     def write_room_settings(self) -> None:

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from lake.settings import setting
+from lake.errors import BadSetting
+from lake.settings import HANDED_ON, setting
+
+# Where the lake is on S3, its address and keys, by the names of every S3 client.
+S3 = "AWS_"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+MUST_BE = {
+    "PORTAL_PORT": "a port from 1 to 65535",
+    "GATEWAY_PORT": "a port from 1 to 65535, and not the portal's",
+    "PORTAL_URL": "an address such as https://data.example.vn, without a path",
+    "GATEWAY_URL": "an address such as https://api.data.example.vn",
+    "LOG_LEVEL": f"one of {', '.join(LOG_LEVELS)}",
+}
+
+
+def handed_on(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """What is said of the rooms' own settings, by room: they check it themselves."""
+    said = {
+        room: {name: environ[name] for name in sorted(names) if environ.get(name)}
+        for room, names in HANDED_ON.items()
+    }
+    for values in said.values():
+        if "HANOIIC_LAKE_ROOT" in values:
+            values |= {name: value for name, value in environ.items() if name.startswith(S3)}
+    return said
 
 
 @dataclass(frozen=True)
@@ -44,10 +70,65 @@ class Settings:
     token_file: Path | None = setting(None, doc="file that holds the access token of `hanoiic sql`")
     log_level: str = setting("INFO", doc="DEBUG, INFO, WARNING or ERROR")
 
+    def __post_init__(self) -> None:
+        """Raises BadSetting for what would only fail some minutes later, in a log."""
+        wrong = {
+            "PORTAL_PORT": not 0 < self.portal_port < 1 << 16,
+            "GATEWAY_PORT": not 0 < self.gateway_port < 1 << 16
+            or self.gateway_port == self.portal_port,
+            "PORTAL_URL": bool(self.portal_url) and not _is_address(self.portal_url, path=False),
+            "GATEWAY_URL": bool(self.gateway_url) and not _is_address(self.gateway_url),
+            "LOG_LEVEL": self.log_level not in LOG_LEVELS,
+        }
+        for name, is_wrong in wrong.items():
+            if is_wrong:
+                raise BadSetting(f"HANOIIC_{name} must be {MUST_BE[name]}", name=f"HANOIIC_{name}")
+
+    @property
+    def portal_internal_url(self) -> str:
+        return f"http://{_reached_at(self.portal_host)}:{self.portal_port}"
+
+    @property
+    def gateway_internal_url(self) -> str:
+        return f"http://{_reached_at(self.gateway_host)}:{self.gateway_port}"
+
     @property
     def public_portal_url(self) -> str:
-        return (self.portal_url or f"http://localhost:{self.portal_port}").rstrip("/")
+        return (self.portal_url or _said_as_localhost(self.portal_internal_url)).rstrip("/")
 
     @property
     def public_gateway_url(self) -> str:
-        return (self.gateway_url or f"http://localhost:{self.gateway_port}").rstrip("/")
+        return (self.gateway_url or _said_as_localhost(self.gateway_internal_url)).rstrip("/")
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        return {
+            "portal_url": self.public_portal_url,
+            "gateway_url": self.public_gateway_url,
+            "portal_internal_url": self.portal_internal_url,
+            "gateway_internal_url": self.gateway_internal_url,
+        }
+
+
+def in_url(host: str) -> str:
+    """A host as addresses have it: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _reached_at(host: str) -> str:
+    """Where this machine reaches what listens on ``host``, which may stand for every address."""
+    return in_url({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host))  # noqa: S104 (not bound)
+
+
+def _said_as_localhost(url: str) -> str:
+    return url.replace("//127.0.0.1:", "//localhost:").replace("//[::1]:", "//localhost:")
+
+
+def _is_address(url: str, path: bool = True) -> bool:
+    """Whether it is an http(s) address, of a site's root unless a ``path`` may follow."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    is_plain = parts.scheme in ("http", "https") and parts.hostname and not parts.query
+    return bool(is_plain) and (path or parts.path in ("", "/"))

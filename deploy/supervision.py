@@ -20,14 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from deploy.errors import NotReady, NotRunning, StepFailed
+from deploy.errors import NotReady, NotRunning, StepFailed, SupervisorLost
 from deploy.home import write_private
-from deploy.processes import kill, process_lives, session_members
+from deploy.processes import first_process_began, kill, process_lives, session_members
 
 if TYPE_CHECKING:
     from deploy.home import Home
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
+# Children are stopped one after the other, and each may take its `stop_wait_s`.
+STOP_TIMEOUT_S = 200.0
 LOG_BYTES = 10 * 1024 * 1024
 LOG_BACKUPS = 3
 
@@ -165,6 +167,8 @@ class Supervisor:
             self.client().startProcess(name, False)
         except xmlrpc.client.Fault as fault:
             raise StepFailed(f"{name} can't be started: {fault.faultString}") from fault
+        except OSError as error:
+            raise NotRunning(self.not_running_text()) from error
 
     def stop_program(self, name: str) -> None:
         with contextlib.suppress(xmlrpc.client.Fault):
@@ -178,6 +182,10 @@ class Supervisor:
         """
         if not self.is_running():
             raise NotRunning(self.not_running_text())
+        try:
+            rows = self.client().getAllProcessInfo()
+        except (OSError, xmlrpc.client.Error) as error:  # it ended a moment ago
+            raise NotRunning(self.not_running_text()) from error
         return [
             {
                 "name": row["name"],
@@ -185,7 +193,7 @@ class Supervisor:
                 "pid": row["pid"] or None,
                 "uptime_s": row["now"] - row["start"] if row["statename"] == "RUNNING" else 0,
             }
-            for row in self.client().getAllProcessInfo()
+            for row in rows
         ]
 
     @property
@@ -196,10 +204,12 @@ class Supervisor:
         """The children of a supervisor that was killed: alive, with nobody to look after them.
 
         Linux gives a number to no new process while a session still has it, so what is in the
-        session of a dead supervisor is its own.
+        session of a dead supervisor is its own; unless machine or container started anew since.
         """
         text = self.pid_file.read_text(encoding="utf-8").strip() if self.pid_file.exists() else ""
         if not text.isdigit() or process_lives(int(text)):
+            return []
+        if self.pid_file.stat().st_mtime < first_process_began():
             return []
         return session_members(int(text))
 
@@ -209,6 +219,19 @@ class Supervisor:
         kill(found)
         self.pid_file.unlink(missing_ok=True)
         return len(found)
+
+    def stay(self, supervisord: subprocess.Popen[bytes]) -> None:
+        """Wait until somebody stops the supervisor that this process started.
+
+        Raises:
+            SupervisorLost: it was killed; its children, which nobody looks after, are ended.
+        """
+        if code := supervisord.wait():
+            self.clear_leftovers()
+            raise SupervisorLost(
+                f"The supervisor was killed (exit {code}), and the portal stopped with it; "
+                "`hanoiic up` starts it again."
+            )
 
     def not_running_text(self) -> str:
         text = f"The portal of {self.home.root} is not running; `hanoiic up` starts it."
@@ -223,7 +246,7 @@ class Supervisor:
             text += f" A stale pid file of process {stale} was removed."
         return text
 
-    def stop(self, timeout_s: float = 60.0) -> None:
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Stop every child, then the supervisor; returns when the last one is gone."""
         if not self.is_running():
             if self.leftovers():
@@ -287,4 +310,6 @@ def last_line(log: Path) -> str:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except FileNotFoundError:
         lines = []
-    return lines[-1].strip() if lines else "(nothing)"
+    # SQLAlchemy ends with where to read more.
+    said = [line for line in lines if not line.startswith("(Background on this error")]
+    return said[-1].strip() if said else "(nothing)"

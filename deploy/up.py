@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from deploy.valkey import EmbeddedValkey
 if TYPE_CHECKING:
     from deploy.settings import Settings
 
-READY_TIMEOUT_S = 90.0
+READY_TIMEOUT_S = 300.0
 TRIES_TO_START = 3
 Say = Callable[[str], None]
 
@@ -40,10 +40,16 @@ class Started:
     demo: dict[str, object] | None
 
 
-def start(settings: Settings, say: Say, with_demo: bool = True) -> Started:
+def start(
+    settings: Settings,
+    say: Say,
+    with_demo: bool = True,
+    handed_on: Mapping[str, Mapping[str, str]] | None = None,
+) -> Started:
     """Bring the whole portal up and return when it is ready to use.
 
-    When a step fails, everything that was started is stopped again.
+    ``handed_on``: settings of the rooms, as ``deploy.settings.handed_on`` tells them. When a step
+    fails, everything that was started is stopped again.
 
     Raises:
         DeployError: with one sentence that says what is wrong and what to do.
@@ -59,9 +65,9 @@ def start(settings: Settings, say: Say, with_demo: bool = True) -> Started:
             )
         if ended := supervisor.clear_leftovers():
             say(f"  ✓ {ended} processes of a supervisor that was killed are ended")
-        ports.demand_free(settings.portal_port, "HANOIIC_PORTAL_PORT")
-        ports.demand_free(settings.gateway_port, "HANOIIC_GATEWAY_PORT")
-        plan = make_plan(settings, home, with_demo)
+        ports.demand_free(settings.portal_host, settings.portal_port, "PORTAL")
+        ports.demand_free(settings.gateway_host, settings.gateway_port, "GATEWAY")
+        plan = make_plan(settings, home, with_demo, handed_on or {})
         own_servers.demand(settings)
         if plan.postgres:
             with step(say, "PostgreSQL's data folder"):
@@ -69,6 +75,7 @@ def start(settings: Settings, say: Say, with_demo: bool = True) -> Started:
         if plan.valkey:
             plan.valkey.prepare()
         plan.write_room_settings()
+        home.keep_addresses(settings)
         process = supervisor.start(plan.programs())
         try:
             made = bring_up(plan, supervisor, say)
@@ -78,8 +85,12 @@ def start(settings: Settings, say: Say, with_demo: bool = True) -> Started:
     return Started(process, plan, made)
 
 
-def make_plan(settings: Settings, home: Home, with_demo: bool) -> Plan:
-    kept = ports.kept_ports(home.etc / "ports.json")
+def make_plan(
+    settings: Settings, home: Home, with_demo: bool, handed_on: Mapping[str, Mapping[str, str]]
+) -> Plan:
+    kept = ports.kept_ports(
+        home.etc / "ports.json", public=(settings.portal_port, settings.gateway_port)
+    )
     return Plan(
         settings=settings,
         home=home,
@@ -87,6 +98,7 @@ def make_plan(settings: Settings, home: Home, with_demo: bool) -> Plan:
         postgres=None if settings.database_url else EmbeddedPostgres.at(home, kept["postgres"]),
         valkey=None if settings.redis_url else EmbeddedValkey.at(home, kept["valkey"]),
         demo=with_demo,
+        handed_on=handed_on,
     )
 
 

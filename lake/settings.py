@@ -38,6 +38,32 @@ LAUNCHER = frozenset(
     )
 )  # fmt: skip
 
+# Settings of the rooms that the launcher hands on to them; the others it sets itself. `gateway` is
+# for Flight SQL too.
+HANDED_ON = {
+    room: frozenset(PREFIX + name for name in names)
+    for room, names in {
+        "gateway": (
+            "LAKE_ROOT", "GATEWAY_TRUSTED_PROXIES", "GATEWAY_WORKERS", "GATEWAY_SPILL_DIR",
+            "GATEWAY_CACHE_DIR", "GATEWAY_CACHE_MB", "GATEWAY_HOT_MB", "GATEWAY_TIMEOUT_S",
+            "GATEWAY_MEMORY_MB", "GATEWAY_REQUESTS_PER_MINUTE",
+            "GATEWAY_ANONYMOUS_REQUESTS_PER_MINUTE", "GATEWAY_CONCURRENT_QUERIES",
+            "GATEWAY_ANONYMOUS_CONCURRENT_QUERIES", "GATEWAY_EVENTS_DIR", "EXPORTS_DIR",
+            "EXPORTS_MB", "EXPORT_TIMEOUT_S", "GATEWAY_SLOW_QUERY_S", "GATEWAY_METRICS_PORT",
+            "GATEWAY_METRICS_HOST", "FLIGHT_HOST", "FLIGHT_PORT", "FLIGHT_METRICS_PORT",
+            "FLIGHT_TLS_CERTIFICATE_FILE", "FLIGHT_TLS_KEY_FILE", "ALLOW_WEAK_SANDBOX",
+        ),
+        "harvest": (
+            "LAKE_ROOT", "HARVEST_RAW_DIR", "HARVEST_REFERENCE_TABLES", "HARVEST_HOST_RUNS",
+            "HARVEST_RUN_GIB", "HARVEST_RUN_HOURS", "HARVEST_ARCHIVE_RUNS", "HARVEST_ARCHIVE_DAYS",
+            "HARVEST_MAX_MISSING_SHARE", "HARVEST_KEEP_VERSION_DAYS", "HARVEST_KEEP_RAW_DAYS",
+            "HARVEST_KEEP_REJECTED_DAYS",
+        ),
+    }.items()
+}  # fmt: skip
+# What a room passes over: it is another's.
+ELSEWHERE = LAUNCHER.union(*HANDED_ON.values())
+
 T = TypeVar("T")
 _TRUTH = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
@@ -75,7 +101,7 @@ def load(
         name: value for name, value in {**beneath, **environ}.items() if name.startswith(PREFIX)
     }
     fields = _fields(settings_class)
-    elsewhere = LAUNCHER & (environ.keys() - beneath.keys()) | {HOME}
+    elsewhere = ELSEWHERE & (environ.keys() - beneath.keys()) | {HOME}
     _refuse_unknown(set(named) - set(fields) - elsewhere, sorted(fields))
     values: dict[str, Any] = {}
     for name, (field, hint) in fields.items():

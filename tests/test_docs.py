@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lake.settings import LAUNCHER, rows
+from lake.settings import HANDED_ON, LAUNCHER, rows
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = {
@@ -54,6 +54,17 @@ def test_settings_table_is_the_settings_class(room):
 
 def test_every_room_knows_what_a_shell_exports_for_the_launcher():
     assert {row.name for row in rows(load(SETTINGS["deploy"]))} == LAUNCHER
+
+
+@pytest.mark.parametrize("room", HANDED_ON)
+def test_the_launcher_hands_on_every_setting_that_it_does_not_make_itself(room):
+    own = {
+        *("HANOIIC_PORTAL_URL", "HANOIIC_GATEWAY_URL", "HANOIIC_LOG_LEVEL"),
+        *("HANOIIC_REDIS_URL_FILE", "HANOIIC_GATEWAY_CREDENTIAL_FILE", "HANOIIC_RECEIPT_KEY_FILE"),
+        *("HANOIIC_HARVEST_DATABASE_URL_FILE", "HANOIIC_HARVEST_CREDENTIAL_FILE"),
+        *("HANOIIC_HARVEST_MASK_KEY_FILE", "HANOIIC_HARVEST_ALLOWED_HOSTS"),
+    }
+    assert {row.name for row in rows(load(SETTINGS[room]))} - own == HANDED_ON[room]
 
 
 @pytest.mark.parametrize("room", ERROR_TREES)

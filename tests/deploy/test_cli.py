@@ -15,6 +15,7 @@ from deploy import home as home_module
 from deploy.errors import DiskFull
 from deploy.home import Home, write_private
 from deploy.ports import kept_ports
+from deploy.settings import Settings
 from tests.servers import free_port
 
 
@@ -45,6 +46,72 @@ def test_port_in_use_names_the_port_and_the_setting(tmp_path):
     assert f"Port {port} is in use" in done.stderr
     assert "HANOIIC_PORTAL_PORT=" in done.stderr
     assert "[port_in_use]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("HANOIIC_PORTAL_PORT", "0"),
+        ("HANOIIC_GATEWAY_PORT", "70000"),
+        ("HANOIIC_PORTAL_URL", "data.example.vn"),
+        ("HANOIIC_PORTAL_URL", "https://data.example.vn/portal"),
+        ("HANOIIC_GATEWAY_URL", "ftp://api.example.vn"),
+        ("HANOIIC_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_value_that_no_start_can_use_is_refused_at_once(tmp_path, setting, value):
+    done = hanoiic("up", HANOIIC_HOME=str(tmp_path / "h"), **{setting: value})
+    assert done.returncode == 2
+    assert f"{setting} must be" in done.stderr
+    assert "[bad_setting]" in done.stderr
+    assert not (tmp_path / "h").exists()
+
+
+def test_portal_and_gateway_have_ports_of_their_own(tmp_path):
+    port = str(free_port())
+    ports = {"HANOIIC_PORTAL_PORT": port, "HANOIIC_GATEWAY_PORT": port}
+    done = hanoiic("up", HANOIIC_HOME=str(tmp_path / "h"), **ports)
+    assert "HANOIIC_GATEWAY_PORT must be" in done.stderr
+
+
+def test_an_address_of_another_machine_is_named_by_its_setting(tmp_path):
+    # TEST-NET-1 of RFC 5737.
+    done = hanoiic("up", HANOIIC_HOME=str(tmp_path / "h"), HANOIIC_PORTAL_HOST="192.0.2.1")
+    assert done.returncode == 1
+    assert "correct HANOIIC_PORTAL_HOST" in done.stderr
+    assert "[address_unusable]" in done.stderr
+
+
+def test_settings_of_the_rooms_are_no_unknown_ones(tmp_path):
+    rooms = {"HANOIIC_GATEWAY_TRUSTED_PROXIES": "127.0.0.1", "HANOIIC_HARVEST_RUN_GIB": "5"}
+    done = hanoiic("status", HANOIIC_HOME=str(tmp_path), **rooms)
+    assert "[not_running]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),  # noqa: S104 (not bound)
+        ("::", "[::1]"),
+        ("10.0.0.7", "10.0.0.7"),
+    ],
+)
+def test_a_server_is_reached_where_it_listens(host, reached):
+    settings = Settings(portal_host=host)
+    assert settings.portal_internal_url == f"http://{reached}:5000"
+    public = "10.0.0.7" if host == "10.0.0.7" else "localhost"
+    assert settings.public_portal_url == f"http://{public}:5000"
+
+
+def test_status_says_where_the_running_portal_is_whatever_the_shell_has_set(tmp_path):
+    home = Home(tmp_path)
+    home.create()
+    home.keep_addresses(Settings(portal_port=5001, gateway_url="https://api.example.vn"))
+    found = home.addresses(Settings(portal_port=6001))
+    assert found["portal_url"] == "http://localhost:5001"
+    assert home.gateway_url(Settings()) == "https://api.example.vn"
+    assert home.gateway_url(Settings(gateway_url="http://other.vn")) == "http://other.vn"
 
 
 def test_unknown_setting_lists_the_valid_ones(tmp_path):
@@ -104,6 +171,8 @@ def test_inner_ports_are_kept_while_free_and_replaced_when_taken(tmp_path):
     assert kept_ports(tmp_path / "ports.json") == first
     with socket.create_server(("127.0.0.1", first["valkey"])):
         second = kept_ports(tmp_path / "ports.json")
+    public = set(second.values())
+    assert public.isdisjoint(kept_ports(tmp_path / "ports.json", public=public).values())
     assert second["valkey"] != first["valkey"]
     assert second["postgres"] == first["postgres"]
 

@@ -129,7 +129,9 @@ def test_the_keys_come_from_the_running_portals_gateway(
 ):
     jwk = signing.jwk_of(key.public_key()) | {"kid": "k1"}
     httpserver.expect_request("/v1/receipts/keys").respond_with_json({"keys": [jwk]})
-    (tmp_path / "demo.json").write_text(json.dumps({"gateway_url": httpserver.url_for("")}))
+    (tmp_path / "etc").mkdir()
+    file = tmp_path / "etc/addresses.json"
+    file.write_text(json.dumps({"gateway_url": httpserver.url_for("")}))
     receipt = tmp_path / "receipt.jws"
     receipt.write_text(signed(key))
     monkeypatch.setenv("HANOIIC_HOME", str(tmp_path))

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from deploy.errors import NotRunning
+from deploy import cli, ports
+from deploy.errors import NotRunning, SupervisorLost
 from deploy.home import Home
 from deploy.postgres import DATABASE, PORTAL_ROLE, EmbeddedPostgres
 from deploy.processes import process_lives
@@ -100,9 +101,56 @@ def test_children_of_a_killed_supervisor_are_named_and_ended(servers):
     with pytest.raises(NotRunning, match=r"processes of a killed supervisor.*hanoiic down"):
         supervisor.programs()
     supervisor.stop()
-    wait_for(lambda: not any(process_lives(pid) for pid in pids), "the children's end")
+    # At once: a start that follows finds their ports free.
+    assert not any(process_lives(pid) for pid in pids)
     with pytest.raises(NotRunning, match="is not running"):
         supervisor.stop()
+
+
+def test_processes_of_another_boot_are_nobodys_leftovers(servers):
+    supervisor, postgres, _valkey = servers
+    os.kill(supervisor.client().getPID(), signal.SIGKILL)
+    wait_for(lambda: bool(supervisor.leftovers()), "the supervisor's end")
+    written = supervisor.pid_file.stat().st_mtime
+    os.utime(supervisor.pid_file, (1, 1))
+    # The number may be another session's since.
+    assert supervisor.leftovers() == []
+    assert postgres.answers()
+    os.utime(supervisor.pid_file, (written, written))
+    assert supervisor.clear_leftovers()
+
+
+def test_a_reset_ends_what_a_killed_supervisor_left(home, servers, monkeypatch):
+    supervisor, _postgres, _valkey = servers
+    pids = [row["pid"] for row in supervisor.programs()]
+    ports.kept_ports(home.etc / "ports.json")
+    os.kill(supervisor.client().getPID(), signal.SIGKILL)
+    wait_for(lambda: not supervisor.is_running(), "the supervisor's end")
+    monkeypatch.setenv("HANOIIC_HOME", str(home.root))
+    assert cli.main(["reset", "--yes"]) == 0
+    assert not any(process_lives(pid) for pid in pids)
+    assert not home.root.exists()
+
+
+def test_a_supervisor_that_is_killed_is_no_good_end_of_up(home):
+    supervisor = Supervisor(home)
+    process = supervisor.start([Program("sleeper", ["/bin/sleep", "600"])])
+    supervisor.start_program("sleeper")
+    wait_for(lambda: pid_of(supervisor, "sleeper"), "the sleeper")
+    sleeper = pid_of(supervisor, "sleeper")
+    process.kill()
+    with pytest.raises(SupervisorLost):
+        supervisor.stay(process)
+    assert not process_lives(sleeper)
+
+
+def test_a_start_that_is_stopped_meanwhile_says_so(home):
+    supervisor = Supervisor(home)
+    process = supervisor.start([Program("sleeper", ["/bin/sleep", "600"])])
+    supervisor.stop()
+    with pytest.raises(NotRunning):
+        supervisor.start_program("sleeper")
+    supervisor.stay(process)
 
 
 def test_status_of_a_stopped_portal_clears_a_stale_pid_file(home):
