@@ -28,6 +28,9 @@ class Caller:
     held: ETags = field(default_factory=ETags)
     query_id: str = ""
     encoding: str | None = None
+    # Whether an answer of unknown length has an end of its own there (HTTP/1.1), or that of its
+    # connection.
+    framed: bool = True
 
     @property
     def name(self) -> str:

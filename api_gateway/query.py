@@ -225,7 +225,7 @@ class Gateway:
             metered.break_off(type(error).__name__)
             raise
         sending = (
-            Relay(turn, timeout_s, metered, self.running, caller.connection)
+            Relay(turn, timeout_s, metered, self.running, caller)
             if data is None
             else AtOnce(data, header, turn, metered)
         )

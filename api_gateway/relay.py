@@ -18,6 +18,7 @@ from api_gateway import frames
 from api_gateway.cancelling import Turn
 from api_gateway.direct import Line
 from api_gateway.errors import GatewayError, QueryCancelled
+from api_gateway.exchange import Caller
 from api_gateway.meter import Metered
 from api_gateway.processes import ClientGone
 from api_gateway.running import Running
@@ -70,10 +71,11 @@ class Relay:
         timeout_s: float,
         metered: Metered,
         running: Running,
-        connection: socket.socket | None,
+        caller: Caller,
     ) -> None:
         self._turn, self._timeout_s, self._metered = turn, timeout_s, metered
-        self._running, self._flow = running, running.begin(metered.visit, connection)
+        self._running = running
+        self._flow = running.begin(metered.visit, caller.connection, framed=caller.framed)
         # Of the next frame's data, decoded.
         self._decoded_bytes = 0
 

@@ -25,21 +25,28 @@ _INTERVAL_S = 1.0
 
 
 class Flow:
-    """One answer on its way. `stopped` is the reason's code once it must not go on."""
+    """One answer on its way. `stopped` is the reason's code once it must not go on. `framed`:
+    the connection's end is not taken for the answer's."""
 
-    def __init__(self, visit: Visit, connection: socket.socket | None, epoch: int | None) -> None:
+    def __init__(
+        self, visit: Visit, connection: socket.socket | None, epoch: int | None, *, framed: bool
+    ) -> None:
         self.visit, self.epoch = visit, epoch
-        self._connection = connection
+        self._connection, self._framed = connection, framed
         self.stopped: str | None = None
 
-    def stop(self, code: str) -> None:
-        """End it: what is not yet sent never will be, and the connection says so by closing."""
-        self.stopped = code
+    def stop(self, code: str) -> bool:
+        """End it: what is not yet sent never will be, and the connection says so by closing.
+        False: whoever sends it should see that by itself; stop it again if it does not."""
+        again, self.stopped = self.stopped is not None, code
+        if not (self._framed or again):
+            return False
         if self._connection:
             try:
                 self._connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 log.debug("caller_already_gone")
+        return True
 
 
 class Running:
@@ -52,10 +59,10 @@ class Running:
         self._closing = threading.Event()
         threading.Thread(target=self._look_regularly, name="running", daemon=True).start()
 
-    def begin(self, visit: Visit, connection: socket.socket | None) -> Flow:
+    def begin(self, visit: Visit, connection: socket.socket | None, *, framed: bool = True) -> Flow:
         """Watch an answer until `end`."""
         # The epoch of before the decision would be right; an older one only looks once more.
-        flow = Flow(visit, connection, None)
+        flow = Flow(visit, connection, None, framed=framed)
         with self._lock:
             self._flows.add(flow)
         return flow
@@ -93,8 +100,9 @@ class Running:
             # One that ended meanwhile has given its connection to the next request.
             if flow not in self._flows:
                 return
+            if not flow.stop(code):
+                return
             self._flows.discard(flow)
-            flow.stop(code)
         log.info("answer_stopped", extra=logs.facts(door=flow.visit.door, reason=code))
 
     def require(

@@ -49,6 +49,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             pass
         return kept
 
+    def finish_request(self, conn: TConn, fs: Any) -> None:
+        if conn.sock.fileno() < 0:
+            # Closed already, as after an answer that broke off: gunicorn would fail to close it
+            # again and count it twice, until a stopping worker waits for nobody's answer.
+            self.nr_conns -= 1
+            return
+        super().finish_request(conn, fs)
+
     def _asks_again(self, conn: TConn) -> bool:
         idle = len(self.keepalived_conns) + len(self.pending_conns)
         if not self.alive or self.nr_conns - idle > self.cfg.threads:

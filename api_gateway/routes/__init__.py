@@ -58,6 +58,7 @@ def bearer(token: str | None) -> Caller:
         token, connection, address, public_url(),
         request.headers.get("Idempotency-Key"), request.if_none_match, query_id(),
         encodings.choose(request.accept_encodings),
+        request.environ.get("SERVER_PROTOCOL") != "HTTP/1.0",
     )  # fmt: skip
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -12,8 +13,11 @@ from flask import Response, request
 from api_gateway import attribution
 from api_gateway.exchange import Answer
 from api_gateway.formats import media_type
-from api_gateway.routes import public_url, query_id
+from api_gateway.routes import caller, public_url, query_id
 from api_gateway.shelf import Shelved
+
+# As the kernel has it, a `struct linger`: to close means to forget what is not sent yet.
+_RESET = struct.pack("@ii", 1, 0)
 
 
 def streamed(answer: Answer) -> Response:
@@ -48,7 +52,20 @@ def streamed(answer: Answer) -> Response:
 def _sent(answer: Answer) -> Iterable[bytes]:
     if answer.onto and (connection := _chunked_connection()):
         return answer.onto(connection)
+    if answer.byte_count is None and not caller().framed:
+        return _whole_or_reset(answer.chunks, request.environ.get("gunicorn.socket"))
     return answer.chunks
+
+
+def _whole_or_reset(chunks: Iterable[bytes], connection: socket.socket | None) -> Iterator[bytes]:
+    """The end of such a connection (HTTP/1.0) is the answer's, unless it is reset."""
+    try:
+        yield from chunks
+    except BaseException:
+        if connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            connection.close()
+        raise
 
 
 def _chunked_connection() -> socket.socket | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -27,6 +29,20 @@ def app(environ, start):
     environ["wsgi.input"].read()
     start("204 No Content", [])
     return []
+"""
+
+# One that breaks some answers off, and takes a while for the others.
+_BREAKING = """
+import time
+worker_class, threads, control_socket_disable = "api_gateway.serving.Worker", 2, True
+
+def app(environ, start):
+    start("200 OK", [])
+    if environ["PATH_INFO"] == "/broken":
+        yield b"half"
+        raise RuntimeError
+    time.sleep(2)
+    yield b"whole"
 """
 
 
@@ -81,11 +97,37 @@ def test_settings_that_are_found_at_once_say_the_same():
     ids=["head", "body", "second head"],
 )
 def test_half_a_request_holds_no_thread_for_long(tmp_path, half):
+    with serving(tmp_path, _IMPATIENT) as (_, connected):
+        begun = time.monotonic()
+        stalled = [connected() for _ in range(2)]
+        for each in stalled:
+            each.sendall(half)
+        for each in stalled:
+            received(each)
+        assert 0.9 <= time.monotonic() - begun < 10
+
+
+def test_a_worker_that_broke_answers_off_waits_for_those_it_still_owes(tmp_path):
+    with serving(tmp_path, _BREAKING) as (server, connected):
+        for _ in range(2):
+            broken = connected()
+            broken.sendall(b"GET /broken HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert received(broken).endswith(b"\r\n4\r\nhalf\r\n")
+        owed = connected()
+        owed.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(0.5)
+        server.terminate()
+        assert received(owed).endswith(b"\r\n5\r\nwhole\r\n0\r\n\r\n")
+
+
+@contextlib.contextmanager
+def serving(folder: Path, program: str):
+    """gunicorn with `program` as its settings and application, and what connects to it."""
     port = free_port()
-    (tmp_path / "impatient.py").write_text(_IMPATIENT)
+    (folder / "program.py").write_text(program)
     server = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-c", "impatient.py", "-b", f"127.0.0.1:{port}",
-         "impatient:app"], cwd=tmp_path, stderr=subprocess.DEVNULL,
+        [sys.executable, "-m", "gunicorn", "-c", "program.py", "-b", f"127.0.0.1:{port}",
+         "program:app"], cwd=folder, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 
     def connected() -> socket.socket:
@@ -100,14 +142,12 @@ def test_half_a_request_holds_no_thread_for_long(tmp_path, half):
 
     try:
         wait_for(listens, "gunicorn")
-        begun = time.monotonic()
-        stalled = [connected() for _ in range(2)]
-        for each in stalled:
-            each.sendall(half)
-        for each in stalled:
-            while each.recv(1 << 16):
-                pass
-        assert 0.9 <= time.monotonic() - begun < 10
+        yield server, connected
     finally:
         server.terminate()
         server.wait()
+
+
+def received(connection: socket.socket) -> bytes:
+    with connection:
+        return b"".join(iter(lambda: connection.recv(1 << 16), b""))

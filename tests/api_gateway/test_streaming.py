@@ -17,6 +17,7 @@ import zstandard
 
 from api_gateway import row_text, urgency
 from lake import Provenance
+from tests.api_gateway.portal import deny
 
 ROWS = 5_000_000
 _BATCH = 500_000
@@ -137,6 +138,21 @@ def test_a_caller_that_stops_sending_gets_no_end_that_looks_proper(gateway, big)
     connection.recv(1)
     connection.shutdown(socket.SHUT_WR)
     assert not received(connection).endswith(b"\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("how", ["failed", "revoked"])
+def test_a_caller_that_knows_no_chunks_is_told_of_a_broken_answer_by_a_reset(
+    gateway, portal, big, how
+):
+    late = "SELECT CASE WHEN id = 4000000 THEN ('x' || id)::INT ELSE 1 END FROM big"
+    sql = {"failed": late, "revoked": "FROM big, big AS b"}
+    connection = plainly(gateway, sql[how], "1.0")
+    assert connection.recv(15) == b"HTTP/1.0 200 OK"
+    if how == "revoked":
+        portal.tables[None]["big"] = deny("agreement_revoked")
+        portal.change()
+    with pytest.raises(ConnectionResetError):
+        received(connection)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
