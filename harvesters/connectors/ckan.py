@@ -14,8 +14,14 @@ from requests.utils import requote_uri
 from harvesters.addresses import check_url
 from harvesters.connectors import dcat_words
 from harvesters.connectors.base import Connector, File, Link, Offer
-from harvesters.errors import ApiRefused, CatalogueBroken, SourceTooSlow, UrlRefused
-from harvesters.fetch import Client
+from harvesters.errors import (
+    ApiRefused,
+    CatalogueBroken,
+    SourceChanging,
+    SourceTooSlow,
+    UrlRefused,
+)
+from harvesters.fetch import Client, Fetched
 from harvesters.pages import document, with_query
 from harvesters.source import Source
 from lake import names
@@ -23,6 +29,8 @@ from lake import names
 PAGE_ROWS = 100
 MOST_DATASETS = 200_000
 LONGEST_WALK_S = 3_600
+# How often datasets may go while the pages are read.
+MOST_FALLS = 50
 DATASET_NAME_LENGTH = 100
 
 # Of these formats, what lies at an address is often an API or a page about the data.
@@ -46,33 +54,50 @@ LICENCES = {
 
 
 def discover(source: Source, client: Client) -> Iterator[Offer]:
-    """The catalogue's datasets, page by page; one whose pages end too early is broken.
+    """The catalogue's datasets. All pages are read before the first one is offered: a catalogue
+    that breaks off, or that gives fewer datasets than it says it has, changes nothing.
 
     Raises CatalogueBroken, SourceTooSlow, and the errors of `Client.fetch_again`.
     """
+    seen: set[str] = set()
+    for page in list(_pages(source, client)):
+        for package in _found(page)["results"]:
+            # One that came or went while the pages were read moved others to the next page.
+            if package["id"] not in seen:
+                seen.add(package["id"])
+                yield _described(package, source)
+
+
+def _pages(source: Source, client: Client) -> Iterator[Fetched]:
+    """The pages of the whole catalogue, whatever a server's own limit of a page is."""
     root, query = _address(source.url)
     seen: set[str] = set()
-    start, asked_s = 0, 0.0
+    deadline = time.monotonic() + LONGEST_WALK_S
+    start, count, falls = 0, 0, 0
     while True:
-        begun = time.monotonic()
-        found = _page(root, {**query, "start": start, "rows": PAGE_ROWS}, source, client)
-        asked_s += time.monotonic() - begun
-        fresh = [package for package in found["results"] if package["id"] not in seen]
-        for package in fresh:
-            seen.add(package["id"])
-            yield _described(package, source)
-        start += PAGE_ROWS
-        if start >= found["count"]:
-            return
-        if not fresh:
-            # One that does not know `start`, or that has an end of its own, would seem to be less.
-            raise CatalogueBroken(
-                f"The catalogue says that it has {found['count']} datasets and gave {len(seen)}."
-            )
+        url = with_query(
+            f"{root}/api/3/action/package_search", **query, start=start, rows=PAGE_ROWS
+        )
+        page = client.fetch_again(url, source.id, "application/json")
+        found = _found(page)
+        yield page
+        seen.update(package["id"] for package in found["results"])
+        went, count = max(0, count - found["count"]), found["count"]
+        falls += went > 0
+        # Those that went moved as many of the others before this page.
+        start = max(0, start - went) if went else start + len(found["results"])
+        if not went and (start >= count or not found["results"]):
+            break
         if len(seen) > MOST_DATASETS:
             raise CatalogueBroken(f"The catalogue has more than {MOST_DATASETS} datasets.")
-        if asked_s > LONGEST_WALK_S:
+        if falls > MOST_FALLS:
+            raise SourceChanging("The catalogue's datasets come and go while its pages are read.")
+        if time.monotonic() > deadline:
             raise SourceTooSlow(f"The catalogue took longer than {LONGEST_WALK_S} s.")
+    if len(seen) < count:
+        raise CatalogueBroken(
+            f"The catalogue says that it has {count} datasets and gave {len(seen)}."
+        )
 
 
 def _address(url: str) -> tuple[str, dict[str, str]]:
@@ -84,13 +109,10 @@ def _address(url: str) -> tuple[str, dict[str, str]]:
     return f"{parts.scheme}://{parts.netloc}{path}", {"sort": "metadata_created asc", **search}
 
 
-def _page(
-    root: str, query: Mapping[str, str | int], source: Source, client: Client
-) -> dict[str, Any]:
-    url = with_query(f"{root}/api/3/action/package_search", **query)
-    fetched = client.fetch_again(url, source.id, "application/json")
+def _found(page: Fetched) -> dict[str, Any]:
+    """What a page has: `results`, and the `count` of all."""
     try:
-        answer = document(fetched)
+        answer = document(page)
         found = answer["result"]
         if not (answer["success"] and isinstance(found["results"], list)):
             raise ValueError

@@ -50,7 +50,8 @@ Query = list[tuple[str, str]]
 def discover(source: Source, client: Client) -> Iterator[Offer]:
     """The portal's datasets, those that a query finds, or one.
 
-    Raises ApiRefused, CatalogueBroken, SourceTooLarge, and the errors of `Pages.get`.
+    Raises ApiRefused, CatalogueBroken, SourceChanging, SourceTooLarge, and the errors of
+    `Pages.get`.
     """
     root, only, query = _address(source.url)
     with Incoming(client.raw_dir, client.limits) as clock:
@@ -86,13 +87,16 @@ def _dataset_address(root: str, dataset_id: str) -> str:
 
 def _datasets(address: str, walk: Pages) -> Iterator[Dataset]:
     seen: set[str] = set()
-    start = 0
+    start, before = 0, None
     while True:
         asked: dict[str, str | int] = {"order_by": "dataset_id", "limit": PAGE_ROWS}
         page = walk.about(with_query(address, **asked, offset=start))
         results, total = page.get("results"), page.get("total_count")
         if not isinstance(results, list) or type(total) is not int:
             raise CatalogueBroken("The catalogue does not answer as Opendatasoft's API 2.1 does.")
+        if before not in (None, total):
+            raise SourceChanging("The catalogue changed while its pages were read.")
+        before = total
         if total > MOST_DATASETS:
             raise SourceTooLarge(
                 f"The catalogue has {total} datasets, and its pages reach {MOST_DATASETS}; add a "

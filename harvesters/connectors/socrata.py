@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from harvesters.connectors import dcat_offer, socrata_rows, socrata_words, typed_rows
 from harvesters.connectors.base import Connector, File, Link, Offer
-from harvesters.errors import ApiRefused, CatalogueBroken, SourceInvalid
+from harvesters.errors import ApiRefused, CatalogueBroken, SourceChanging, SourceInvalid
 from harvesters.fetch import Client
 from harvesters.incoming import Incoming
 from harvesters.pages import Pages, query_of, with_query
@@ -36,7 +36,8 @@ _SHAPES_ROWS = ("$select", "$group", "$having", "$query", "$limit", "$offset", "
 def discover(source: Source, client: Client) -> Iterator[Offer]:
     """The site's datasets, those that a search finds, or one.
 
-    Raises ApiRefused, CatalogueBroken, SourceInvalid, and the errors of `Pages.get`.
+    Raises ApiRefused, CatalogueBroken, SourceChanging, SourceInvalid, and the errors of
+    `Pages.get`.
     """
     parts, asked = urlsplit(source.url), query_of(source.url)
     root = f"{parts.scheme}://{parts.netloc}"
@@ -72,11 +73,15 @@ def _listed(root: str, search: Mapping[str, str], walk: Pages) -> Iterator[dict[
         **search,
     }
     seen: set[str] = set()
+    before = None
     while True:
         page = walk.about(with_query(f"{root}/api/catalog/v1", **asked))
         results, total = page.get("results"), page.get("resultSetSize")
         if not isinstance(results, list) or type(total) is not int:
             raise CatalogueBroken("The site does not answer as Socrata's catalogue does.")
+        if before not in (None, total):
+            raise SourceChanging("The catalogue changed while its pages were read.")
+        before = total
         fresh = 0
         for each in results:
             known_by = _identifier(each)

@@ -15,7 +15,7 @@ import shapely
 from harvesters.allowance import RunCaps
 from harvesters.connectors import ckan
 from harvesters.connectors.base import one_file
-from harvesters.errors import HarvestError
+from harvesters.errors import CatalogueBroken, HarvestError, SourceChanging
 from harvesters.pipeline import harvest
 from harvesters.report import Report
 from harvesters.source import Source
@@ -461,6 +461,58 @@ def test_addresses_behind_restricted_datasets_stay_private(
 def test_what_is_no_catalogue_is_refused_by_name(run, httpserver, catalogue_source, answer):
     httpserver.expect_request("/api/3/action/package_search").respond_with_data(answer)
     assert run(catalogue_source).error.code == "catalogue_broken"
+
+
+@pytest.fixture
+def listed(httpserver, client, catalogue_source):
+    """The datasets that are discovered where 7 are listed by `answer(start, asked before)`."""
+
+    def listed(answer):
+        asked: list[int] = []
+
+        def search(request):
+            from werkzeug import Response
+
+            start = int(request.args["start"])
+            asked.append(start)
+            page, count = answer(start, asked.count(start) - 1)
+            found = [{"id": str(number), "name": f"n{number}"} for number in page]
+            result = {"count": count, "results": found}
+            return Response(json.dumps({"success": True, "result": result}))
+
+        httpserver.expect_request("/api/3/action/package_search").respond_with_handler(search)
+        found = ckan.discover(Source.of(catalogue_source), client)
+        return [int(offer.identifier) for offer in found]
+
+    return listed
+
+
+def test_a_catalogue_with_smaller_pages_is_read_whole(listed, monkeypatch):
+    monkeypatch.setattr("harvesters.connectors.ckan.PAGE_ROWS", 5)
+    assert listed(lambda start, _: (list(range(7))[start : start + 2], 7)) == list(range(7))
+
+
+def test_datasets_that_go_while_a_catalogue_is_read_hide_no_others(listed):
+    def answer(start, again):
+        # The first one goes after the first page.
+        there = list(range(7)) if start == 0 and not again else list(range(1, 7))
+        return there[start : start + 2], len(there)
+
+    assert sorted(listed(answer)) == list(range(7))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda start, _: ([0, 1] if start == 0 else [], 7),
+        lambda start, _: ([0, 1], 7),
+        lambda start, _: (list(range(7))[start : start + 2], 7) if start == 0 else ([], 0),
+    ],
+    ids=["ends", "knows-no-start", "is-empty-now-and-then"],
+)
+def test_a_catalogue_that_gives_fewer_datasets_than_it_has_changes_nothing(listed, answer):
+    with pytest.raises((CatalogueBroken, SourceChanging)):
+        listed(answer)
 
 
 @pytest.mark.realdata

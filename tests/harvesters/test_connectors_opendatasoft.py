@@ -238,12 +238,18 @@ def _answering(given: Any) -> Any:
     return lambda request: given
 
 
+def _falling(request: Request) -> Any:
+    first = request.args["offset"] == "0"
+    return {"results": [{"dataset_id": "a"}] * first, "total_count": 300 * first}
+
+
 @pytest.mark.parametrize(
     ("answers", "code", "words"),
     [
         ({"": _answering([1])}, "api_refused", "no JSON object"),
         ({"": _answering({"results": 1, "total_count": 1})}, "catalogue_broken", "2.1"),
         ({"": _answering({"results": [], "total_count": 3})}, "catalogue_broken", "same page"),
+        ({"": _falling}, "source_changing", "changed"),
         ({"": _answering({"results": [], "total_count": 20_000})}, "source_too_large", "refine"),
         ({"": _answering({"results": [{"a": 1}], "total_count": 1})}, "api_refused", "describe"),
         ({"": _answering({"results": [{"dataset_id": "a"}] * 2, "total_count": 9})}, None, ""),

@@ -259,10 +259,17 @@ def _answering(given: Any) -> Any:
     return lambda request: given
 
 
+def _falling(request: Request) -> Any:
+    first = "scroll_id" not in request.args
+    listed = [{"resource": {"id": "abcd-1234", "name": "x"}}]
+    return {"results": listed * first, "resultSetSize": 3 * first}
+
+
 @pytest.mark.parametrize(
     ("answers", "code", "words"),
     [
         ({"catalog": _answering({"results": 1})}, "catalogue_broken", "Socrata's catalogue"),
+        ({"catalog": _falling}, *("source_changing", "changed")),
         ({"catalog": _answering({"results": [], "resultSetSize": 3})}, *("catalogue_broken", "3")),
         (
             {"catalog": _answering({"results": [{"a": 1}], "resultSetSize": 1})},
