@@ -31,9 +31,11 @@ def app(environ, start):
     return []
 """
 
-# One that breaks some answers off, and takes a while for the others.
+# One that breaks some answers off, and takes a while for the others; a program that ends starts no
+# thread any more.
 _BREAKING = """
 import time
+from concurrent.futures import ThreadPoolExecutor
 worker_class, threads, control_socket_disable = "api_gateway.serving.Worker", 2, True
 
 def app(environ, start):
@@ -42,7 +44,7 @@ def app(environ, start):
         yield b"half"
         raise RuntimeError
     time.sleep(2)
-    yield b"whole"
+    yield from ThreadPoolExecutor(1).map(bytes, [b"whole"])
 """
 
 
