@@ -40,6 +40,16 @@ class GatewayError(Exception):
         }
 
 
+def kinds() -> dict[str, type[GatewayError]]:
+    """Every kind of error by its code."""
+    found, waiting = {GatewayError.code: GatewayError}, [GatewayError]
+    while waiting:
+        for child in waiting.pop().__subclasses__():
+            found[child.code] = child
+            waiting.append(child)
+    return found
+
+
 class BadRequest(GatewayError):
     """The request itself is malformed. Fact: `parameter`."""
 

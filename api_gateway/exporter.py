@@ -10,9 +10,16 @@ from pathlib import Path
 from werkzeug.datastructures import MIMEAccept
 
 from api_gateway import asked
-from api_gateway.errors import ExportsFull, GatewayError, WorkerDied
+from api_gateway.errors import (
+    AccessDenied,
+    ExportsFull,
+    GatewayError,
+    QueryCancelled,
+    WorkerDied,
+    kinds,
+)
 from api_gateway.exchange import Caller
-from api_gateway.exports import KEPT_S, UNFINISHED, Export, Exports
+from api_gateway.exports import KEPT_S, UNFINISHED, Export, Exports, on_disk
 from api_gateway.query import Gateway
 from api_gateway.relay import Interrupted
 from lake import logs
@@ -24,7 +31,11 @@ _REPORT_S = 1.0
 _PAUSE_S = 5.0
 _MOST_ATTEMPTS = 3
 # What another try later may not meet.
-_PASSING = frozenset({"busy", "decision_unavailable", "too_many_queries", "rate_limited"})
+_PASSING = frozenset(
+    {
+        "busy", "decision_unavailable", "edition_not_ready", "too_many_queries", "rate_limited",
+    }
+)  # fmt: skip
 
 
 class Exporter:
@@ -102,8 +113,7 @@ class Exporter:
         except GatewayError as error:
             self._stopped(export, error)
         except Interrupted as error:
-            stopped = GatewayError(f"the export was broken off: {error}", reason=str(error))
-            self._stopped(export, stopped)
+            self._stopped(export, _broken_off_by(str(error)))
         else:
             part.replace(part.with_name("result"))
             export = self.exports.change(export, state="ready", finished_at=time.time())
@@ -121,7 +131,7 @@ class Exporter:
         reported, others = time.monotonic(), self.exports.used_bytes()
         written = 0
         try:
-            with part.open("wb") as file:
+            with on_disk(), part.open("wb") as file:
                 for chunk in answer.chunks:
                     file.write(chunk)
                     written += len(chunk)
@@ -133,7 +143,7 @@ class Exporter:
                     if others + written > self.exports.most_bytes:
                         raise ExportsFull
                     if self._closing or self.exports.is_cancelled(export.id):
-                        raise Interrupted("cancelled")
+                        raise Interrupted(QueryCancelled.code)
         finally:
             answer.end()
         return self.exports.change(
@@ -161,3 +171,11 @@ class Exporter:
         problem = error.problem(logs.request_id())
         self.exports.change(export, state="failed", finished_at=time.time(), error=problem)
         log.info("export_failed", extra=logs.facts(code=error.code))
+
+
+def _broken_off_by(reason: str) -> GatewayError:
+    """The error that would have come before the first byte: of that code, or, where the right to
+    read ended, of that reason."""
+    detail = f"the export was broken off: {reason}"
+    kind = kinds().get(reason)
+    return kind(detail) if kind else AccessDenied(detail, reason=reason)

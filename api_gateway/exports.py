@@ -13,6 +13,7 @@ token is kept encrypted: it is asked again when the export runs.
 from __future__ import annotations
 
 import base64
+import errno
 import fcntl
 import hashlib
 import json
@@ -36,6 +37,7 @@ KEPT_S = 24 * 3600
 UNFINISHED = ("queued", "running")
 MOST_UNFINISHED = 3
 MOST_KEPT = 20
+_LATER = {"Retry-After": "3600"}
 # Unfinished ones of all callers without a token: one may have many addresses.
 MOST_OF_STRANGERS = 30
 
@@ -82,6 +84,17 @@ class Export:
         return self.finished_at + KEPT_S if self.finished_at else None
 
 
+@contextmanager
+def on_disk() -> Iterator[None]:
+    """Inside, a disk that is full is ExportsFull."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ExportsFull(headers=_LATER) from error
+        raise
+
+
 _FACTS = tuple(each.name for each in fields(Export))
 
 
@@ -101,13 +114,17 @@ class Exports:
         """
         sealed = self._cipher.encrypt(token.encode()).decode() if token else None
         export = Export(id=uuid.uuid4().hex, token=sealed, **facts)
-        with self._adding():
+        with self._adding(), on_disk():
             known = self.all()
             if found := self._repeated(export, known):
                 return found
             self._require_room(export, known)
             self.path(export.id).mkdir(mode=0o700)
-            self.save(export)
+            try:
+                self.save(export)
+            except OSError:
+                self.remove(export.id)
+                raise
         return export
 
     def _repeated(self, export: Export, known: list[Export]) -> Export | None:
@@ -131,7 +148,7 @@ class Exports:
         if not export.owner and strangers >= MOST_OF_STRANGERS:
             raise Busy("too many exports without a token wait", headers={"Retry-After": "600"})
         if self.used_bytes() >= self.most_bytes:
-            raise ExportsFull(headers={"Retry-After": "3600"})
+            raise ExportsFull(headers=_LATER)
 
     @contextmanager
     def _adding(self) -> Iterator[None]:

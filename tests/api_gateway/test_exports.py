@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from tests.api_gateway import gateway as gateways
 from tests.api_gateway.portal import STARTUP, deny, permit
 from tests.servers import wait_for
 
+ENDLESS = "FROM secret, range(1000000000000)"
 LONG = "SELECT sum(a.i * b.i) AS n FROM range(3000000) a(i), range(3000000) b(i)"
 
 
@@ -148,6 +150,38 @@ def test_an_error_of_the_query_is_told(gateway):
     assert (answer.status_code, answer.json()["code"]) == (409, "export_not_ready")
 
 
+def test_an_export_that_breaks_off_tells_why(gateway, portal):
+    late = "SELECT CASE range WHEN 3000000 THEN ('x' || range)::INT END FROM range(4000000)"
+    export = finished(gateway, ask(gateway, late, format="csv"))
+    assert (export["state"], export["error"]["code"]) == ("failed", "query_failed")
+    export = ask(gateway, ENDLESS, format="csv")
+    wait_for(lambda: state(gateway, export)["state"] == "running", "its start")
+    portal.tables[STARTUP]["secret"] = deny("agreement_revoked")
+    portal.change()
+    error = finished(gateway, export)["error"]
+    assert (error["code"], error["reason"]) == ("access_denied", "agreement_revoked")
+
+
+def test_an_export_that_the_portal_left_alone_is_tried_again(gateway, portal):
+    export = ask(gateway, ENDLESS, format="csv")
+    wait_for(lambda: state(gateway, export)["progress"]["bytes"], "its first bytes")
+    portal.away = True
+    portal.change()
+    wait_for(lambda: state(gateway, export)["state"] == "queued", "its end for now")
+    portal.away = False
+    portal.change()
+    wait_for(lambda: state(gateway, export)["state"] == "running", "its next try")
+
+
+def test_a_disk_that_is_full_ends_an_export(gateway, folder):
+    first = ask(gateway, LONG)
+    export = ask(gateway, "FROM bus_stops", format="csv")
+    (folder / "exports" / export["id"] / "result.part").symlink_to("/dev/full")
+    gateway.request("DELETE", f"/v1/exports/{first['id']}", STARTUP)
+    export = finished(gateway, export)
+    assert (export["state"], export["error"]["code"]) == ("failed", "exports_full")
+
+
 def test_an_open_export_needs_no_token(gateway):
     export = finished(gateway, ask(gateway, "FROM bus_stops", None, format="xlsx"), None)
     assert fetch(gateway, export, None).content[:2] == b"PK"
@@ -206,6 +240,16 @@ def test_bounds_of_a_caller_and_of_the_disk(exports):
         added(exports, owner="c")
     assert exports.token(export) == "hic_token"
     assert "hic_token" not in (exports.path(export.id) / "export.json").read_text()
+
+
+def test_an_export_that_the_disk_has_no_room_for_leaves_nothing(exports, monkeypatch):
+    def full(export):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(exports, "save", full)
+    with pytest.raises(ExportsFull):
+        added(exports)
+    assert [each.name for each in exports.folder.iterdir()] == ["adding"]
 
 
 def test_callers_without_a_token_are_counted_by_their_address(exports):
