@@ -360,6 +360,14 @@ class VersionNotFound(GatewayError):
     title = "No such version of the table"
 
 
+class LakeUnavailable(GatewayError):
+    """The lake cannot be read now: its object store does not answer, or a file is not there."""
+
+    code = "lake_unavailable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "The data cannot be read now"
+
+
 class EditionMissing(GatewayError):
     """What this caller may read of the table is not written yet."""
 

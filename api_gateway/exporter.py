@@ -33,7 +33,8 @@ _MOST_ATTEMPTS = 3
 # What another try later may not meet.
 _PASSING = frozenset(
     {
-        "busy", "decision_unavailable", "edition_not_ready", "too_many_queries", "rate_limited",
+        "busy", "decision_unavailable", "edition_not_ready", "lake_unavailable", "rate_limited",
+        "too_many_queries",
     }
 )  # fmt: skip
 

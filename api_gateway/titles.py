@@ -25,6 +25,7 @@ VIETNAMESE = {
     "function_not_allowed": "Hàm này không được phép dùng",
     "idempotency_key_reused": "Khóa Idempotency-Key này thuộc về một yêu cầu khác",
     "internal_error": "Cổng truy vấn gặp lỗi",
+    "lake_unavailable": "Hiện không đọc được dữ liệu",
     "link_invalid": "Liên kết không hợp lệ",
     "method_not_allowed": "Phương thức này không dùng được ở đây",
     "not_found": "Không có trang này",

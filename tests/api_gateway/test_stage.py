@@ -79,6 +79,35 @@ def test_a_lake_on_s3_is_queried_downloaded_and_followed(bucket, folder, setting
         remote.table("bus_stops").publish(rows.to_batches(), Provenance(), schema=rows.schema)
         assert gateway.sql(count, STARTUP).json()["rows"] == [{"n": 1}]
         assert gateway.get("/v1/health").json()["sandbox"]["missing"] == []
+        rows = pa.table({"x": [9, 9]})
+        gone = remote.table("bus_stops").publish(
+            rows.to_batches(), Provenance(), schema=rows.schema
+        )
+        for uri in remote.table("bus_stops").files(gone.version):
+            remote.fs.delete_file(uri.removeprefix(f"{remote.root}/"))
+        for door in ("sql?q=FROM bus_stops", "rest/bus_stops", "tables/bus_stops/download.parquet"):
+            unread = gateway.get(f"/v1/{door}", STARTUP)
+            assert (unread.status_code, unread.json()["code"]) == (503, "lake_unavailable"), door
+            assert unread.headers["Retry-After"]
+
+
+def test_a_store_that_does_not_answer_is_not_waited_for(folder, settings, portal):
+    mute = socket.create_server(("127.0.0.1", 0))
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{mute.getsockname()[1]}",
+        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true", "AWS_EC2_METADATA_DISABLED": "true",
+    }  # fmt: skip
+    own = settings | {
+        "LAKE_ROOT": "s3://lake/data",
+        "GATEWAY_CACHE_DIR": folder / "cache-mute",
+        "GATEWAY_SPILL_DIR": folder / "spill-mute",
+    }
+    with mute, gateways.running(folder, own, environment) as gateway:
+        begun = time.monotonic()
+        unread = gateway.sql("FROM bus_stops", STARTUP)
+        assert (unread.status_code, unread.json()["code"]) == (503, "lake_unavailable")
+        assert time.monotonic() - begun < 25
 
 
 @pytest.fixture
