@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from harvesters.errors import HarvestError
 from harvesters.portal import Portal
 from lake import edition, logs
 from lake.errors import EditionNotFound, LakeError, TableNotFound
@@ -34,15 +35,26 @@ class Outcome:
 
 def write_wanted(portal: Portal, lake: Lake, table: str | None = None) -> Outcome:
     """Write every wanted edition, of one table or of all, that its newest version lacks, and those
-    of versions that an offer keeps."""
+    of versions that an offer keeps.
+
+    One that breaks keeps no other one from being written; the first such error is raised then.
+    """
     of_table = {"table": table} if table else {}
     outcomes = []
+    broken: list[Exception] = []
     for name, wanted in _by_table(portal.call("hanoiic_edition_list", **of_table)).items():
         if (newest := _newest(lake, name)) is None:
             continue
         for one in wanted:
-            outcomes.append(_settle(one, newest, portal, lake))
-            _write_kept(one, newest, lake)
+            try:
+                outcomes.append(_settle(one, newest, portal, lake))
+                _write_kept(one, newest, lake)
+            except HarvestError:
+                raise
+            except Exception as error:
+                broken.append(error)
+    if broken:
+        raise broken[0]
     codes = tuple(code for code in outcomes if code not in (None, WRITTEN))
     return Outcome(outcomes.count(WRITTEN), codes)
 

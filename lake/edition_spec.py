@@ -83,7 +83,9 @@ def parse(said: Mapping[str, Any]) -> Spec:
 
 
 def _mask(column: str, said: Mapping[str, Any]) -> Mask:
-    kind, fields = said.get("kind", ""), {key: said[key] for key in said if key != "kind"}
+    if not isinstance(said, Mapping) or not isinstance(said.get("kind"), str):
+        _refuse("a mask has a kind", column=column)
+    kind, fields = said["kind"], {key: said[key] for key in said if key != "kind"}
     if kind not in MASK_FIELDS or set(fields) - MASK_FIELDS[kind]:
         _refuse(f"no such mask: {kind}", column=column)
     if fields.pop("to", "ward") != "ward":

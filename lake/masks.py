@@ -8,9 +8,11 @@
   of dates and instants: the beginning of the `hour`, `day`, `week`, `month`, `quarter` or `year`
   (UTC).
 * `round_geo` of geometries: the representative point of the nearest ward (`lake.ward_points`); of
-  numbers, a coordinate in degrees: to the nearest 0.05, about 5 km, the width of a ward.
+  numbers, a coordinate in degrees: to the nearest 0.05, about 5 km, the width of a ward. What is no
+  place in degrees becomes NULL: metres would be rounded to 5 cm.
 
-NULL stays NULL.
+NULL stays NULL. A value that a mask does not fit, such as one whose bucket ends beyond its type, is
+EditionSpecInvalid: it is shown to nobody.
 """
 
 from __future__ import annotations
@@ -37,7 +39,22 @@ Apply = Callable[[pa.Array], pa.Array]
 
 
 def masked(field: pa.Field, mask: Mask, salt: bytes | None) -> tuple[pa.Field, Apply]:
-    """The field as an edition shows it, and what makes its values. Raises EditionSpecInvalid."""
+    """The field as an edition shows it, and what makes its values. Raise EditionSpecInvalid."""
+    shown, make = _of_kind(field, mask, salt)
+
+    def apply(array: pa.Array) -> pa.Array:
+        try:
+            return make(array)
+        except (pa.ArrowInvalid, ArithmeticError) as error:
+            raise EditionSpecInvalid(
+                f"a value of the column {field.name} does not fit to {mask.kind}",
+                column=field.name,
+            ) from error
+
+    return shown, apply
+
+
+def _of_kind(field: pa.Field, mask: Mask, salt: bytes | None) -> tuple[pa.Field, Apply]:
     kind, is_geometry = field.type, (field.metadata or {}).get(_TYPE) == b"geometry"
     if mask.kind == "hash" and not pa.types.is_nested(kind):
         if not salt:
@@ -52,7 +69,7 @@ def masked(field: pa.Field, mask: Mask, salt: bytes | None) -> tuple[pa.Field, A
     if mask.kind == "round_geo" and is_geometry:
         return field, ward_points.nearest
     if mask.kind == "round_geo" and pa.types.is_floating(kind):
-        return field, lambda array: _bucket(array, GRID_DEGREES, -GRID_DEGREES / 2, middle=True)
+        return field, _on_grid
     raise EditionSpecInvalid(f"no {mask.kind} of a {kind}", column=field.name, type=str(kind))
 
 
@@ -116,12 +133,10 @@ def _bucketed(field: pa.Field, mask: Mask) -> tuple[pa.Field, Apply]:
     return shown, lambda array: _bucket(array, width, origin)
 
 
-def _whole_bucket(array: pa.Array, width: int, origin: int) -> pa.Array:
-    lower = [
-        None if value is None else (value - origin) // width * width + origin
-        for value in array.to_pylist()
-    ]
-    return pa.array(lower, array.type)
+def _on_grid(array: pa.Array) -> pa.Array:
+    is_place = pc.less_equal(pc.abs(array), ward_points.MOST_DEGREES)
+    places = pc.if_else(pc.fill_null(is_place, False), array, None)
+    return _bucket(places, GRID_DEGREES, -GRID_DEGREES / 2, middle=True)
 
 
 def _bucket(array: pa.Array, width: float, origin: float, *, middle: bool = False) -> pa.Array:

@@ -160,7 +160,7 @@ def restore(batch: pa.RecordBatch) -> pa.RecordBatch:
     """`batch` with its `time` columns as Arrow times; every other type is stored as itself."""
     arrays, fields = [], []
     for array, field in zip(batch.columns, batch.schema, strict=True):
-        if _is_time(field):
+        if is_time(field):
             array, field = _times(array), field.with_type(pa.time64("us"))
         arrays.append(array)
         fields.append(field)
@@ -183,14 +183,15 @@ def _column(field: pa.Field) -> Column:
     return Column(name=field.name, **{"type": type_text(field.type), **known})
 
 
-def _is_time(field: pa.Field) -> bool:
+def is_time(field: pa.Field) -> bool:
+    """Whether a stored column is one of times of day, which are texts."""
     return bool((field.metadata or {}).get(b"hanoiic:type") == b"time")
 
 
 def _store_array(array: pa.Array, field: pa.Field) -> pa.Array:
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    if _is_time(field):
+    if is_time(field):
         times = array.cast(pa.time64("us")) if pa.types.is_time(array.type) else _times(array)
         return times.cast(pa.string())
     return array.cast(field.type)

@@ -21,6 +21,8 @@ import shapely
 _HANOI = "01"
 _FAR_DEGREES = 0.3
 _GRID_DEGREES = 0.05
+# A coordinate beyond is none in degrees, such as one of VN-2000 in metres.
+MOST_DEGREES = 360.0
 
 
 @cache
@@ -40,13 +42,13 @@ def points() -> np.ndarray:
 
 def nearest(geometries: pa.Array) -> pa.Array:
     """Of each geometry (WKB) the representative point of its ward, as WKB; NULL stays NULL, and
-    what is no geometry becomes NULL."""
+    what is no geometry, or none in degrees, becomes NULL."""
     shapes = shapely.from_wkb(geometries.to_numpy(zero_copy_only=False), on_invalid="ignore")
     bounds = shapely.bounds(shapes)
     centres = np.column_stack(
         [(bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2]
     )
-    known = ~np.isnan(centres).any(axis=1)
+    known = (np.abs(centres) <= MOST_DEGREES).all(axis=1)
     shown = np.full(len(centres), None, dtype=object)
     if known.any():
         shown[known] = shapely.to_wkb(shapely.points(_snapped(centres[known])))

@@ -86,6 +86,18 @@ def test_an_edition_that_fails_stops_no_run_and_is_told_to_its_officers(portal, 
     assert [one["version"] for one in portal.edition_reports] == [1, 2]
 
 
+def test_an_edition_that_breaks_keeps_no_other_one_from_being_written(portal, harvested, lake):
+    harvested(CSV)
+    blocked = wanted(edition="e0")
+    portal.editions += [blocked, wanted()]
+    # A folder stands where its file would be.
+    Path(lake.root, "editions/t/e0/1.parquet").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        editions.write_wanted(Portal(portal.url, TOKEN), lake)
+    assert edition.versions(lake, "t", "e1") == [1]
+    assert [one["edition"] for one in portal.edition_reports] == ["e1"]
+
+
 def test_what_becomes_wanted_between_runs_is_written_once(portal, harvested, lake):
     harvested(CSV)
     asking = Portal(portal.url, TOKEN)

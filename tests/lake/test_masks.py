@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import unicodedata
 from collections import Counter
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ import pytest
 import shapely
 
 from lake import edition, ward_points
+from lake.errors import EditionSpecInvalid
 from lake.schema import Column, to_arrow
 from lake.store import Lake
 from lake.table import Provenance
@@ -29,6 +31,7 @@ COLUMNS = [
     Column("vĩ độ", "float64"),
     Column("chỗ", "geometry"),
     Column("mở", "boolean"),
+    Column("giờ", "time"),
 ]
 HOAN_KIEM = shapely.Point(105.8525, 21.0287)
 SALT = b"a key of thirty-two bytes or more"
@@ -46,6 +49,7 @@ def row(number: int) -> dict:
         "vĩ độ": 21.0287,
         "chỗ": shapely.to_wkb(HOAN_KIEM),
         "mở": number % 2 == 0,
+        "giờ": f"{number % 24:02}:30:00",
     }
 
 
@@ -151,6 +155,18 @@ def test_masked_columns_keep_their_place_and_lose_their_unit(lake):
         ([("lượng", "le", 3)], 3),
         ([("mở", "eq", True)], 500),
         ([("mã", "gt", 5000)], 0),
+        ([("mã", "le", 9.0)], 10),
+        # A decimal(12,2) is compared with what it can't hold itself.
+        ([("giá", "lt", "7000.255")], 8),
+        ([("giá", "lt", 1e15)], 1000),
+        ([("giá", "in", ["7000.25", "7000.255", 1e15])], 1),
+        # The same texts by another keyboard, the same time of day written shorter.
+        ([("tên", "eq", unicodedata.normalize("NFD", "Hộ số 5 — bí mật"))], 1),
+        ([("tên", "ne", unicodedata.normalize("NFD", "Hộ số 5 — bí mật"))], 999),
+        ([("giờ", "eq", "08:30")], 42),
+        ([("giờ", "ne", "08:30")], 958),
+        ([("giờ", "le", "00:30:00")], 42),
+        ([("giờ", "in", ["00:30", "23:30:00.000"])], 83),
     ],
 )
 def test_rows_that_stay(lake, where, count):
@@ -160,6 +176,50 @@ def test_rows_that_stay(lake, where, count):
     assert edition.look(lake, "t", 1, {"columns": ["mã"], "where": said}).rows == (
         table.slice(0, 20).to_pylist()
     )
+
+
+@pytest.mark.parametrize(
+    "predicate",
+    [
+        ("mã", "gt", 10**30),
+        ("mã", "in", [10**30]),
+        ("mã", "eq", 1.5),
+        ("giá", "gt", "NaN"),
+        ("giá", "gt", "1e999999999"),
+        ("tên", "eq", "\ud800"),
+        ("giờ", "eq", "8h30"),
+        ("giờ", "eq", "08:30+07:00"),
+        ("lượng", "gt", 10**400),
+    ],
+)
+def test_a_value_that_fits_to_no_row_is_told(lake, predicate):
+    said = dict(zip(("column", "op", "value"), predicate, strict=True))
+    with pytest.raises(EditionSpecInvalid, match=f"value for {predicate[0]} is no"):
+        shown(lake, columns=["mã"], where=[said])
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [([2**63 - 1, -(2**63)], "int64"), ([1e308, 1.0], "float64")],
+)
+def test_a_value_whose_bucket_ends_beyond_its_type_is_told(tmp_path, values, kind):
+    lake = Lake(tmp_path)
+    schema = to_arrow([Column("x", kind)])
+    lake.table("t").publish(pa.table({"x": values}, schema=schema), Provenance())
+    with pytest.raises(EditionSpecInvalid, match="column x does not fit"):
+        shown(lake, masks={"x": {"kind": "bucket", "width": 10}})
+
+
+def test_metres_are_not_rounded_as_degrees(tmp_path):
+    lake = Lake(tmp_path)
+    place = shapely.to_wkb(shapely.Point(583_412.3, 2_325_871.7))
+    schema = to_arrow([Column("x", "float64"), Column("chỗ", "geometry")])
+    rows = pa.table({"x": [583_412.3, 105.8525], "chỗ": [place, None]}, schema=schema)
+    lake.table("t").publish(rows, Provenance())
+    masks = {name: {"kind": "round_geo", "to": "ward"} for name in ("x", "chỗ")}
+    table = shown(lake, masks=masks)
+    assert table.column("x").to_pylist() == [None, 105.85]
+    assert table.column("chỗ").to_pylist() == [None, None]
 
 
 def test_a_sample_is_the_same_each_time_and_has_every_stratum(lake, tmp_path):
