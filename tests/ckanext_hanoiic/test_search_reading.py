@@ -104,6 +104,14 @@ def test_help_shows_nothing_hidden(bare):
     assert meant() == [{"q": "quoc phong", "count": 1}]
 
 
+def test_help_tells_no_word_of_hidden_datasets_beside_words_that_are_known(bare, air):
+    """Of three words two suffice, so that the suggestion finds something without the hidden one."""
+    factories.Dataset(title="Quốcphòng", owner_org=factories.Organization()["id"], private=True)
+    context = {"user": "", "ignore_auth": False}
+    found = call_action("hanoiic_search_help", context, q="khong khii quocphongg")
+    assert "quocphong" not in {word for one in found["did_you_mean"] for word in one["q"].split()}
+
+
 def test_no_help_where_the_index_cannot_answer(bare, monkeypatch):
     def too_much(*_):
         raise QueryTooComplex("too many words")

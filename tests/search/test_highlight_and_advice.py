@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 from ckanext.hanoiic.search import synonyms
-from ckanext.hanoiic.search.advice import advice
+from ckanext.hanoiic.search.advice import advice, other_spellings
 from ckanext.hanoiic.search.columns import column_fields
 from ckanext.hanoiic.search.highlight import EXTRACT_LENGTH, Wanted, columns, extract, marked
 from hypothesis import given
@@ -109,15 +109,27 @@ class Known:
     [("giao thong buyy", "giao thong buyt"), ("beenhj vieenj", "bệnh viện")],
 )
 def test_other_spellings_are_offered_where_they_find_something(q, meant):
-    assert advice(q, Known(), lambda text: 3 if text == meant else 0) == {
+    seen = {meant, *Known.words, *meant.split()}
+    assert advice(q, Known(), lambda text: 3 if text in seen else 0) == {
         "did_you_mean": [{"q": meant, "count": 3}],
         "fewer_words": [],
     }
     assert advice(q, Known(), lambda _: 0) == {"did_you_mean": [], "fewer_words": []}
 
 
+def test_words_that_this_reader_finds_nowhere_are_neither_offered_nor_kept():
+    def count(text):
+        return (
+            0 if "thong" in text.split() and " " not in text else 1 if text != "giao thonh" else 0
+        )
+
+    assert advice("giao thonh", Known(), count)["did_you_mean"] == []
+    assert list(other_spellings("giau thong", Known(), count)) == ["giao duong"]
+    assert list(other_spellings("giau thong", Known(), lambda _: 0)) == []
+
+
 def test_fewer_words_are_offered_where_all_are_known():
-    counts = {"xe buyt": 2, "giao buyt": 0, "giao xe": 5}
+    counts = {"xe buyt": 2, "giao buyt": 0, "giao xe": 5, **dict.fromkeys(Known.words, 9)}
     found = advice("giao xe buyt", Known(), lambda text: counts[text])
     assert found["fewer_words"] == [{"q": "giao xe", "count": 5}, {"q": "xe buyt", "count": 2}]
     pairs = advice("giao xe buyt duong", Known(), lambda text: len(text))["fewer_words"]
