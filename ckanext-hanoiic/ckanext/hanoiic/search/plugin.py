@@ -12,7 +12,7 @@ from ckan.common import CKANConfig
 from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
 
-from . import advice, forking, questions, reading, seam, synonyms
+from . import advice, following, forking, questions, reading, seam, synonyms
 from .cli import hanoiic_search
 from .columns import column_fields
 from .facet_fields import facet_fields
@@ -43,7 +43,7 @@ class SearchPlugin(plugins.SingletonPlugin, DefaultTranslation):
         return [hanoiic_search]
 
     def get_actions(self) -> dict[str, Any]:
-        return {"hanoiic_search_help": reading.hanoiic_search_help}
+        return {"hanoiic_search_help": reading.hanoiic_search_help, **following.ACTIONS}
 
     def get_helpers(self) -> dict[str, Any]:
         return {
