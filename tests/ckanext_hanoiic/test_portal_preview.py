@@ -209,3 +209,9 @@ def test_days_and_times_in_cells_are_in_hanoi_and_in_the_readers_order(site):
     with site.flask_app.test_request_context("/"):
         assert [wording.cell(*each) for each in said] == ["01/01/2026 00:00", "01/03/2026", "soon"]
     assert wording.cell("2026-03-01", "string") == "2026-03-01"
+
+
+def test_a_moment_whose_day_in_hanoi_is_beyond_the_calendar_stays_as_it_is(site):
+    with site.flask_app.test_request_context("/"):
+        never = "9999-12-31T23:59:59Z"
+        assert wording.cell(never, "timestamp") == never

@@ -217,3 +217,28 @@ def test_no_file_is_uploaded_past_the_licence():
         helpers.call_action("resource_create", package_id=dataset["id"], upload=upload)
     assert "url" in refused.value.error_dict
     assert helpers.call_action("package_show", id=dataset["id"])["resources"] == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"row_count": 2**63},
+        {"byte_count": str(10**30)},
+        {"lake_version": 10**30},
+        {"lake_version_at": "0001-01-01T00:00:00+07:00"},
+        {"quality": {"rejected_rows": 10**30}},
+    ],
+)
+def test_a_figure_that_no_page_could_show_is_refused(wrong):
+    with pytest.raises(tk.ValidationError) as refused:
+        create(resources=[{**RESOURCE, **wrong}])
+    assert refused.value.error_dict["resources"][0].keys() == wrong.keys()
+
+
+def test_the_largest_figures_and_the_last_day_are_shown(site):
+    extreme = {"row_count": 2**63 - 1, "lake_version_at": "9999-12-31T23:59:59Z"}
+    resources = [{**RESOURCE, **extreme}, {"name": "Tệp", "url": "http://x.test", **extreme}]
+    name = create(resources=resources)["name"]
+    assert "18.446.744.073.709.551.614" in site.get("/dataset/").body
+    for path in ("/", f"/dataset/{name}"):
+        site.get(path, status=200)

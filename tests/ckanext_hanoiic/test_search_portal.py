@@ -41,12 +41,17 @@ def found(**query):
         {"q": "title:dong"},
         {"fq": 'tags:"xe buýt"'},
         {"fq_list": ["groups:giao-thong", "+tags:bus"]},
+        {"fq": "num_tags:2", "fq_list": ["num_tags:2"]},
         {"q": "thông", "sort": "title_string asc"},
         {"q": "giao", "sort": "score desc, metadata_modified desc", "start": 0, "rows": 1},
     ],
 )
 def test_package_search_finds(dataset, query):
     assert found(**query) == [dataset["name"]]
+
+
+def test_a_filter_that_is_a_number_is_text(dataset):
+    assert found(q="*:*", fq_list=[5]) == []
 
 
 def test_facets_have_their_titles(dataset):
@@ -94,7 +99,7 @@ def test_a_bad_query_is_an_error_that_ckan_knows():
 
 @pytest.mark.parametrize(
     ("query", "status"),
-    [("q=title:(", 409), ("sort=foo", 400), ("weird=1", 400), ("q=giao", 200), ("q=%00", 200)],
+    [("q=title:(", 409), ("sort=foo", 400), ("weird=1", 400), ("q=giao", 200), ("q=%00", 400)],
 )
 def test_api_statuses(stage, query, status):
     answer = stage.get(f"/api/3/action/package_search?{query}", status=status)

@@ -116,3 +116,9 @@ def test_what_is_typed_is_never_syntax(typed):
     if words:
         written = completion.titles_query(words, NO_SYNONYMS) + completion.wider_query(words)
         assert '"' not in written
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+07:00"])
+def test_a_moment_at_the_ends_of_the_calendar_is_never_due(moment):
+    resource = {"lake_version_at": moment}
+    assert freshness.due({"update_frequency": "DAILY", "resources": [resource]}) is None

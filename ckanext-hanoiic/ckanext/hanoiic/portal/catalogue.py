@@ -8,6 +8,7 @@ from typing import Any
 import flask
 from ckan import model
 from ckan.plugins import toolkit as tk
+from ckanext.hanoiic.search import vietnamese
 from sqlalchemy import text
 
 NEWEST = 6
@@ -37,7 +38,7 @@ FIGURES = text(
     """
     SELECT count(DISTINCT p.id) AS datasets,
            count(r.extras::jsonb ->> 'lake_table') AS tables,
-           coalesce(sum((r.extras::jsonb ->> 'row_count')::bigint), 0) AS rows
+           coalesce(sum((r.extras::jsonb ->> 'row_count')::numeric), 0) AS rows
       FROM package p
       LEFT JOIN resource r ON r.package_id = p.id AND r.state = 'active'
      WHERE p.state = 'active' AND p.type = 'dataset' AND NOT p.private
@@ -124,15 +125,18 @@ def topics() -> list[dict[str, Any]]:
 
 
 def departments(query: str = "") -> list[dict[str, Any]]:
-    """The organisations that publish, those with most datasets first; ``query`` filters names."""
+    """The organisations that publish, those with most datasets first.
+
+    ``query``: a part of their names, with or without diacritics.
+    """
     counts = dataset_counts("organization")
-    wanted = query.casefold().strip()
+    wanted = " ".join(vietnamese.fold(query).split())
     found = [
         _card(name, counts, description=entity["description"] or "", image=entity["image_url"])
         for name, entity in entities().items()
         if entity["type"] == "organization"
         and entity["org_kind"] == "department"
-        and wanted in f"{entity['title']} {entity['title_en'] or ''}".casefold()
+        and wanted in vietnamese.fold(f"{entity['title']} {entity['title_en'] or ''}")
     ]
     return sorted(found, key=lambda department: (-department["count"], department["title"]))
 

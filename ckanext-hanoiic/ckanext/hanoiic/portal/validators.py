@@ -18,6 +18,7 @@ COLUMN_KEYS = ("name", "ascii", "type", "unit", "title", "title_en", "descriptio
 # What RFC 3987 leaves out of an address.
 NO_ADDRESS = re.compile(r"""[\x00-\x20\x7f-\x9f<>"{}|\\^`]""")
 SHARES = ("completeness", "validity")
+MOST = 2**63 - 1  # what PostgreSQL and Delta Lake count with
 TRUTH = {"true": "true", "false": "false", "True": "true", "False": "false"}
 
 
@@ -36,6 +37,14 @@ def hanoiic_true_or_false(value: Any) -> str:
         return TRUTH[str(value)]
     except KeyError:
         raise tk.Invalid(tk._("Must be true or false")) from None
+
+
+def hanoiic_count(value: Any) -> int:
+    """A whole number from 0 to ``MOST``, also where it comes as text."""
+    number: int = tk.get_validator("natural_number_validator")(value, {})
+    if number > MOST:
+        raise tk.Invalid(tk._("Must be at most {most}").format(most=MOST))
+    return number
 
 
 def hanoiic_table_name(value: str) -> str:
@@ -64,9 +73,9 @@ def hanoiic_utc_time(value: Any) -> str:
     """An ISO 8601 time in UTC; one without a zone is taken as UTC."""
     try:
         moment = datetime.fromisoformat(str(value))
-    except ValueError:
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise tk.Invalid(tk._("Date format incorrect")) from None
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return moment.isoformat().replace("+00:00", "Z")
 
 
@@ -116,8 +125,10 @@ def hanoiic_quality(value: Any) -> str:
         if not _is_number(quality.get(share, 0)) or not 0 <= quality.get(share, 0) <= 1:
             raise tk.Invalid(tk._("{name} must be from 0 to 1").format(name=share))
     rejected = quality.get("rejected_rows", 0)
-    if not _is_number(rejected) or rejected < 0:
-        raise tk.Invalid(tk._("{name} must not be negative").format(name="rejected_rows"))
+    if not _is_number(rejected) or not 0 <= rejected <= MOST:
+        raise tk.Invalid(
+            tk._("{name} must be from 0 to {most}").format(name="rejected_rows", most=MOST)
+        )
     return _json_text(quality)
 
 
@@ -176,6 +187,7 @@ VALIDATORS = {
     for validator in (
         hanoiic_skip_blank,
         hanoiic_true_or_false,
+        hanoiic_count,
         hanoiic_table_name,
         hanoiic_web_address,
         hanoiic_utc_time,

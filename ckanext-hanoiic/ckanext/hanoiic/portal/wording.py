@@ -148,9 +148,9 @@ def _moment(value: Any, patterns: Mapping[str, str]) -> str:
     text = value if isinstance(value, str) else value.isoformat()
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if len(text) > len("2026-01-01"):
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            moment = moment.astimezone(ZoneInfo(tk.config["ckan.display_timezone"]))
+    except (ValueError, OverflowError):  # no date; or one whose day in Hanoi is in the year 10000
         return text
-    if len(text) > len("2026-01-01"):
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        moment = moment.astimezone(ZoneInfo(tk.config["ckan.display_timezone"]))
     return format_datetime(moment, patterns[language()], locale=language())

@@ -50,8 +50,11 @@ def due(dataset: Mapping[str, Any]) -> datetime | None:
     updated = last_update(dataset)
     if promised is None or updated is None:
         return None
-    moment = updated + promised + max(LATENESS_SHARE * promised, LATENESS_LEAST)
-    return _rounded_up(moment, HOUR if promised < DAY else DAY)
+    try:
+        moment = updated + promised + max(LATENESS_SHARE * promised, LATENESS_LEAST)
+        return _rounded_up(moment, HOUR if promised < DAY else DAY)
+    except OverflowError:  # the last days of the year 9999, which stand for "never"
+        return None
 
 
 def last_update(dataset: Mapping[str, Any]) -> datetime | None:
@@ -67,9 +70,9 @@ def last_update(dataset: Mapping[str, Any]) -> datetime | None:
 def _utc(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _rounded_up(moment: datetime, step: timedelta) -> datetime:

@@ -36,7 +36,7 @@ def asked(search_params: dict[str, Any]) -> dict[str, Any]:
         if isinstance(search_params.get(name), str):
             search_params[name] = freshness.in_filter(search_params[name])
     if search_params.get("fq_list"):
-        search_params["fq_list"] = [freshness.in_filter(fq) for fq in search_params["fq_list"]]
+        search_params["fq_list"] = [freshness.in_filter(str(fq)) for fq in search_params["fq_list"]]
     fields = search_params.get("facet.field") or []
     if freshness.FIELD in fields:
         search_params["facet.field"] = [
