@@ -129,3 +129,9 @@ def test_one_odd_dataset_does_not_break_the_catalogue(site, scene):
         assert json.loads(text)["schema:description"] == odd
     finally:
         call_action("package_delete", id=made["id"])
+
+
+@pytest.mark.parametrize("suffix", ["ttl", "n3"])
+def test_texts_say_that_they_are_utf_8(site, scene, suffix):
+    answer = site.get(f"/dataset/diem-dung.{suffix}")
+    assert answer.headers["Content-Type"].endswith("; charset=utf-8")

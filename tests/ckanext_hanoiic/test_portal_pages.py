@@ -45,6 +45,60 @@ def test_the_portal_speaks_vietnamese_and_english_a_click_away(site, scene):
     assert english.header.select_one("a.hic-language")["href"].startswith("/dataset/?q=")
 
 
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [
+        ("SO XAY", 1),
+        ("xây  dựng", 1),
+        ("xa\u0302y d\u01b0\u0323ng", 1),
+        ("construct", 1),
+        ("y tế", 0),
+    ],
+)
+def test_departments_are_found_with_and_without_diacritics(site, scene, typed, number):
+    assert len(page(site, f"/organization/?q={typed}").select(".hic-card")) == number
+
+
+def test_every_page_has_one_heading_of_the_first_rank(site, scene):
+    officer = scene.officer["name"]
+    for path in (
+        *PAGES,
+        "/organization/about/so-xay-dung",
+        "/group/about/transport",
+        "/organization/members/so-xay-dung",
+        f"/user/{officer}",
+        f"/user/edit/{officer}",
+        "/dashboard/datasets",
+        "/dataset/new",
+        "/dataset/edit/diem-dung",
+    ):
+        assert len(page(site, path, scene.officer).select("h1")) == 1, path
+
+
+def test_strangers_see_no_link_that_would_refuse_them(site, scene):
+    def links(path, user):
+        return {link.get("href") for link in page(site, path, user).select("a")}
+
+    members = "/organization/members/so-xay-dung"
+    assert members in links("/organization/so-xay-dung", scene.officer)
+    assert members not in links("/organization/so-xay-dung", None)
+    assert "/user/" not in links(f"/user/{scene.officer['name']}", scene.officer)
+
+
+def test_the_pager_says_where_its_arrows_lead(site, scene, ckan_config):
+    ckan_config["ckan.datasets_per_page"] = 1
+    arrow = page(site, "/dataset/").select_one(".pagination li:last-child i")
+    assert arrow["aria-label"] == "Trang sau"
+
+
+def test_what_is_made_for_one_reader_is_kept_by_no_cache(site, scene):
+    def kept(**headers):
+        return site.get("/api/3/action/package_search", headers=headers).headers["Cache-Control"]
+
+    assert "public" in kept()
+    assert kept(Authorization=scene.officer["token"]) == "private, no-store"
+
+
 def test_the_home_page_leads_to_topics_and_departments(site, scene):
     home = page(site, "/")
     assert home.select_one('.hic-topics a[href="/dataset/?groups=transport"]').small.text == (

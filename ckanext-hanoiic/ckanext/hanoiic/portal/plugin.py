@@ -12,7 +12,19 @@ from ckan.lib.plugins import DefaultTranslation
 from ckan.plugins import toolkit as tk
 from ckanext.hanoiic import csrf
 
-from . import addresses, catalogue, facets, neighbours, quick_templates, request_log, wording
+from . import (
+    addresses,
+    answers,
+    catalogue,
+    facets,
+    neighbours,
+    pages,
+    quick_templates,
+    request_log,
+    tags,
+    unanswerable,
+    wording,
+)
 from .auth import AUTH_FUNCTIONS
 from .hidden import dcat_dataset_show
 from .preview import previews
@@ -50,13 +62,15 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
         config["search.facets"] = list(catalogue.COUNTED)
 
     def make_middleware(self, app: Any, config: CKANConfig) -> Any:
-        return quick_templates.install(csrf.guard(request_log.install(app)))
+        watched = unanswerable.install(answers.install(request_log.install(app)))
+        return quick_templates.install(csrf.guard(watched))
 
     def get_actions(self) -> dict[str, Any]:
         return {
             "hanoiic_search_suggest": hanoiic_search_suggest,
             "dcat_dataset_show": dcat_dataset_show,
             "resource_view_list": resource_view_list,
+            **tags.ACTIONS,
         }
 
     def get_auth_functions(self) -> dict[str, Any]:
@@ -109,6 +123,7 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
             "hanoiic_minute": wording.minute,
             "hanoiic_number": wording.number,
             "hanoiic_once": once,
+            "hanoiic_pager": pages.pager,
             "hanoiic_period": wording.period,
             "hanoiic_forget_assets": forget_assets,
             "hanoiic_percent": wording.percent,

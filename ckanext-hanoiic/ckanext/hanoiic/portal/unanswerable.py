@@ -1,0 +1,40 @@
+"""What no page can answer is told as 400 or 404, also where CKAN and ckanext-dcat would fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flask
+from ckan.lib.search import SearchError
+from rdflib.plugin import PluginException
+from werkzeug.exceptions import BadRequest, HTTPException, NotFound
+
+NUL = "\0"  # which PostgreSQL can't compare with anything
+TOLD: Mapping[type[Exception], type[HTTPException]] = {
+    SearchError: BadRequest,  # a feed or catalogue of a query that can't be read
+    PluginException: NotFound,  # an RDF format that nobody writes: /catalog.doc
+}
+
+
+def install(app: Any) -> Any:
+    """Watch every request of the Flask application ``app``."""
+    app.before_request(refuse_nul)
+    for failure, told in TOLD.items():
+        app.register_error_handler(failure, _as(told))
+    return app
+
+
+def refuse_nul() -> None:
+    """Refuse an address or a query with the character 0, which no name and no word has."""
+    request = flask.request
+    asked = (request.path, *request.args.keys(), *(v for _, v in request.args.items(multi=True)))
+    if any(NUL in text for text in asked):
+        raise BadRequest
+
+
+def _as(told: type[HTTPException]) -> Callable[[Exception], Any]:
+    def answer(_failure: Exception) -> Any:
+        return flask.current_app.handle_http_exception(told())
+
+    return answer
