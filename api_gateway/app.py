@@ -192,8 +192,7 @@ def _count_requests(app: Flask, gateway: Gateway) -> None:
     @app.before_request
     def count() -> None:
         if request.blueprint in _COUNTED and request.method != "OPTIONS":
-            who = caller()
-            g.allowance = gateway.meter.request(who.token, who.address)
+            g.allowance = gateway.count(caller())
 
     @app.after_request
     def tell(response: Response) -> Response:

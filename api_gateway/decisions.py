@@ -38,6 +38,8 @@ RENEWED_S = 2.5, 4.0
 RESTING_S = 2.0
 _MOST_REMEMBERED = 10_000
 _RENEWALS_AT_ONCE = 2
+# A token that was valid is no made-up one for so long after its last use.
+RECOGNISED_S = 600.0
 
 # Token, tables and action; and the key of it, without the token.
 _Question = tuple[str | None, tuple[str, ...] | None, str]
@@ -229,6 +231,7 @@ class Decisions:
         self._resting_until = float("-inf")
         self._remembered: dict[_Key, _Remembered] = {}
         self._last_open: dict[str, TableDecision] = {}
+        self._valid_at: dict[str, float] = {}
         self._renewals = ThreadPoolExecutor(_RENEWALS_AT_ONCE, "decisions")
         self._renewing: set[_Key] = set()
 
@@ -249,7 +252,19 @@ class Decisions:
                          f'error_description="{error}"'},
                 token_error=error,
             )  # fmt: skip
+        if token is not None:
+            self._recognise(token)
         return decision
+
+    def recognises(self, token: str) -> bool:
+        """Whether the token was valid lately, without asking anybody."""
+        return self._clock() - self._valid_at.get(fingerprint(token), -math.inf) < RECOGNISED_S
+
+    def _recognise(self, token: str) -> None:
+        with self._lock:
+            if len(self._valid_at) >= _MOST_REMEMBERED:
+                self._valid_at.clear()
+            self._valid_at[fingerprint(token)] = self._clock()
 
     def epoch(self) -> int | None:
         """The epoch, as last confirmed within 5 s; None when it cannot be confirmed."""

@@ -49,7 +49,7 @@ class FlightQueries:
 
     def begin(self, context: Any, who: Caller, sql: str, params: Any) -> tuple[bytes, pa.Schema]:
         """Begin a query; returns its handle and its schema. Raises any GatewayError."""
-        self._gateway.meter.request(who.token, who.address)
+        self._gateway.count(who)
         handle = secrets.token_bytes(16)
         asked = Asked(format="arrow", as_of=AsOf(), sql=sql, params=params)
         with self._watched(handle, context, who):

@@ -88,11 +88,16 @@ class Meter:
         key = settings.receipt_key_file
         self.receipts = Receipts(key, client) if key else None
 
-    def request(self, token: str | None, address: str | None) -> Allowance | None:
+    def request(
+        self, token: str | None, address: str | None, *, recognised: bool
+    ) -> Allowance | None:
         """Count a request by its token, or its address without one. Raises RateLimited."""
+        most = self._settings.gateway_anonymous_requests_per_minute
         if token is None:
-            most = self._settings.gateway_anonymous_requests_per_minute
             return self._rates.count(f"address:{forwarded.group(address)}", most)
+        if not recognised:
+            # Who makes tokens up has as many counters, and each is a question to the portal.
+            self._rates.count(f"unrecognised:{forwarded.group(address)}", most)
         return self._rates.count(fingerprint(token), self._settings.gateway_requests_per_minute)
 
     def begin(self, visit: Visit, *, made_anew: bool = False) -> Metered:

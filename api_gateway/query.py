@@ -37,6 +37,7 @@ from api_gateway.origins import Select, Source, Star
 from api_gateway.pool import Pool
 from api_gateway.portal import PortalActions
 from api_gateway.processes import Nursery
+from api_gateway.rates import Allowance
 from api_gateway.reader import Reader
 from api_gateway.relay import AtOnce, Relay
 from api_gateway.running import Running
@@ -76,6 +77,11 @@ class Gateway:
         self._hot = HotTables(self.nursery, settings.hot_dir, settings.gateway_hot_mb * 2**20)
         self._starts = Starts(self.pool, self._hot, queries, settings.gateway_memory_mb)
         self.changes = Changes(self.pool, settings)
+
+    def count(self, caller: Caller) -> Allowance | None:
+        """Count a request of the caller. Raises RateLimited."""
+        recognised = caller.token is not None and self.decisions.recognises(caller.token)
+        return self.meter.request(caller.token, caller.address, recognised=recognised)
 
     def query(
         self, asked: Asked, caller: Caller, door: str = "sql", *, sent: bool = True

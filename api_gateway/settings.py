@@ -58,7 +58,9 @@ class Settings:
         1200, doc="Most requests a minute with one token; 0: no limit."
     )
     gateway_anonymous_requests_per_minute: int = setting(
-        300, doc="Most requests a minute from one address without a token; 0: no limit."
+        300,
+        doc="Most requests a minute from one address without a token, and as many with tokens "
+        "that were not valid lately; 0: no limit.",
     )
     gateway_concurrent_queries: int = setting(
         8, doc="Most queries at once of one organisation; 0: no limit."

@@ -328,3 +328,16 @@ def test_requests_a_minute_are_told_and_refused(folder, settings, portal):
         assert int(answers[3].headers["Retry-After"]) > 0
         assert gateway.get("/v1/health").ok
         assert gateway.get("/v1/tables", STARTUP).ok
+
+
+def test_who_makes_tokens_up_is_counted_by_the_address(folder, settings, portal):
+    told = settings | {"GATEWAY_ANONYMOUS_REQUESTS_PER_MINUTE": 4, "GATEWAY_WORKERS": 2}
+    with gateways.running(folder, told) as gateway:
+        assert gateway.get("/v1/tables", STARTUP).ok
+        portal.asked.clear()
+        made_up = [gateway.get("/v1/tables", f"hic_{number}") for number in range(5)]
+        assert [each.status_code for each in made_up] == [401, 401, 401, 429, 429]
+        assert len(portal.asked) == 3
+        # One that is known to be valid stays; so does who has none.
+        assert gateway.get("/v1/tables", STARTUP).ok
+        assert gateway.get("/v1/tables").ok
