@@ -68,6 +68,16 @@ def test_the_edition_before_is_never_served_when_it_is_withdrawn(scene):
     assert answer["edition"] not in (None, first["edition"])
 
 
+def test_an_offer_that_was_removed_is_not_the_one_before(scene):
+    of = dataset(scene, "request")
+    offer(scene, of, "open", table="t")
+    assert told(scene, None)["decision"] == "permit"
+    act("hanoiic_offer_remove", scene.officer, dataset=of["id"], table="t")
+    assert told(scene, None)["decision"] == "deny"
+    offer(scene, of, "open", table="t", **SHOWN)
+    assert told(scene, None)["edition_kind"] == "projection"
+
+
 def test_each_agreement_has_its_own_hashes(scene):
     of = dataset(scene, "click")
     hashed = {"masks": {"tên": {"kind": "hash"}}}

@@ -202,3 +202,28 @@ def test_operators_alone_write_licences_and_drafts_are_theirs(scene):
     listed = {one["id"]: one["title"] for one in call_action("license_list")}
     assert listed["rieng-1"] == "Riêng"
     assert dataset(scene, "open", "u", license_id="rieng-1")["license_title"] == "Riêng"
+
+
+@pytest.mark.parametrize("tier", ["open", "registered", "click"])
+def test_saving_a_dataset_never_opens_what_its_withdrawn_licence_closed(scene, tier):
+    of = dataset(scene, tier)
+    token = scene.token(scene.founder)
+    step = {"id": "hanoi-open-data", "version": 1, "reason": "Sai căn cứ pháp lý"}
+    act("hanoiic_licence_withdraw", scene.sysadmin, **step)
+    for notes in ("một", "hai"):
+        act("package_patch", scene.sysadmin, id=of["id"], notes=notes)
+        assert told(scene, token)["reason"] == "licence_withdrawn"
+    act("hanoiic_licence_create", scene.sysadmin, **text())
+    act("hanoiic_licence_publish", scene.sysadmin, id="hanoi-open-data", version=2)
+    assert told(scene, token)["reason"] != "licence_withdrawn"
+
+
+def test_saving_a_dataset_never_offers_again_what_was_withdrawn(scene):
+    of = dataset(scene, "open")
+    act("hanoiic_offer_withdraw", scene.officer, dataset=of["id"], reason="Có dữ liệu cá nhân")
+    act("hanoiic_licence_create", scene.sysadmin, **text())
+    act("hanoiic_licence_publish", scene.sysadmin, id="hanoi-open-data", version=2)
+    act("package_patch", scene.sysadmin, id=of["id"], notes="sửa")
+    assert told(scene, None)["reason"] == "offer_withdrawn"
+    offer(scene, of, "open")
+    assert told(scene, None)["decision"] == "permit"

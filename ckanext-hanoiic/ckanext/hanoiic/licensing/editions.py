@@ -94,6 +94,8 @@ def _previous(table: str, one: Standing) -> Chosen | None:
             Offer.dataset_id == use.offer.dataset_id,
             Offer.table_name == use.offer.table_name,
             Offer.number == use.offer.number - 1,
+            # One that had been removed is not what anyone saw until now.
+            Offer.superseded_at == use.offer.created_at,
         )
     ).first()
     if before is None or before.tier not in _FREE:

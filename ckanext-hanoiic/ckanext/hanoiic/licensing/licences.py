@@ -97,6 +97,20 @@ def published(licence_id: str | None) -> Licence | None:
     return row if row.state == "published" else None
 
 
+def of_form(licence_id: str | None) -> Licence | None:
+    """The version that a dataset's form means: :func:`published`, else the newest one that was
+    withdrawn, so that a dataset is never offered as if it had no licence."""
+    return (
+        published(licence_id)
+        or model.Session.scalars(
+            sa.select(Licence)
+            .where(Licence.id == licence_id, Licence.state == "withdrawn")
+            .order_by(Licence.version.desc())
+            .limit(1)
+        ).first()
+    )
+
+
 def _in_force(licence_id: str | None) -> Licence | None:
     return model.Session.scalars(
         sa.select(Licence).where(Licence.id == licence_id, Licence.state == "published")

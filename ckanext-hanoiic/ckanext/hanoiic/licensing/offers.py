@@ -75,11 +75,11 @@ def settle(
     """
     if not is_new:
         _lock(package.id)
-    licence = licences.published(package.license_id)
+    licence = licences.of_form(package.license_id)
     tier = _tier(package, licence is not None)
     last = _last(package.id)
     offer = _standing(last)
-    if offer is None or (offer.tier, _version(offer.licence)) != (tier, _version(licence)):
+    if offer is None or not _says(offer, tier, licence):
         offer = _replace(package.id, "", last, actor_id, tier, licence, carried(offer))
     return (table and current(package.id, table)) or offer
 
@@ -217,11 +217,12 @@ def _replace(
     terms: Mapping[str, Any],
 ) -> Offer:
     """Put a new offer in the place of the last one, or behind it when that ended before."""
-    before = _standing(last)
+    before, now = _standing(last), clock.now()
     if before:
-        before.superseded_at = clock.now()
+        before.superseded_at = now
         model.Session.flush()
     new = Offer(
+        created_at=now,
         dataset_id=dataset_id,
         table_name=table,
         number=last.number + 1 if last else 1,
@@ -270,6 +271,15 @@ def _same(offer: Offer, tier: str, licence: Licence | None, terms: Mapping[str, 
     return (offer.tier, _version(offer.licence)) == (tier, _version(licence)) and all(
         getattr(offer, name) == value for name, value in terms.items()
     )
+
+
+def _says(offer: Offer, tier: str, licence: Licence | None) -> bool:
+    """Whether an offer is what the form says. A withdrawn one does not follow its licence to the
+    next version: access comes back when somebody offers it, not by a harvest."""
+    of_offer, of_form = _version(offer.licence), _version(licence)
+    if offer.withdrawn_at is not None:
+        of_offer, of_form = of_offer and of_offer[:1], of_form and of_form[:1]
+    return (offer.tier, of_offer) == (tier, of_form)
 
 
 def _version(licence: Licence | None) -> tuple[str, int] | None:
