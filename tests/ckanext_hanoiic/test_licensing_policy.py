@@ -192,3 +192,30 @@ def test_whatever_else_a_policy_says_it_permits_nothing(noise, use):
     verdict = evaluate(said, Facts(NOW))
     if not conforms(said):
         assert verdict.refusal(use) == "policy_unknown_term"
+
+
+ODD = [
+    None, True, 1, 1.5, -1, 10**30, "", "P0D", "P10000D", "P9999999D", "P99999999999D", "P١D",
+    "P5D\n", [], [1], {}, {"@value": "P5D"}, float("nan"), "0001-01-01T00:00:00+14:00",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("right", ODD, ids=str)
+@pytest.mark.parametrize("left", policy.OPERANDS)
+def test_an_odd_right_side_denies_and_never_fails(left, right):
+    for operator in policy.OPERANDS[left].operators:
+        said = written(constraint(left, operator, right, unit="hic:queriesPerDay"))
+        for facts in (Facts(NOW), Facts(NOW, began_at=BEGAN)):
+            refused = evaluate(said, facts).refusal("query")
+            assert refused or conforms(said) or left == "dateTime"
+
+
+def test_a_prohibition_that_begins_is_the_end_of_what_was_permitted():
+    begins = NOW + timedelta(days=1)
+    ban = {
+        "action": ["hic:query"],
+        "constraint": [constraint("dateTime", "gteq", begins.isoformat())],
+    }
+    said = written(prohibition=[ban])
+    assert evaluate(said, Facts(NOW)).of("query").valid_until == begins
+    assert evaluate(said, Facts(begins)).refusal("query") == "policy_not_permitted"

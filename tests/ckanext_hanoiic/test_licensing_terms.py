@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.tests.helpers import call_action
-from ckanext.hanoiic.licensing import clock
+from ckanext.hanoiic.licensing import clock, offer_form
 from ckanext.hanoiic.licensing.model import Agreement, Offer
 from licensing_scene import Scene, act, refusal
 from offers_scene import COLUMNS, SHOWN, dataset, offer, told, write
@@ -171,3 +171,48 @@ def test_an_offer_has_its_days_and_can_be_withdrawn(scene):
     assert told(scene, token)["reason"] == "offer_withdrawn"
     offer(scene, of, "registered")
     assert told(scene, token)["reason"] == "registered"
+
+
+@pytest.mark.parametrize("tier", ["open", "registered"])
+def test_the_end_of_an_offer_is_told_where_no_agreement_outlasts_it(scene, tier):
+    of = dataset(scene, tier)
+    end = datetime.now(UTC) + timedelta(hours=1)
+    offer(scene, of, tier, valid_until=end.isoformat())
+    assert told(scene, scene.token(scene.founder))["valid_until"] == int(end.timestamp())
+    offer(scene, of, "click", valid_until=end.isoformat())
+    act("hanoiic_agreement_accept", scene.founder, dataset=of["id"])
+    assert told(scene, scene.token(scene.founder))["valid_until"] is None
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["0001-01-01", "9999-12-31T23:59:59-12:00", "1899-12-31T00:00:00Z", "2027-02-30", "mai", "0"],
+)
+def test_a_moment_that_no_calendar_or_database_can_tell_is_refused(scene, moment):
+    """One that can't be read back would stop the decisions of everyone."""
+    of = dataset(scene, "request")
+    for field in ("valid_from", "valid_until"):
+        with pytest.raises(tk.ValidationError, match=field):
+            offer(scene, of, "open", **{field: moment})
+    asked = act("hanoiic_request_create", scene.founder, dataset=of["id"], purpose="p")
+    with pytest.raises(tk.ValidationError, match="valid_until"):
+        act("hanoiic_request_approve", scene.officer, id=asked["id"], valid_until=moment)
+    assert told(scene, None)["decision"] == "deny"
+
+
+@pytest.mark.parametrize(
+    ("said", "begins", "ends"),
+    [
+        ("2099-02-01", "2099-01-31T17:00:00", "2099-02-01T16:59:59"),
+        ("20990201", "2099-01-31T17:00:00", "2099-02-01T16:59:59"),
+        ("2099-02-01T08:00", "2099-02-01T01:00:00", "2099-02-01T01:00:00"),
+        ("2099-02-01T08:00Z", "2099-02-01T08:00:00", "2099-02-01T08:00:00"),
+        ("9999-12-31", "9999-12-30T17:00:00", "9999-12-31T16:59:59"),
+    ],
+)
+def test_days_and_times_without_a_zone_are_by_the_portals_clock(scene, said, begins, ends):
+    made = offer(scene, dataset(scene, "open"), "open", valid_from=said, valid_until=said)
+    assert (made["valid_from"], made["valid_until"]) == (f"{begins}+00:00", f"{ends}+00:00")
+    form = offer_form.shown_form(made, COLUMNS)
+    assert form["valid_from"] == form["valid_until"]
+    assert form["valid_from"].replace("-", "") == said.replace("-", "")[:8]

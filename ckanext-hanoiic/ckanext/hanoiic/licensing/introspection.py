@@ -16,6 +16,7 @@ from ckanext.hanoiic.licensing.model import Licence
 from ckanext.hanoiic.licensing.standing import Caller, Dataset, Standing
 
 ACTIONS = ("query", "download", "share", "describe")
+OPEN = "open"
 UNKNOWN = {"decision": "unknown"}
 # The lake's names. Nothing else is looked up.
 TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -138,7 +139,9 @@ def _table(one: Standing, read: editions.Chosen | None) -> dict[str, Any]:
     }
     if read is None:
         return told | {"access_url": f"{told['dataset']['url']}#access"}
-    return told | {"edition": read.edition, "edition_kind": read.kind} | _conditions(use)
+    anyones = use.uses() if use and one.decision.reason == OPEN else []
+    shown = {"edition": read.edition, "edition_kind": read.kind, "open_to": anyones}
+    return told | shown | _conditions(use)
 
 
 def _conditions(use: terms.Use | None) -> dict[str, Any]:
@@ -146,7 +149,9 @@ def _conditions(use: terms.Use | None) -> dict[str, Any]:
     agreement = use.agreement if use else None
     granted = use.granted() if use else None
     quota = terms.quota(use.offer) if use and agreement else {}
-    ends = [agreement and agreement.valid_until, granted and granted.valid_until]
+    # Who holds an agreement outlasts the offer's own days.
+    own_end = agreement.valid_until if agreement else use and use.offer.valid_until
+    ends = [own_end, granted and granted.valid_until]
     until = min((end for end in ends if end), default=None)
     concurrent = quota.get("concurrent_queries")
     return {

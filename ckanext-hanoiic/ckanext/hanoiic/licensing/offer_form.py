@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from ckan.plugins import toolkit as tk
 from ckanext.hanoiic.licensing import questions, specs, terms
 
 FILTERS = 4
@@ -31,8 +34,8 @@ def shown_form(offer: Mapping[str, Any] | None, columns: list[dict[str, Any]]) -
     return {
         "tier": said["tier"],
         "licence": (said["licence"] or {}).get("id", ""),
-        "valid_from": (said.get("valid_from") or "")[:10],
-        "valid_until": (said.get("valid_until") or "")[:10],
+        "valid_from": _day(said.get("valid_from")),
+        "valid_until": _day(said.get("valid_until")),
         "agreement_days": own.get("agreement_days") or "",
         "sla_working_days": shown.get("sla_working_days") or "",
         "quota": own.get("quota") or {},
@@ -46,6 +49,12 @@ def shown_form(offer: Mapping[str, Any] | None, columns: list[dict[str, Any]]) -
         "pinned": shown.get("pinned_versions") or {},
         "questions": shown.get("questions", [asdict(one) for one in questions.USUAL]),
     }
+
+
+def _day(moment: str | None) -> str:
+    """The day of a moment by the portal's clock, as the field for a day has it."""
+    here = ZoneInfo(tk.config["ckan.display_timezone"])
+    return datetime.fromisoformat(moment).astimezone(here).date().isoformat() if moment else ""
 
 
 def read_form(form: Any, columns: list[dict[str, Any]], tables: Iterable[str]) -> Given:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from operator import ge, gt, le, lt
 from typing import Any
@@ -49,6 +49,7 @@ _ENVELOPE = {
     "conflict": "prohibit",
 }
 _UID = re.compile(r"urn:hanoiic:licence:[A-Za-z0-9][A-Za-z0-9.-]{1,59}:[1-9][0-9]{0,5}")
+_DAYS = re.compile(r"P([1-9][0-9]{0,3})D")
 _POLICY_TERMS = {*_ENVELOPE, "uid", "permission", "prohibition"}
 
 
@@ -124,6 +125,7 @@ def evaluate(policy: Mapping[str, Any], facts: Facts) -> Verdict:
         if not any(_holds(one, facts) is False for one in rule.get("constraint", ()))
         for action in rule["action"]
     }
+    begins = _begins(policy, facts)
     granted: dict[str, Granted] = {}
     unmet: set[str] = set()
     for rule in policy["permission"]:
@@ -134,7 +136,24 @@ def evaluate(policy: Mapping[str, Any], facts: Facts) -> Verdict:
                 granted[action] = _wider(granted[action], new) if action in granted else new
         else:
             unmet |= set(rule["action"])
+    for action in granted.keys() & begins.keys():
+        one = granted[action]
+        ends = _earliest((one.valid_until, begins[action]))
+        granted[action] = replace(one, valid_until=ends)
     return Verdict(granted, (), frozenset(prohibited), frozenset(unmet - granted.keys()))
+
+
+def _begins(policy: Mapping[str, Any], facts: Facts) -> dict[str, datetime]:
+    """Action → the next moment from which it may be prohibited."""
+    begins: dict[str, datetime] = {}
+    for rule in policy.get("prohibition", ()):
+        for one in rule.get("constraint", ()):
+            if one["leftOperand"] != "dateTime" or one["operator"] not in ("gt", "gteq"):
+                continue
+            if (moment := _moment(one)) > facts.at:
+                for action in rule["action"]:
+                    begins[action] = min(moment, begins.get(action, moment))
+    return begins
 
 
 def envelope() -> dict[str, Any]:
@@ -227,7 +246,7 @@ def _is_well_formed(rule: Mapping[str, Any]) -> bool:
 def _readable(constraint: Mapping[str, Any]) -> bool:
     try:
         OPERANDS[constraint["leftOperand"]].read(constraint)
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return False
     return True
 
@@ -248,10 +267,10 @@ def _moment(constraint: Mapping[str, Any]) -> datetime:
 
 
 def _days(constraint: Mapping[str, Any]) -> int:
-    text = constraint["rightOperand"]
-    if not (text.startswith("P") and text.endswith("D") and text[1:-1].isdigit()):
+    said = _DAYS.fullmatch(constraint["rightOperand"])
+    if said is None:
         raise ValueError("a duration is in days")
-    return int(text[1:-1])
+    return int(said[1])
 
 
 def _amount(constraint: Mapping[str, Any]) -> tuple[str, int]:

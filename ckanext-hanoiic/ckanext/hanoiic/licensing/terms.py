@@ -120,6 +120,11 @@ class Use:
         """Why offer or licence refuse the use, as a reason of a decision; None: they don't."""
         return self.closed() or self._verdict().refusal(self.action)
 
+    def uses(self) -> list[str]:
+        """Every use that offer and licence permit now."""
+        verdict = self._verdict()
+        return [] if self.closed() else [one for one in policy.NEEDS if not verdict.refusal(one)]
+
     def granted(self) -> policy.Granted:
         """Duties, quotas and end of the use, when it is not refused."""
         if self.offer.licence is None:

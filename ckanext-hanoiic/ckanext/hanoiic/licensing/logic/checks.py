@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from functools import wraps
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,6 +20,9 @@ MAX_NETWORKS = 20
 MAX_OVERLAP_HOURS = 24 * 14
 MAX_EVENTS = 1000
 MAX_AMOUNT = 2**62
+# Moments beyond can't be read back from the database in every zone: one would stop every decision.
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 12, 31, 17, tzinfo=UTC)
 
 
 def named(names: str) -> list[Any]:
@@ -62,7 +65,7 @@ def table_names(value: Any) -> list[str] | None:
 
 def scopes(value: Any) -> list[str]:
     given = [value] if isinstance(value, str) else value
-    if not isinstance(given, list) or not given or not set(given) <= set(tokens.SCOPES):
+    if not isinstance(given, list) or not given or any(one not in tokens.SCOPES for one in given):
         raise tk.Invalid(
             tk._("Must be one or more of: {choices}").format(choices=", ".join(tokens.SCOPES))
         )
@@ -101,28 +104,31 @@ def empty_is_none(value: str | None) -> str | None:
 
 
 def moment(value: Any) -> datetime:
-    """An ISO date (from its beginning by the portal's clock) or date-time with zone."""
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise tk.Invalid(tk._("Must be an ISO date or date-time")) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=ZoneInfo(tk.config["ckan.display_timezone"]))
-    return moment
+    """An ISO date (from its beginning) or date-time; by the portal's clock where it has no zone."""
+    return _moment(value, time())
 
 
 def future_moment(value: Any) -> datetime:
-    """An ISO date (valid through its end by the portal's clock) or date-time with zone."""
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise tk.Invalid(tk._("Must be an ISO date or date-time")) from None
-    if len(str(value)) == len("2026-01-31"):
-        here = ZoneInfo(tk.config["ckan.display_timezone"])
-        moment = moment.replace(hour=23, minute=59, second=59, tzinfo=here)
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    """As :func:`moment`, in the future; of a date its last second."""
+    moment = _moment(value, time(23, 59, 59))
     if moment <= clock.now():
         raise tk.Invalid(tk._("Must lie in the future"))
+    return moment
+
+
+def _moment(value: Any, of_day: time) -> datetime:
+    text, here = str(value).strip(), ZoneInfo(tk.config["ckan.display_timezone"])
+    try:
+        moment = datetime.combine(date.fromisoformat(text), of_day)
+    except ValueError:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            moment = None
+    if moment is not None and moment.tzinfo is None:
+        moment = moment.replace(tzinfo=here)
+    if moment is None or not EARLIEST <= moment <= LATEST:
+        raise tk.Invalid(tk._("Must be an ISO date or date-time"))
     return moment
 
 
