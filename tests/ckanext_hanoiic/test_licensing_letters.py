@@ -77,6 +77,18 @@ def test_each_transition_tells_who_waits_or_must_act(sent, monkeypatch):
     assert act("hanoiic_request_show", scene.founder, id=again)["state"] == "expired"
 
 
+def test_who_left_the_organisation_gets_no_more_of_its_letters(sent):
+    scene = Scene()
+    dataset = scene.dataset("request")
+    asked = {"dataset": dataset["id"], "purpose": "p"}
+    request = act("hanoiic_request_create", scene.developer, **asked)["id"]
+    left = {"id": scene.startup["id"], "username": scene.developer}
+    act("organization_member_delete", scene.sysadmin, **left)
+    sent()
+    act("hanoiic_request_reject", scene.officer, id=request, reason="Không đủ căn cứ")
+    assert to(sent()) == [scene.founder]
+
+
 def test_what_is_refused_is_not_told(sent):
     scene = Scene()
     dataset = scene.dataset("request")

@@ -172,6 +172,24 @@ def test_a_renewal_before_the_end_leaves_no_gap(monkeypatch):
 
 
 @portal
+@pytest.mark.parametrize("tier", ["request", "click"])
+def test_access_that_an_officer_gives_counts_whatever_the_clock_said(monkeypatch, tier):
+    scene, clock = Scene(), Clock(monkeypatch)
+    dataset = scene.dataset(tier, "t")
+    if tier == "click":
+        held = act("hanoiic_agreement_accept", scene.founder, dataset=dataset["id"])
+    else:
+        held = scene.approved(scene.founder, dataset)
+    act("hanoiic_agreement_revoke", scene.officer, id=held["id"], reason="r")
+    clock.pass_(minutes=-10)
+    new = scene.approved(scene.founder, dataset)
+    assert scene.ask(scene.token(scene.founder), ["t"])["tables"]["t"]["agreement"] == new["id"]
+    asked = {"dataset": dataset["id"], "purpose": "p"}
+    code = "wrong_tier" if tier == "click" else "agreement_stands"
+    assert refusal("hanoiic_request_create", scene.founder, **asked) == code
+
+
+@portal
 def test_the_offers_rule_approves_at_once_and_says_so():
     scene = Scene()
     dataset = scene.dataset("request", "t")

@@ -121,6 +121,36 @@ def test_who_may_see_and_decide():
                 act(f"hanoiic_agreement_{event}", stranger, id=held["id"], **more)
 
 
+def test_who_left_the_organisation_has_no_part_in_its_requests():
+    scene = Scene()
+    dataset = scene.dataset("request")
+    request = act("hanoiic_request_create", scene.developer, dataset=dataset["id"], purpose="p")
+    application = act(
+        "hanoiic_application_create", scene.developer, name="a", organization=scene.startup["id"]
+    )
+    left = {"id": scene.startup["id"], "username": scene.developer}
+    act("organization_member_delete", scene.sysadmin, **left)
+    act("hanoiic_request_ask", scene.officer, id=request["id"], reason="Lưu ở đâu?")
+    for event, more in (("show", {}), ("answer", {"text": "x"}), ("withdraw", {})):
+        with pytest.raises(tk.NotAuthorized):
+            act(f"hanoiic_request_{event}", scene.developer, id=request["id"], **more)
+    with pytest.raises(tk.NotAuthorized):
+        act("hanoiic_application_retire", scene.developer, id=application["id"])
+    answered = act("hanoiic_request_answer", scene.founder, id=request["id"], text="Ở đây")
+    assert answered["state"] == "submitted"
+
+
+def test_nobody_gives_back_access_of_their_own():
+    scene = Scene()
+    dataset = scene.dataset("request")
+    held = scene.approved(scene.founder, dataset)
+    joined = {"id": scene.startup["id"], "username": scene.officer, "role": "member"}
+    act("organization_member_create", scene.sysadmin, **joined)
+    act("hanoiic_agreement_suspend", scene.officer, id=held["id"], reason="Audit")
+    assert refusal("hanoiic_agreement_resume", scene.officer, id=held["id"]) == "own_request"
+    assert act("hanoiic_agreement_resume", scene.sysadmin, id=held["id"])["state"] == "active"
+
+
 def test_boxes_hold_what_concerns_their_owner():
     scene = Scene()
     dataset = scene.dataset("request")
@@ -296,6 +326,15 @@ def test_simultaneous_requests_are_one_and_simultaneous_approvals_make_one_agree
     )
     assert sorted(results) == ["active"] + ["transition_not_allowed"] * 5
     assert model.Session.query(Agreement).filter_by(dataset_id=dataset).count() == 1
+
+
+def test_simultaneous_rotations_make_one_token(empty):
+    scene = Scene()
+    token = act("hanoiic_token_create", scene.founder, name="a")["id"]
+    results = together(
+        empty, 4, lambda _: act("hanoiic_token_rotate", scene.founder, id=token)["state"]
+    )
+    assert sorted(results) == ["active"] + ["token_ended"] * 3
 
 
 def test_approval_and_refusal_at_once_end_in_one_of_them(empty):

@@ -15,6 +15,7 @@ from ckanext.hanoiic.licensing import audit, clock, letters, offers, parties, st
 from ckanext.hanoiic.licensing.errors import (
     AgreementStands,
     OfferClosed,
+    OwnRequest,
     ReasonMissing,
 )
 from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, Offer
@@ -24,6 +25,8 @@ from ckanext.hanoiic.licensing.parties import Party
 def change(agreement: Agreement, event: str, officer: model.User, reason: str = "") -> Agreement:
     """``suspend``, ``resume`` or ``revoke`` an agreement."""
     lock(agreement, officer.id)
+    if event == "resume":
+        refuse_own(agreement, agreement.accepted_by, officer)
     if is_expired(agreement, clock.now()):
         event = "expire" if event == "resume" else event
     _move_agreement(agreement, event, officer.id, reason)
@@ -56,7 +59,12 @@ def newest_of(offer: Offer, party: Party, actor_id: str | None) -> Agreement | N
     newest = model.Session.scalars(
         sa.select(Agreement)
         .filter_by(dataset_id=offer.dataset_id, table_name=offer.table_name, **party.columns())
-        .order_by(Agreement.state == "superseded", Agreement.created_at.desc())
+        .order_by(
+            # A live one is the newest whatever the clock said.
+            Agreement.state.in_(states.LIVE).desc(),
+            Agreement.state == "superseded",
+            Agreement.created_at.desc(),
+        )
         .limit(1)
         .execution_options(populate_existing=True)
     ).first()
@@ -117,6 +125,12 @@ def begin(
         **party.columns(),
     )  # fmt: skip
     return agreement
+
+
+def refuse_own(row: AccessRequest | Agreement, asked_by: str, officer: model.User) -> None:
+    """Neither who asked nor anyone for whom it was asked gives access, sysadmins included."""
+    if asked_by == officer.id or parties.of(row) in parties.held_by(officer.id):
+        raise OwnRequest("Somebody else must decide your own request")
 
 
 def lock(row: AccessRequest | Agreement, actor_id: str | None) -> Offer:

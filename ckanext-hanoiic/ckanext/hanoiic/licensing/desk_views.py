@@ -125,7 +125,7 @@ def _request_page(request_id: str, refused: dict[str, Any] | None = None) -> Any
     except (tk.NotAuthorized, tk.ObjectNotFound):
         return tk.abort(404, tk._("Not found"))
     user, row = tk.current_user, subject.row(AccessRequest, request_id)
-    speaks = row.user_id == user.id or parties.of(row) in parties.held_by(user.id)
+    speaks = parties.of(row) in parties.held_by(user.id)
     is_officer = parties.is_officer(user, subject.owner_org(row.dataset_id))
     facts = {
         "one": one,

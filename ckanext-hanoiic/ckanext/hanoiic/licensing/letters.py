@@ -192,9 +192,11 @@ def _officers(organization_id: str | None) -> Iterable[model.User]:
 
 
 def _people(row: AccessRequest | Agreement) -> Iterable[model.User]:
-    """Who asked or accepted, and the admins of the organisation that holds it."""
+    """Who asked or accepted, while of the party, and the admins of the organisation that holds
+    it."""
     asked = model.Session.get(model.User, getattr(row, "user_id", None) or row.accepted_by)
-    people = {asked.id: asked} if asked and asked.state == "active" else {}
+    speaks = asked and asked.state == "active" and parties.of(row) in parties.held_by(asked.id)
+    people = {asked.id: asked} if speaks else {}
     if row.party_kind == "organization":
         people |= {user.id: user for user in parties.members(row.party_id, ("admin",))}
     return people.values()

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from ckan import model
-from ckanext.hanoiic.licensing import agreements, parties, terms
+from ckanext.hanoiic.licensing import agreements, parties, states, terms
 from ckanext.hanoiic.licensing.decision import Decision, Facts, best, decide
 from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, LakeTable, Offer
 from ckanext.hanoiic.licensing.offers import STRICTEST
@@ -19,6 +19,8 @@ from ckanext.hanoiic.licensing.parties import Party
 # Dataset id, and the table with an offer of its own or "".
 Scope = tuple[str, str]
 NOBODY = Party("nobody", "")
+# States of agreements and of requests.
+LIVING = (*states.LIVE, *states.OPEN)
 
 
 @dataclass(frozen=True)
@@ -257,7 +259,8 @@ def _newest_last(table: type) -> sa.Select:
             table.dataset_id.in_(sa.bindparam("datasets", expanding=True)),
             held_by.in_(sa.bindparam("parties", expanding=True)),
         )
-        # What took its place is newer than a superseded one, whatever the clock said.
-        .order_by(table.state != "superseded", table.created_at)
+        # What lives is the newest, and a superseded one older than what took its place, whatever
+        # the clock said.
+        .order_by(table.state.in_(LIVING), table.state != "superseded", table.created_at)
         .execution_options(populate_existing=True)
     )

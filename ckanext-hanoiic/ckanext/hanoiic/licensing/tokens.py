@@ -149,6 +149,8 @@ def rotate(row: Token, user: model.User, overlap_hours: int) -> tuple[str, Token
     The new one has the same rights and as long a life as the old one had. Raises
     :class:`TokenEnded`.
     """
+    # One at a time: the second of two rotations sees the first.
+    model.Session.refresh(row, with_for_update={"of": Token})
     now = clock.now()
     known = sa.select(Token.id).where(Token.replaces == row.id, Token.revoked_at.is_(None))
     ended = row.revoked_at is not None or row.expires_at <= now

@@ -67,10 +67,9 @@ def _is_officer(context: Any, row: Any) -> bool:
 
 
 def _speaks_for(context: Any, row: Any) -> bool:
+    """Whether the user is of the row's party now: who left it is as anyone else, whoever asked."""
     user = subject.user_of(context)
-    return user is not None and (
-        getattr(row, "user_id", None) == user.id or parties.of(row) in parties.held_by(user.id)
-    )
+    return user is not None and parties.of(row) in parties.held_by(user.id)
 
 
 def _decide(cls: type) -> Any:
@@ -88,19 +87,8 @@ def _see(cls: type) -> Any:
     return party_or_officer
 
 
-def hanoiic_request_withdraw(context: Any, data_dict: dict[str, Any]) -> Answer:
-    """Who asked, or anyone of the same party."""
+def _own_request(context: Any, data_dict: dict[str, Any]) -> Answer:
     return _allow_if(_speaks_for(context, subject.row(AccessRequest, data_dict.get("id"))))
-
-
-def hanoiic_request_answer(context: Any, data_dict: dict[str, Any]) -> Answer:
-    """Who asked, or anyone of the same party."""
-    return _allow_if(_speaks_for(context, subject.row(AccessRequest, data_dict.get("id"))))
-
-
-def _operator(context: Any, data_dict: dict[str, Any]) -> Answer:
-    """Sysadmins, whom CKAN lets through before it asks."""
-    return _allow_if(False)
 
 
 def _dataset_officer(context: Any, data_dict: dict[str, Any]) -> Answer:
@@ -109,12 +97,13 @@ def _dataset_officer(context: Any, data_dict: dict[str, Any]) -> Answer:
 
 
 def hanoiic_application_retire(context: Any, data_dict: dict[str, Any]) -> Answer:
-    """Who made it, or an admin of its organisation."""
+    """Who made it, while of its organisation, or an admin of that."""
     row, user = subject.row(Application, data_dict.get("id")), subject.user_of(context)
     if user is None:
         return _allow_if(False)
-    role = parties.memberships(user.id).get(row.organization_id)
-    return _allow_if(row.user_id == user.id or role == "admin")
+    own = parties.memberships(user.id)
+    made_it = row.user_id == user.id and row.organization_id in (None, *own)
+    return _allow_if(made_it or own.get(row.organization_id) == "admin")
 
 
 def hanoiic_token_rotate(context: Any, data_dict: dict[str, Any]) -> Answer:
@@ -181,8 +170,8 @@ AUTH = {
     "hanoiic_request_approve": _decide(AccessRequest),
     "hanoiic_request_reject": _decide(AccessRequest),
     "hanoiic_request_ask": _decide(AccessRequest),
-    "hanoiic_request_answer": hanoiic_request_answer,
-    "hanoiic_request_withdraw": hanoiic_request_withdraw,
+    "hanoiic_request_answer": _own_request,
+    "hanoiic_request_withdraw": _own_request,
     "hanoiic_application_create": _signed_in,
     "hanoiic_application_list": _signed_in,
     "hanoiic_application_retire": hanoiic_application_retire,
