@@ -17,7 +17,7 @@ import redis
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from api_gateway import forwarded, metrics, titles
+from api_gateway import forwarded, metrics, open_tables, titles
 from api_gateway.cancelling import Queries
 from api_gateway.decisions import CkanPortal, Decisions, ValkeyEpoch
 from api_gateway.errors import (
@@ -156,6 +156,7 @@ def make_gateway(settings: Settings) -> Gateway:
     url = lake_settings.read_secret(settings.redis_url_file)
     valkey = impatient(url)
     decisions = Decisions(CkanPortal(actions), ValkeyEpoch(valkey))
+    open_tables.keep_current(decisions.confirm_open)
     # Whoever waits for a message, or for an answer to one, waits longer than a lookup may take.
     patient = redis.Redis.from_url(url, socket_connect_timeout=TIMEOUT_S)
     return Gateway(settings, decisions, Meter(settings, actions, valkey), Queries(patient), actions)

@@ -21,6 +21,7 @@ import redis
 
 from api_gateway import metrics
 from api_gateway.errors import DecisionUnavailable, TokenInvalid
+from api_gateway.open_tables import OpenTables
 from api_gateway.portal import PortalActions, Refused, Unreachable
 from api_gateway.valkey import Watched
 from lake import logs
@@ -63,6 +64,8 @@ class TableDecision:
     metered: bool = False
     limits: Mapping[str, float] = field(default_factory=dict)
     obligations: tuple[Mapping[str, Any], ...] = ()
+    # What anyone may do with it.
+    open_to: tuple[str, ...] = ()
     access_url: str = ""
     dataset: Mapping[str, Any] = field(default_factory=dict)
     licence: Mapping[str, Any] = field(default_factory=dict)
@@ -73,8 +76,9 @@ class TableDecision:
 
     @property
     def open(self) -> bool:
-        """Anyone may read the whole table: may be served while the portal is away."""
-        return self.permitted and self.tier == "open" and self.edition is None
+        """Anyone may read the whole table: may be served while the portal is away. A table of the
+        tier may be permitted for another reason, such as to its owner after the offer ended."""
+        return self.permitted and bool(self.open_to) and self.edition is None
 
 
 UNKNOWN = TableDecision("unknown")
@@ -186,6 +190,7 @@ def parse(result: Mapping[str, Any], *, asked_token: bool) -> Decision:
             metered=bool(said.get("metered")),
             limits=said.get("limits") or {},
             obligations=tuple(said.get("obligations") or ()),
+            open_to=tuple(said.get("open_to") or ()),
             access_url=said.get("access_url") or "",
             dataset=said.get("dataset") or {},
             licence=said.get("licence") or {},
@@ -230,7 +235,7 @@ class Decisions:
         self._confirmed_at = float("-inf")
         self._resting_until = float("-inf")
         self._remembered: dict[_Key, _Remembered] = {}
-        self._last_open: dict[str, TableDecision] = {}
+        self._open = OpenTables(now)
         self._valid_at: dict[str, float] = {}
         self._renewals = ThreadPoolExecutor(_RENEWALS_AT_ONCE, "decisions")
         self._renewing: set[_Key] = set()
@@ -244,7 +249,7 @@ class Decisions:
         try:
             decision = self._confirmed(token, tables, action)
         except Unreachable:
-            return self._without_portal(tables)
+            return self._without_portal(tables, action)
         if not decision.active:
             error = decision.token_error or "token_unknown"
             raise TokenInvalid(
@@ -265,6 +270,14 @@ class Decisions:
             if len(self._valid_at) >= _MOST_REMEMBERED:
                 self._valid_at.clear()
             self._valid_at[fingerprint(token)] = self._clock()
+
+    def confirm_open(self) -> None:
+        """Ask again what is open, where the epoch moved since. Raises Unreachable."""
+        epoch = self._current_epoch()
+        if self._open.stale(epoch):
+            asked_at = self._now()
+            decision = _with_clock(self._ask(None, None, "query"), asked_at)
+            self._open.note(decision, epoch, everything=True)
 
     def epoch(self) -> int | None:
         """The epoch, as last confirmed within 5 s; None when it cannot be confirmed."""
@@ -310,10 +323,7 @@ class Decisions:
         """The portal's decision, remembered."""
         token, tables, action = of
         asked_at = self._now()
-        decision = self._ask(token, tables, action)
-        if decision.now is not None:
-            # The question took a moment to arrive: an end is rather seen too early than too late.
-            decision = replace(decision, ahead_s=decision.now - asked_at)
+        decision = _with_clock(self._ask(token, tables, action), asked_at)
         with self._lock:
             # Only if no change came since the epoch was read before asking.
             if epoch == self._seen:
@@ -322,7 +332,9 @@ class Decisions:
                 now = self._clock()
                 renewed_at = now + random.uniform(*RENEWED_S)  # noqa: S311 (no secret)
                 self._remembered[key] = _Remembered(decision, now + REMEMBERED_S, renewed_at)
-            self._note_open(decision)
+        if action != "describe":
+            # To be described has no end of its own.
+            self._open.note(decision, epoch)
         return decision
 
     def _ask(self, token: str | None, tables: tuple[str, ...] | None, action: str) -> Decision:
@@ -354,16 +366,9 @@ class Decisions:
             self._confirmed_at = max(self._confirmed_at, asked_at)
         return epoch
 
-    def _note_open(self, decision: Decision) -> None:
-        for name, table in decision.tables.items():
-            if table.open:
-                self._last_open[name] = table
-            elif table.tier != "open" or not table.permitted:
-                self._last_open.pop(name, None)
-
-    def _without_portal(self, tables: tuple[str, ...] | None) -> Decision:
-        with self._lock:
-            last = dict(self._last_open)
+    def _without_portal(self, tables: tuple[str, ...] | None, action: str) -> Decision:
+        """What is known to be open: nothing that may have been closed since."""
+        last = self._open.to(action)
         if tables is None:
             return Decision(active=True, tables=last)
         if missing := [name for name in tables if name not in last]:
@@ -376,6 +381,14 @@ class Decisions:
 
     def _ended(self, decision: Decision) -> bool:
         return decision.ends_at <= self._now()
+
+
+def _with_clock(decision: Decision, asked_at: float) -> Decision:
+    """With how far the portal's clock is before this machine's, when it was asked at `asked_at`."""
+    if decision.now is None:
+        return decision
+    # The question took a moment to arrive: an end is rather seen too early than too late.
+    return replace(decision, ahead_s=decision.now - asked_at)
 
 
 def fingerprint(token: str | None) -> str:

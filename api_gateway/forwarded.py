@@ -40,10 +40,15 @@ def group(address: str | None) -> str | None:
     return str(parsed) if parsed else address
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=256)
 def networks(proxies: tuple[str, ...]) -> tuple[_Network, ...]:
     """Raises ValueError for what is no network."""
     return tuple(ipaddress.ip_network(each, strict=False) for each in proxies)
+
+
+def within(address: str | None, named: tuple[str, ...]) -> bool:
+    """Whether an address lies in one of the networks."""
+    return _within(address, networks(named))
 
 
 def _within(address: str | None, trusted: tuple[_Network, ...]) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 
+from api_gateway import forwarded
 from api_gateway.decisions import Decision, Decisions, TableDecision
 from api_gateway.errors import AccessDenied, SandboxMissing, TableNotFound
 from api_gateway.sandbox import Locks
@@ -31,18 +31,10 @@ def require_locks(decision: Decision, tables: tuple[str, ...], locks: Locks) -> 
 
 def require_network(decision: Decision, address: str | None) -> None:
     """Nothing, if the caller's token may be used from its address. Raises AccessDenied."""
-    if decision.networks is not None and not _within(address, decision.networks):
+    if decision.networks is not None and not forwarded.within(address, decision.networks):
         raise AccessDenied(
             "the token may not be used from this network", reason="network_not_allowed"
         )
-
-
-def _within(address: str | None, networks: tuple[str, ...]) -> bool:
-    try:
-        where = ipaddress.ip_address(address or "")
-        return any(where in ipaddress.ip_network(network, strict=False) for network in networks)
-    except ValueError:
-        return False
 
 
 def not_found(name: str, token: str | None, decisions: Decisions) -> TableNotFound:

@@ -35,6 +35,7 @@ def permit(tier: str = "open", edition: str | None = None, title: str = "Bảng 
         "tier": tier,
         "edition": edition,
         "agreement": None,
+        "open_to": ["describe", "query", "download", "share"] if tier == "open" else [],
         "dataset": {"name": "x", "title": title, "url": "https://portal.test/dataset/x"},
         "licence": LICENCE,
     }

@@ -6,14 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from api_gateway.decisions import RENEWED_S, Decision, Decisions, TableDecision, parse
+from api_gateway.decisions import (
+    RENEWED_S,
+    RESTING_S,
+    Decision,
+    Decisions,
+    TableDecision,
+    parse,
+)
 from api_gateway.errors import AccessDenied, DecisionUnavailable, SandboxMissing
 from api_gateway.portal import Unreachable
 from api_gateway.sandbox import Locks
 from api_gateway.verdicts import require_locks, require_network
 from tests.servers import wait_for
 
-OPEN = TableDecision("permit", tier="open")
+OPEN = TableDecision("permit", "open", "open", open_to=("describe", "query"))
 CLICK = TableDecision("permit", tier="click")
 
 
@@ -25,6 +32,7 @@ class Scene:
         self.now = lambda: None
         self.portal_away = self.valkey_away = False
         self.exp = self.valid_until = None
+        self.open = OPEN
         self.during_introspection = lambda: None
         self.decisions = Decisions(self, self, lambda: self.seconds, lambda: self.seconds)
 
@@ -39,7 +47,7 @@ class Scene:
             raise Unreachable
         self.asked += 1
         self.during_introspection()
-        known = {"open": OPEN, "click": replace(CLICK, valid_until=self.valid_until)}
+        known = {"open": self.open, "click": replace(CLICK, valid_until=self.valid_until)}
         told = {name: known[name] for name in tables or known}
         return Decision(True, told, exp=self.exp, now=self.now())
 
@@ -108,7 +116,15 @@ def test_an_answer_does_not_outlive_its_agreement(scene):
 
 @pytest.mark.parametrize(
     ("address", "allowed"),
-    [("10.1.2.3", True), ("2001:db8::5", True), ("10.2.0.1", False), (None, False), ("x", False)],
+    [
+        ("10.1.2.3", True),
+        ("2001:db8::5", True),
+        ("::ffff:10.1.2.3", True),
+        ("10.2.0.1", False),
+        ("::ffff:10.2.0.1", False),
+        (None, False),
+        ("x", False),
+    ],
 )
 def test_a_token_serves_its_networks_only(address, allowed):
     decision = Decision(True, {}, networks=("10.1.0.0/16", "2001:db8::/32"))
@@ -152,6 +168,52 @@ def test_an_epoch_unread_for_five_seconds_leaves_open_tables_only(scene):
     assert scene.decisions.epoch() is None
 
 
+CLOSED = TableDecision("deny", "licence_not_accepted", "click")
+
+
+@pytest.mark.parametrize(
+    "after", [CLOSED, replace(OPEN, edition="e1"), replace(OPEN, reason="owner", open_to=())]
+)
+def test_what_was_closed_is_not_served_while_the_portal_is_away(scene, after):
+    scene.decide("open")
+    # Whether or not this process has asked about it since.
+    scene.open, scene.epoch = after, 2
+    scene.decide("click")
+    scene.portal_away = True
+    with pytest.raises(DecisionUnavailable):
+        scene.decide("open")
+    scene.portal_away, scene.seconds = False, scene.seconds + RESTING_S
+    scene.decisions.confirm_open()
+    scene.portal_away = True
+    with pytest.raises(DecisionUnavailable):
+        scene.decide("open")
+
+
+def test_what_stayed_open_is_served_while_the_portal_is_away(scene):
+    scene.decide("open")
+    scene.epoch = 2
+    scene.decisions.confirm_open()
+    asked = scene.asked
+    scene.decisions.confirm_open()
+    assert scene.asked == asked
+    scene.portal_away = True
+    assert scene.decide("open").of("open").open
+    # What is open to query is not therefore open to download.
+    with pytest.raises(DecisionUnavailable):
+        scene.decisions.decide(None, ("open",), "download")
+    assert scene.decisions.decide(None, ("open",), "describe").of("open").open
+
+
+def test_an_open_table_is_not_served_beyond_its_end_while_the_portal_is_away(scene):
+    scene.open = replace(OPEN, valid_until=scene.seconds + 60)
+    scene.decide("open")
+    scene.portal_away, scene.seconds = True, scene.seconds + 59
+    assert scene.decide("open").of("open").open
+    scene.seconds += 1
+    with pytest.raises(DecisionUnavailable):
+        scene.decide("open")
+
+
 def test_a_portal_that_is_away_at_the_start_serves_nothing(scene):
     scene.portal_away = True
     with pytest.raises(DecisionUnavailable):
@@ -169,7 +231,10 @@ def test_what_does_not_say_permit_is_no_permit(said):
 
 
 def test_an_edition_is_not_open_to_anyone():
-    assert not TableDecision("permit", tier="open", edition="e1").open
+    assert OPEN.open
+    assert not replace(OPEN, edition="e1").open
+    # As its owner is told once the offer ended for everyone else.
+    assert not replace(OPEN, reason="owner", open_to=()).open
 
 
 @pytest.mark.parametrize("missing", ["landlock", "seccomp"])
