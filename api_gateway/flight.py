@@ -161,8 +161,13 @@ class Door(flight.FlightServerBase):  # type: ignore[misc]
 
     def _schema(self, context: Any, sql: str, params: Any) -> pa.Schema:
         who = _caller(context)
-        handle, schema = self._queries.begin(context, who, sql, params)
-        self._queries.take(handle, who).answer.end()
+        # Who asks for the schema pays for no rows.
+        handle, schema = self._queries.begin(context, who, sql, params, limit=0)
+        waiting = self._queries.take(handle, who)
+        try:
+            waiting.finish()
+        finally:
+            waiting.answer.end()
         return schema
 
     def _prepare(self, context: Any, body: bytes) -> Iterator[bytes]:
@@ -279,6 +284,7 @@ def _batches(waiting: Waiting, context: Any) -> Iterator[pa.RecordBatch]:
             if context.is_cancelled():
                 return
             yield batch
+        waiting.finish()
     except (Interrupted, OSError, pa.ArrowInvalid) as error:
         raise flight.FlightServerError(f"the answer was broken off: {error}") from None
     finally:

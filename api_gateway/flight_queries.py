@@ -34,6 +34,11 @@ class Waiting:
     answer: Answer
     reader: pa.RecordBatchReader
     begun_at: float
+    source: io.BufferedIOBase
+
+    def finish(self) -> None:
+        """Take what follows the last batch: only then it is an answer that was sent in full."""
+        self.source.read()
 
 
 class FlightQueries:
@@ -47,20 +52,23 @@ class FlightQueries:
         self._lock = threading.Lock()
         threading.Thread(target=self._look, name="flight-queries", daemon=True).start()
 
-    def begin(self, context: Any, who: Caller, sql: str, params: Any) -> tuple[bytes, pa.Schema]:
+    def begin(
+        self, context: Any, who: Caller, sql: str, params: Any, limit: int | None = None
+    ) -> tuple[bytes, pa.Schema]:
         """Begin a query; returns its handle and its schema. Raises any GatewayError."""
         self._gateway.count(who)
         handle = secrets.token_bytes(16)
-        asked = Asked(format="arrow", as_of=AsOf(), sql=sql, params=params)
+        asked = Asked(format="arrow", as_of=AsOf(), sql=sql, params=params, limit=limit)
         with self._watched(handle, context, who):
             answer = self._gateway.query(asked, replace(who, query_id=handle.hex()), "flight")
+            source = io.BufferedReader(_Chunks(answer))
             try:
-                reader = pa.ipc.open_stream(io.BufferedReader(_Chunks(answer)))
+                reader = pa.ipc.open_stream(source)
             except BaseException:
                 answer.end()
                 raise
         with self._lock:
-            self._waiting[handle] = Waiting(who.name, answer, reader, time.monotonic())
+            self._waiting[handle] = Waiting(who.name, answer, reader, time.monotonic(), source)
         return handle, reader.schema
 
     def fetch(self, handle: bytes, who: Caller) -> Waiting:

@@ -162,6 +162,8 @@ class Metered:
         self._meter, self.visit, self._limits = meter, visit, limits
         self._slot, self._spendings = slot, spendings
         self._begun_at, self._rows, self._bytes, self._ended = time.monotonic(), 0, 0, False
+        # Of what is charged so much is sent.
+        self._share = 1.0
         # Other bytes need a receipt of their own, also where they are charged once.
         once = None if made_anew else visit.charged_once_as
         self.receipt = meter.receipts.begin(statement(visit), once) if meter.receipts else None
@@ -204,6 +206,10 @@ class Metered:
         for spending in self._spendings:
             spending.spend(0, byte_count)
 
+    def part(self, share: float) -> None:
+        """So much of what was charged is sent: the portal is told that share of it."""
+        self._share = share
+
     def finish(self, content: dict[str, Any] | None = None) -> None:
         """The answer is complete; a receipt is signed of its `content` (`bytes`, `sha256`)."""
         if self._end("answered", "") and content and self.receipt and self._meter.receipts:
@@ -238,7 +244,8 @@ class Metered:
             spending.end()
         self._meter._events.record(
             event(
-                self.visit, outcome, reason=reason, rows=self._rows, bytes=self._bytes,
+                self.visit, outcome, reason=reason,
+                rows=round(self._rows * self._share), bytes=round(self._bytes * self._share),
                 duration_s=round(time.monotonic() - self._begun_at, 4),
                 receipt=self.receipt.jti if self.receipt and outcome == "answered" else None,
             )

@@ -26,7 +26,11 @@ BYTES_BLOCK = 64 * 1024 * 1024
 # A hundredth of what is left, so that two gateways rarely hold what the other needs.
 _BLOCK_SHARE, _MOST_QUERIES = 100, 50
 _IDLE_S = 2.0
-_EXTEND_S = 10.0
+# The portal is told so often what a running answer has used; it settles by itself what it does not
+# hear of for a minute.
+_TOLD_S = 10.0
+# New answers take a new block after so long: of the day and month they begin in.
+_TAKEN_S = 30.0
 
 
 @dataclass
@@ -40,7 +44,9 @@ class Lease:
     once: bool = False
     used: Amounts = field(default_factory=lambda: {"queries": 0, "rows": 0, "bytes": 0})
     running: int = 0
+    given_at: float = field(default_factory=time.monotonic)
     touched_at: float = field(default_factory=time.monotonic)
+    told_at: float = field(default_factory=time.monotonic)
     settled: bool = False
 
     def left(self, what: str) -> float:
@@ -48,7 +54,9 @@ class Lease:
 
     @property
     def spent(self) -> bool:
-        return self.once or self.left("queries") < 1
+        """Whether no further answer begins with it."""
+        old = time.monotonic() - self.given_at > _TAKEN_S
+        return self.once or old or self.left("queries") < 1
 
 
 class Spending:
@@ -202,13 +210,16 @@ class Ledger:
         with self._lock:
             if lease.settled or (final and lease.running):
                 return
-            lease.settled = final
+            lease.settled, lease.told_at = final, time.monotonic()
             told: dict[str, Any] = {"lease": lease.id, "used": dict(lease.used), "final": final}
         try:
             self._actions.call("hanoiic_usage_settle", told)
         except (Refused, Unreachable) as error:
-            # The portal settles it by itself when it expires.
             log.warning("lease_not_settled", extra=logs.facts(error=type(error).__qualname__))
+            if isinstance(error, Unreachable):
+                # Told again soon: what was used counts however late it is said.
+                lease.settled = False
+                return
         if final:
             with self._lock:
                 self._open.pop(lease.id, None)
@@ -219,11 +230,9 @@ class Ledger:
         while not self._closing.wait(_IDLE_S / 2):
             now = time.monotonic()
             for lease in list(self._open.values()):
-                quiet_s = now - lease.touched_at
-                if not lease.running and quiet_s > _IDLE_S:
+                if not lease.running and (lease.spent or now - lease.touched_at > _IDLE_S):
                     self._settle(lease, final=True)
-                elif lease.running and quiet_s > _EXTEND_S:
-                    lease.touched_at = now
+                elif now - lease.told_at > _TOLD_S:
                     self._settle(lease, final=False)
 
 

@@ -64,6 +64,7 @@ def _stored(visit: Visit, who: Caller, file_name: str) -> Response:
     if flow := response.flow:
         try:
             metered = _charge(visit, path)
+            metered.part((response.content_length or 0) / path.stat().st_size)
         except BaseException:
             response.close()
             raise

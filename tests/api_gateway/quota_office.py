@@ -83,6 +83,7 @@ class QuotaOffice:
 
     def _settle(self, told: dict[str, Any]) -> tuple[int, Any]:
         lease = self.leases[told["lease"]]
+        lease["told"] = told["used"]
         if told["final"] and not lease["final"]:
             lease["final"] = True
             used = self.used.setdefault(lease["agreement"], {})

@@ -174,6 +174,24 @@ def test_its_visits_are_told_as_flight(connection, portal):
     wait_for(lambda: doors() == {"flight"}, "the event", 10)
 
 
+def test_what_was_fetched_is_told_as_an_answer_and_its_rows_once(connection, portal):
+    rows = 300_000
+    with connection.cursor() as cursor:
+        # The driver prepares each statement first: that is one more query, of no rows.
+        cursor.execute(
+            f"SELECT i, s FROM range({rows}) t(i) CROSS JOIN (SELECT 1 AS s FROM secret LIMIT 1)"
+        )
+        assert cursor.fetch_arrow_table().num_rows == rows
+
+    def told() -> list[tuple[str, int]]:
+        events = portal.office.events
+        return [(each["outcome"], each["rows"]) for each in events if each["door"] == "flight"]
+
+    wait_for(lambda: sum(rows for _, rows in told()) > 0, "the event", 10)
+    assert {outcome for outcome, _ in told()} == {"answered"}
+    assert sum(rows for _, rows in told()) == rows
+
+
 def test_a_prepared_statement_tells_its_parameters(connection):
     with connection.cursor() as cursor:
         told = cursor.adbc_prepare("SELECT tên FROM bus_stops WHERE mã = ? AND tên <> ?")

@@ -96,6 +96,13 @@ def test_ranges_of_a_file_are_one_download(pair, portal, agreed):
         assert part.status_code == 206
     wait_for(lambda: portal.office.used.get("file", {}).get("queries") == 1, "settlement", 10)
 
+    def told() -> list[int]:
+        events = [each for each in portal.office.events if each["door"] == "file"]
+        return [each["bytes"] for each in events if each["tables"][0]["agreement"] == "file"]
+
+    # What is told is what was sent, not the file three times.
+    wait_for(lambda: told() == [100] * 3, "three parts", 10)
+
 
 def test_what_is_not_sent_is_not_charged_and_what_is_has_a_quota(pair, portal, agreed):
     path = "/v1/tables/bus_stops/download.parquet"

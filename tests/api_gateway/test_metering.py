@@ -233,6 +233,40 @@ def test_one_key_and_eleven_retries_are_charged_once(office, actions, monkeypatc
     assert office.used["a"] == {"queries": 1, "rows": 34, "bytes": 0}
 
 
+def test_a_block_in_steady_use_is_told_and_given_back(office, actions, monkeypatch):
+    """Without a quota of queries a block has no end of its own."""
+    monkeypatch.setattr(quota, "_TOLD_S", 0.5)
+    monkeypatch.setattr(quota, "_TAKEN_S", 2.0)
+    office.quota["a"] = {"rows": 1_000_000}
+    ledger = Ledger(actions)
+    begun_at, sent = time.monotonic(), 0
+    while time.monotonic() - begun_at < 4.5:
+        spending = ledger.begin("a")
+        spending.spend(100, 0)
+        spending.end()
+        sent += 100
+        time.sleep(0.1)
+    assert len(office.leases) in (2, 3)
+    told = sum(lease.get("told", {"rows": 0})["rows"] for lease in office.leases.values())
+    assert sent / 2 < told <= sent
+    ledger.close()
+    assert office.used["a"]["rows"] == sent
+
+
+def test_what_was_used_is_told_once_the_portal_is_back(office, actions):
+    office.quota["a"] = {"rows": 1000}
+    ledger = Ledger(actions)
+    spending = ledger.begin("a")
+    spending.spend(30, 0)
+    office.away = True
+    spending.end()
+    time.sleep(4)
+    office.away = False
+    wait_for(lambda: office.used.get("a", {}).get("rows") == 30, "the settlement", 10)
+    ledger.close()
+    assert office.used["a"] == {"queries": 1, "rows": 30, "bytes": 0}
+
+
 def test_a_portal_that_is_away_counts_nothing(office, actions):
     office.quota["a"] = {"queries": 5}
     ledger = Ledger(actions)

@@ -170,9 +170,14 @@ def test_case_05_a_gateway_that_died_is_settled_once(monkeypatch):
     model.Session.commit()
     once = {"queries": (4, 0), "rows": (120, 0), "bytes": (900, 0)}
     assert counted(agreement) == once
-    told = settle(scene, given["lease"], queries=2, rows=500, bytes=5000)
+    told = settle(scene, given["lease"], queries=2, rows=120, bytes=900)
     assert (told["settled"], told["used"]["rows"]) == (True, 120)
     assert counted(agreement) == once
+    # It was cut off only: what it had sent until then counts, once, and nothing is leased by it.
+    for _ in "12":
+        told = settle(scene, given["lease"], queries=2, rows=500, bytes=800)
+        assert (told["settled"], told["used"]["rows"]) == (True, 500)
+        assert counted(agreement) == once | {"rows": (500, 0)}
     # The next one who asks settles what is due, without the portal's jobs.
     late = lease(scene, agreement, queries=2)
     clock.pass_(seconds=61)

@@ -103,11 +103,13 @@ def lease(agreement: Agreement, key: str, want: Amounts) -> dict[str, Any]:
 def settle(lease_id: str, used: Amounts, final: bool) -> dict[str, Any]:
     """Say what was used of a lease so far, in all; the last time ends it.
 
-    Idempotent: ``used`` are sums, and a settled lease stays as it is.
+    Idempotent: ``used`` are sums. What a settled lease was used for beyond what it was settled
+    with, as after an expiry, still counts.
     """
     row = _locked(LEASES.c.id == lease_id)
-    if row["settled_at"] is None:
-        _settle(row, {m: used.get(m, 0) for m in MEASURES}, final, clock.now())
+    told = {m: used.get(m, 0) for m in MEASURES}
+    if row["settled_at"] is None or any(told[m] > row[f"used_{m}"] for m in MEASURES):
+        _settle(row, told, final, clock.now())
         row = _locked(LEASES.c.id == lease_id)
     return {"lease": lease_id, "settled": row["settled_at"] is not None, "used": _of(row, "used")}
 
@@ -207,12 +209,13 @@ def _settle_expired(agreement_id: str | None, at: datetime) -> int:
 def _settle(row: Any, used: Amounts, final: bool, at: datetime) -> None:
     periods = Periods(row["day"], row["month"])
     values: dict[str, Any] = {"expires_at": at + timedelta(seconds=LEASE_S)}
+    is_settled = row["settled_at"] is not None
     for m in MEASURES:
         before, granted = row[f"used_{m}"], row[f"granted_{m}"]
         # A sum told late and out of turn takes nothing back.
         now_used = max(before, used[m])
-        held_before = max(0, granted - before)
-        held_after = 0 if final else max(0, granted - now_used)
+        held_before = 0 if is_settled else max(0, granted - before)
+        held_after = 0 if is_settled or final else max(0, granted - now_used)
         if now_used != before or held_after != held_before:
             model.Session.execute(
                 insert(COUNTERS)
