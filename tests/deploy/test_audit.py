@@ -250,10 +250,24 @@ def test_case_25_checkpoints_that_were_altered_are_told(audited):
         ([lines[0], lines[2]], 2),
         (lines[1:], 1),
         ([*lines, "nonsense"], 4),
+        ([*lines, "vô nghĩa"], 4),
     ):
         audited.checkpoints.write_text("\n".join(altered) + "\n")
         code, told = audited.run("verify")
         assert (code, f"checkpoint in line {line}" in told) == (1, True), told
+
+
+def test_a_checkpoint_that_was_not_written_in_full_is_written_anew(audited):
+    audited.write(2)
+    audited.run("checkpoint")
+    whole = audited.checkpoints.read_text()
+    audited.checkpoints.write_text(whole + whole[:40])
+    audited.write(2)
+    assert audited.run("verify")[0] == 0
+    assert "Signed" in audited.run("checkpoint")[1]
+    assert audited.checkpoints.read_text().startswith(whole)
+    code, told = audited.run("verify")
+    assert (code, "2 checkpoints" in told) == (0, True), told
 
 
 def test_a_check_that_cannot_be_made_is_no_sound_one(audited, tmp_path):

@@ -57,8 +57,10 @@ def write(
 ) -> bool:
     """Add a checkpoint of the newest entry; False when the last one is about it already."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with file.open("a+", encoding="ascii") as out:
+    with file.open("ab") as out:
         fcntl.flock(out, fcntl.LOCK_EX)
+        # What a crash or a full disk left of a line was never signed for anyone.
+        out.truncate(_whole(file.read_bytes()))
         lines = _lines(file)
         if lines and _unverified(lines[-1])["number"] >= number:
             return False
@@ -72,14 +74,21 @@ def write(
         signed = jwt.encode(
             told, key, algorithm="EdDSA", headers={"kid": signing.key_id(key.public_key())}
         )
-        out.write(signed + "\n")
+        out.write(signed.encode() + b"\n")
         out.flush()
         os.fsync(out.fileno())
     return True
 
 
 def _lines(file: Path) -> list[str]:
-    return file.read_text(encoding="ascii").split() if file.exists() else []
+    """The whole lines; what is not ASCII stays in sight, and is of no key."""
+    written = file.read_bytes() if file.exists() else b""
+    return written[: _whole(written)].decode("ascii", "backslashreplace").split()
+
+
+def _whole(written: bytes) -> int:
+    """The length of the lines that have their end."""
+    return written.rfind(b"\n") + 1
 
 
 def _digest(line: str) -> str:
