@@ -316,7 +316,11 @@ class Lease:
             return False
         # A new process opens its tables first.
         least_s = LONG_CPU_S if self.slow or self.process.served > 1 else SLOW_S
-        return self.process.cpu_s() - self._cpu_at_start_s >= least_s
+        return self.used_s() >= least_s
+
+    def used_s(self) -> float:
+        """The CPU time that its process used for it, in seconds."""
+        return self.process.cpu_s() - self._cpu_at_start_s
 
     def finish(self) -> None:
         """The process has answered in full and may serve again."""

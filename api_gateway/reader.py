@@ -10,7 +10,7 @@ import unicodedata
 from collections import OrderedDict
 
 from api_gateway import gate, metrics, reading
-from api_gateway.errors import GatewayError, TooComplex
+from api_gateway.errors import Busy, GatewayError, TooComplex
 from api_gateway.gate import Statement
 from api_gateway.pool import Pool
 from api_gateway.processes import Nursery
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 # Of these no party holds all: long reading keeps nobody else waiting.
 _PROCESSES = 3
+# What did not even use so much of the CPU was kept waiting. A new process opens first.
+_PLAIN_S = 0.2
 # A reading depends on nothing but the SQL. So many texts, each up to so long, are remembered.
 _MOST_REMEMBERED = 1024
 _LONGEST_REMEMBERED = 4096
@@ -70,6 +72,10 @@ class Reader:
                 _, verdict = lease.process.receive(GATE_TIMEOUT_S)
             except TimeoutError:
                 lease.fail("overtime")
+                if lease.used_s() < _PLAIN_S:
+                    raise Busy(
+                        "the machine is too busy to read the query", headers={"Retry-After": "5"}
+                    ) from None
                 raise TooComplex("the query takes too long to parse") from None
             lease.finish()
         return reading.heard(json.loads(verdict))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from unittest.mock import Mock
 
 import duckdb
 import pytest
 
-from api_gateway import origins, reading
-from api_gateway.errors import FunctionRefused, GatewayError
+from api_gateway import origins, reader, reading
+from api_gateway.errors import Busy, FunctionRefused, GatewayError, TooComplex
 from tests.api_gateway.test_gate import SERVED, read, text
 
 
@@ -38,6 +40,23 @@ def test_parameters_are_told_in_order():
     assert reading.heard(told("SELECT $b, $a, $b")).parameters == ("b", "a")
     assert reading.heard(told("SELECT ?, upper(?)")).parameters == ("1", "2")
     assert reading.heard(told("SELECT 1")).parameters == ()
+
+
+@pytest.mark.parametrize(("used_s", "refusal"), [(0.1, Busy), (1.4, TooComplex)])
+def test_a_machine_without_time_makes_no_query_too_complex(monkeypatch, used_s, refusal):
+    class Slow:
+        process, due_at = Mock(receive=Mock(side_effect=TimeoutError)), 0.0
+
+        def fail(self, cause):
+            assert cause == "overtime"
+
+        def used_s(self):
+            return used_s
+
+    pool = Mock(process=lambda *_: contextlib.nullcontext(Slow()))
+    monkeypatch.setattr(reader, "Pool", lambda *_, **__: pool)
+    with pytest.raises(refusal):
+        reader.Reader(Mock()).read("SELECT 1")
 
 
 def test_selects_that_hold_each_other_again_and_again_stay_small():
