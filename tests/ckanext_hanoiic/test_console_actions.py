@@ -84,3 +84,35 @@ def test_harvester_becomes_editor_of_the_organisation(create, department):
     assert [m[2] for m in members if m[0] == call_action("user_show", id=HARVESTER)["id"]] == [
         "Editor"
     ]
+
+
+@pytest.mark.parametrize("name", ["\x00", "a\x00b", "\ud800", 7, ["a"], {"a": 1}])
+@pytest.mark.parametrize(
+    ("action", "key"),
+    [
+        ("hanoiic_source_show", "id"),
+        ("hanoiic_source_delete", "id"),
+        ("hanoiic_run_show", "id"),
+        ("hanoiic_run_list", "source_id"),
+        ("hanoiic_hold_decide", "id"),
+        ("hanoiic_preview_show", "id"),
+        ("hanoiic_upload_create", "source_id"),
+    ],
+)
+def test_what_can_have_no_such_name_is_not_there(officer, department, action, key, name):
+    with pytest.raises(tk.ObjectNotFound):
+        act(officer["name"], action, **{key: name})
+
+
+@pytest.mark.parametrize("said", ["\x00", "\ud800", 7, ["a"], {"a": 1}])
+@pytest.mark.parametrize("key", ["owner_org", "kind", "state", "url", "schedule"])
+def test_what_is_no_text_is_the_callers_mistake(create, key, said):
+    with pytest.raises(tk.ValidationError) as refused:
+        create(**{key: said})
+    assert key in refused.value.error_dict
+
+
+def test_no_title_and_no_column_has_halves_of_characters(create):
+    for changes in ({"title": "\ud800"}, {"options": {"columns": {"a\x00": {"type": "string"}}}}):
+        with pytest.raises(tk.ValidationError):
+            create(**changes)

@@ -134,6 +134,22 @@ def test_form_registers_a_source_and_its_run_is_reported(browse, form):
     assert "12,345 bytes" in english
 
 
+def test_a_dataset_is_called_by_its_title_however_the_report_knows_it(browse, form):
+    browse("/hanoiic/sources/new", {**form, "harvest_now": "true"})
+    kept = factories.Dataset(title="Điểm dừng của xe buýt", owner_org=form["owner_org"])
+    run = call_action("hanoiic_source_show", id="diem-dung-xe-buyt")["last_run"]["id"]
+    tables = [
+        {"table": f"t{place}", "dataset": kept[key]} for place, key in enumerate(("id", "name"))
+    ]
+    report(id=run, state="published", tables=tables)
+    for path in (f"/hanoiic/runs/{run}", "/hanoiic/sources/diem-dung-xe-buyt"):
+        links = browse(path).select('a[href*="/dataset/"]')
+        named = [
+            link.get_text() for link in links if link["href"].endswith((kept["id"], kept["name"]))
+        ]
+        assert named == [kept["title"]] * 2
+
+
 def test_failed_run_says_what_to_do(browse, form):
     browse("/hanoiic/sources/new", {**form, "harvest_now": "true"})
     run = call_action("hanoiic_source_show", id="diem-dung-xe-buyt")["last_run"]["id"]

@@ -34,6 +34,9 @@ def test_rejected_rows_are_paged_and_come_as_a_safe_csv(stage, browse, departmen
     lines = answer.data.decode("utf-8-sig").splitlines()
     assert len(lines) == 61
     assert lines[1] == "t,1,Tên,'=HYPERLINK(1),required,is empty"
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    # A spreadsheet of East Asia takes the wide signs for those of a formula too.
+    assert rejected_rows.safe("＝1+1") == "'＝1+1"
 
 
 def test_all_rejected_rows_that_the_worker_put_are_shown(stage, browse, department):

@@ -110,6 +110,30 @@ def test_a_table_stays_its_organisations_after_source_and_dataset_are_gone(creat
     reserve(heir, "bus_stops")
 
 
+def test_a_source_that_is_registered_anew_goes_on_with_its_dataset(create):
+    first = create(0, "bus_stops")
+    reserve(first, "bus_stops")
+    dataset = register(first, "bus_stops")
+    call_action("hanoiic_source_delete", id=first["id"])
+    heir = create(0, "bus_stops")
+    reserve(heir, "bus_stops", identifier="new")
+    known = call_action("package_show", id=dataset["id"])
+    assert (known["harvest_source"], known["harvest_identifier"]) == (heir["id"], "new")
+    assert known["resources"][0]["lake_table"] == "bus_stops"
+    found = call_action("package_search", fq=f'harvest_source:"{heir["id"]}"')
+    assert [one["id"] for one in found["results"]] == [dataset["id"]]
+    reserve(heir, "bus_stops", identifier="new")
+
+
+def test_a_source_that_has_its_dataset_inherits_none(create):
+    first, second = create(0, "bus_stops"), create(0, "bus_lines")
+    for source, table in ((first, "bus_stops"), (second, "bus_lines")):
+        reserve(source, table)
+        register(source, table)
+    call_action("hanoiic_source_delete", id=first["id"])
+    assert refused(second, "bus_stops") == "bus_stops"
+
+
 def test_a_table_whose_resource_was_taken_out_of_its_dataset_is_not_free(create):
     first = create(0, "bus_stops")
     reserve(first, "bus_stops")

@@ -18,11 +18,18 @@ Check = Callable[[Any], Any]
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
+def is_text(value: Any) -> bool:
+    """Whether it is a text that PostgreSQL can keep: without NUL and halves of characters."""
+    return isinstance(value, str) and not any(
+        letter == "\x00" or "\ud800" <= letter <= "\udfff" for letter in value
+    )
+
+
 def text(longest: int) -> Check:
     """A string of at most ``longest`` characters, trimmed."""
 
     def check(value: Any) -> str:
-        if not isinstance(value, str) or "\x00" in value:
+        if not is_text(value):
             raise tk.Invalid(_("Must be text"))
         if len(value) > longest:
             raise tk.Invalid(_("Must have at most {n} characters").format(n=longest))
@@ -152,6 +159,8 @@ def mapping_of(check: Check, most: int) -> Check:
             raise tk.Invalid(_("Must be an object of at most {n} keys").format(n=most))
         checked = {}
         for key, one in value.items():
+            if not is_text(key):
+                raise tk.Invalid(_("Must be text"))
             try:
                 checked[key] = check(one)
             except tk.Invalid as error:

@@ -10,9 +10,10 @@ from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
 from .blueprint import Answer, act, console, first_complaint, render
-from .states import DECIDABLE, DELETED, HOLD_OPEN
+from .states import DECIDABLE, DELETED, HOLD_OPEN, HOLD_STATES
 
 DECIDED_SHOWN = 50
+DECIDED = tuple(state for state in HOLD_STATES if state != HOLD_OPEN)
 
 
 @console.get("/held")
@@ -20,10 +21,11 @@ def held_list() -> Answer:
     holds = act("hanoiic_hold_list", limit=1000)
     decided = [
         hold
-        for hold in act("hanoiic_hold_list", state="all", limit=DECIDED_SHOWN)
-        if hold["state"] != HOLD_OPEN
+        for state in DECIDED
+        for hold in act("hanoiic_hold_list", state=state, limit=DECIDED_SHOWN)
     ]
-    return render("held_list.html", holds=holds, decided=decided)
+    decided.sort(key=lambda hold: hold["held_at"], reverse=True)
+    return render("held_list.html", holds=holds, decided=decided[:DECIDED_SHOWN])
 
 
 @console.get("/held/<id>")

@@ -71,6 +71,17 @@ def dataset_count(run: dict[str, Any]) -> int:
     return max(counted, len(run["datasets"]))
 
 
+def dataset_titles(run: dict[str, Any]) -> dict[str, str]:
+    """What the datasets of a run's tables are called; a report knows them by name or by id."""
+    said = [table["dataset"] for table in run["tables"] if table.get("dataset")]
+    kept = model.Package
+    known = model.Session.query(kept.id, kept.name, kept.title).filter(
+        kept.name.in_(said) | kept.id.in_(said)
+    )
+    titles = {ref: title or name for id, name, title in known for ref in (id, name)}
+    return {ref: titles.get(ref, ref) for ref in said}
+
+
 def urgent_first(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Sources whose last run went wrong, then the others; both by title."""
 

@@ -19,6 +19,7 @@ from .pages import HELPERS
 from .preview_actions import PREVIEW_ACTIONS, PREVIEW_AUTH
 from .run_actions import RUN_ACTIONS
 from .secret_actions import SECRET_ACTIONS, SECRET_AUTH
+from .sound import sound
 from .source_actions import SOURCE_ACTIONS
 from .table_actions import TABLE_ACTIONS
 from .upload_actions import UPLOAD_ACTIONS, UPLOAD_AUTH
@@ -60,7 +61,7 @@ class ConsolePlugin(p.SingletonPlugin, DefaultTranslation):
         return ["vi"]
 
     def get_actions(self) -> dict[str, Any]:
-        return ACTIONS
+        return {name: sound(action) for name, action in ACTIONS.items()}
 
     def get_auth_functions(self) -> dict[str, Any]:
         return {**AUTH_FUNCTIONS, **HOLD_AUTH, **PREVIEW_AUTH, **UPLOAD_AUTH, **SECRET_AUTH}

@@ -12,7 +12,7 @@ from .report import REJECTED_KEYS
 
 ROWS_A_PAGE = 25
 # What a spreadsheet would take for a formula (OWASP, "CSV injection").
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ HOST = checks.matching(
 
 def _value(value: Any) -> str:
     """Kept as it is written, without the newline that copying adds; the complaint never has it."""
-    if not isinstance(value, str) or not 1 <= len(value) <= 4000:
+    if not checks.is_text(value) or not 1 <= len(value) <= 4000:
         raise tk.Invalid(_("Must be text"))
     # A key is pasted in many lines; where they break has no meaning.
     is_key = "PRIVATE KEY-----" in value

@@ -22,7 +22,8 @@ NAMES = checks.list_of(checks.matching(TABLE_NAME, TABLE_NAME_RULE), most=2000)
 def hanoiic_tables_reserve(context: Context, data_dict: dict[str, Any]) -> dict[str, Any]:
     """Keep lake tables for a source, before anything is published; the harvest worker only.
 
-    Again is harmless. All of the tables are the source's after it, or none.
+    Again is harmless. All of the tables are the source's after it, or none. A dataset that has one
+    of them and whose source was deleted becomes the source's.
 
     :param source_id: id of a source that is not deleted
     :param identifier: what the dataset is called in the source, its ``harvest_identifier``
@@ -40,12 +41,17 @@ def hanoiic_tables_reserve(context: Context, data_dict: dict[str, Any]) -> dict[
     if source.state == DELETED:
         raise tk.ObjectNotFound(_("Source not found"))
     try:
-        tables.reserve(source, str(tk.get_or_bust(data_dict, "identifier")), names)
+        dataset = str(tk.get_or_bust(data_dict, "identifier"))
+        left = tables.reserve(source, dataset, names)
     except TableTaken as error:
         model.Session.rollback()
         other = {"source_id": error.source_id} if error.source_id else {}
         raise refused(error, table=error.table, **other) from error
     model.Session.commit()
+    # After it, as each commits by itself; what a crash leaves out the next run inherits.
+    for id in sorted(left):
+        heir = {"id": id, "harvest_source": source.id, "harvest_identifier": dataset}
+        tk.get_action("package_patch")({**context, "ignore_auth": True}, heir)
     return {"tables": names}
 
 

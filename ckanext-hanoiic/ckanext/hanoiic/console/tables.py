@@ -2,7 +2,8 @@
 
 A reservation is made once and never given back: what lies in a table stays its organisation's, also
 when the source and the dataset are gone. Within the organisation the table passes on to another
-source when the first one is deleted or fills other tables by now.
+source when the first one is deleted or fills other tables by now; of a deleted source the dataset
+does so too.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from .model import Reservation, Source, now
 from .states import DELETED
 
 
-def reserve(source: Source, dataset: str, tables: Iterable[str]) -> None:
+def reserve(source: Source, dataset: str, tables: Iterable[str]) -> set[str]:
     """Keep tables for a source's dataset, known by its identifier in the source; all or none.
 
-    The caller commits, or rolls back after TableTaken. Two sources that ask at the same time are
-    served one after the other; the order of the names keeps them from waiting for each other.
+    Returns the ids of the datasets that a deleted source left, which become this one. The caller
+    commits, or rolls back after TableTaken. Two sources that ask at the same time are served one
+    after the other; the order of the names keeps them from waiting for each other.
     """
+    left = set()
     for table in sorted(set(tables)):
         values = {"source_id": source.id, "organization_id": source.owner_org}
         made = model.Session.execute(
@@ -37,9 +40,10 @@ def reserve(source: Source, dataset: str, tables: Iterable[str]) -> None:
         if held.source_id != source.id:
             _refuse_unless_free(held, source)
         was_ours = made.rowcount == 0 and held.source_id == source.id
-        _refuse_if_registered_elsewhere(table, source, dataset, was_ours)
+        left |= _registered_elsewhere(table, source, dataset, was_ours)
         held.source_id, held.organization_id = source.id, source.owner_org
     model.Session.flush()
+    return left
 
 
 def is_anothers(table: str, kind: str, organisation: str, source: Source | None) -> bool:
@@ -90,16 +94,33 @@ def _refuse_unless_free(held: Reservation, source: Source) -> None:
         raise TableTaken(held.table, before.id if before.state != DELETED else None)
 
 
-def _refuse_if_registered_elsewhere(
-    table: str, source: Source, dataset: str, was_ours: bool
-) -> None:
+def _registered_elsewhere(table: str, source: Source, dataset: str, was_ours: bool) -> set[str]:
+    """The id of the dataset that has the table, if it is one to inherit. Raises TableTaken."""
     claim = claims.holder(table)
     if claim is None:
-        return
+        return set()
     package = model.Session.get(model.Package, claim.dataset_id)
+    inherited = set()
     if package is not None and package.state != DELETED:
         known_as = (package.extras.get("harvest_source"), package.extras.get("harvest_identifier"))
         if known_as != (source.id, dataset):
-            raise TableTaken(table, known_as[0] if known_as[0] != source.id else None)
+            if not _is_left_to(source, dataset, package):
+                raise TableTaken(table, known_as[0] if known_as[0] != source.id else None)
+            inherited = {package.id}
     if claim.organization_id != source.owner_org and not was_ours:
         raise TableTaken(table)
+    return inherited
+
+
+def _is_left_to(source: Source, dataset: str, package: model.Package) -> bool:
+    """Whether a deleted source of the department left the dataset, and this one has none yet."""
+    former = model.Session.get(Source, package.extras.get("harvest_source") or "")
+    if former is None or former.state != DELETED or package.owner_org != source.owner_org:
+        return False
+    has = model.Package.extras
+    own = model.Session.query(model.Package).filter(
+        model.Package.state != DELETED,
+        has["harvest_source"].astext == source.id,
+        has["harvest_identifier"].astext == dataset,
+    )
+    return own.first() is None

@@ -11,6 +11,7 @@ from ckan.plugins import toolkit as tk
 from ckan.plugins.toolkit import _
 
 from . import schedule
+from .checks import is_text
 from .errors import ScheduleInvalid
 from .kinds import KINDS
 from .states import SOURCE_STATES
@@ -121,7 +122,7 @@ def source_schema() -> dict[str, list[Any]]:
 
 def hanoiic_no_nul(value: str) -> str:
     """Text that PostgreSQL can store, of at most 300 characters."""
-    if "\x00" in value or len(value) > 300:
+    if not is_text(value) or len(value) > 300:
         raise tk.Invalid(_("Must be text of at most 300 characters"))
     return value.strip()
 

@@ -62,13 +62,12 @@ def source(name: str) -> Answer:
     shown = act("hanoiic_source_show", id=name)
     runs = act("hanoiic_run_list", source_id=shown["id"], limit=RUNS_SHOWN)
     done = next((run["id"] for run in runs if run["state"] in ("published", "unchanged")), None)
-    tables = act("hanoiic_run_show", id=done)["tables"] if done else []
-    datasets = dict.fromkeys(table["dataset"] for table in tables if table.get("dataset"))
+    datasets = pages.dataset_titles(act("hanoiic_run_show", id=done)) if done else {}
     return render(
         "source.html",
         source=shown,
         runs=runs,
-        datasets=list(datasets),
+        datasets=datasets,
         holds=act("hanoiic_hold_list", source_id=shown["id"]),
         file=file_name(shown["url"]),
     )
@@ -130,6 +129,7 @@ def run(id: str) -> Answer:
         source=act("hanoiic_source_show", id=shown["source_id"]),
         holds=pages.holds_of(shown, act("hanoiic_hold_list", source_id=shown["source_id"])),
         stages=pages.stages(shown),
+        titles=pages.dataset_titles(shown),
         datasets=rejected_rows.page(
             shown["datasets"], flask.request.args.get("datasets", "1"), DATASETS_A_PAGE
         ),
@@ -172,7 +172,7 @@ def rejected_csv(id: str) -> Answer:
     shown = act("hanoiic_run_show", id=id)
     headers = {"Content-Disposition": f'attachment; filename="rejected-{shown["id"]}.csv"'}
     lines = rejected_rows.as_csv(rejected_store.rows(shown["id"]) or shown["rejected"])
-    return flask.Response(lines, mimetype="text/csv; charset=utf-8", headers=headers)
+    return flask.Response(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def show_form(
