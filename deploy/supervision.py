@@ -143,7 +143,7 @@ class Supervisor:
         with (self.home.logs / "supervisord.out").open("ab") as output:
             child = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "supervisor.supervisord", "--nodaemon"),
+                    *(sys.executable, "-m", "deploy.keeper", "--nodaemon"),
                     *("-c", str(self.home.supervisord_conf)),
                 ],
                 stdin=subprocess.DEVNULL,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -142,6 +143,19 @@ def test_a_supervisor_that_is_killed_is_no_good_end_of_up(home):
     with pytest.raises(SupervisorLost):
         supervisor.stay(process)
     assert not process_lives(sleeper)
+
+
+def test_a_full_disk_does_not_end_the_supervisor(home):
+    for log in ("supervisord.out", "supervisord.log", "talker.log"):
+        (home.logs / log).symlink_to("/dev/full")
+    supervisor = Supervisor(home)
+    process = supervisor.start([Program("talker", ["/bin/sh", "-c", "echo said; exec sleep 600"])])
+    supervisor.start_program("talker")
+    wait_for(lambda: pid_of(supervisor, "talker"), "the talker")
+    time.sleep(2)
+    assert supervisor.is_running()
+    supervisor.stop()
+    supervisor.stay(process)
 
 
 def test_a_start_that_is_stopped_meanwhile_says_so(home):
