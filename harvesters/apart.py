@@ -25,6 +25,7 @@ from harvesters import errors
 from harvesters.errors import ReaderDied
 from harvesters.rawtable import ROW, RawColumn, RawTable, cleaned
 from harvesters.readers.process import ABOUT, MEMORY_BYTES, REJECTED, TIME_S
+from harvesters.unreadable import Unreadable
 from harvesters.workbench import Workbench
 from lake.rejected import Rejected
 
@@ -146,7 +147,7 @@ def _has_more(pipe: IO[bytes]) -> bool:
 def _table(arriving: Arriving, bench: Workbench, are_bytes: bool) -> RawTable:
     about = arriving.about
     kept = pa.schema([each for each in arriving.schema if each.name != REJECTED])
-    rejected: list[Rejected] = []
+    rejected = Unreadable()
     accepted = (_accepted(batch, kept, rejected) for batch in arriving.batches)
     name = bench.load(kept, accepted if are_bytes else map(cleaned, accepted))
     return RawTable(

@@ -15,6 +15,7 @@ from harvesters import census
 from harvesters.census import Look
 from harvesters.errors import LineTooLong
 from harvesters.rawtable import ROW, cleaned, text_schema
+from harvesters.unreadable import Unreadable
 from lake.rejected import Rejected
 
 if TYPE_CHECKING:
@@ -45,20 +46,32 @@ class Cells:
 
 
 def read(block: bytes, dialect: Dialect) -> Cells:
-    """Cut a block of whole records into cells. Raises LineTooLong."""
+    """Cut a block of whole records into cells. Raises LineTooLong, TooManyRejected."""
     schema = text_schema(dialect.width)
-    refused: list[Rejected] = []
+    refused = Unreadable()
     text = _split_once(block) if dialect.code_and_name else block
-    table = _parsed(text, dialect, schema.names[1:], refused)
-    row_count = table.num_rows + len(refused)
-    numbers = _numbers(row_count, [record.row for record in refused])
+    without: list[int] = []
+    table = _parsed(text, dialect, schema.names[1:], refused, without)
+    row_count = table.num_rows + len(without)
+    numbers = _numbers(row_count, without)
     columns = [column.combine_chunks() for column in table.columns]
     batch = cleaned(pa.RecordBatch.from_arrays([numbers, *columns], schema=schema))
     return Cells(batch, census.looks(batch), refused, row_count)
 
 
-def _parsed(block: bytes, dialect: Dialect, names: list[str], refused: list[Rejected]) -> pa.Table:
+def _parsed(
+    block: bytes, dialect: Dialect, names: list[str], refused: Unreadable, without: list[int]
+) -> pa.Table:
+    """The records of the dialect's width. The numbers of all others go to `without`; `refused` are
+    those of them that have anything in their cells."""
+    marks = str.maketrans("", "", dialect.delimiter + dialect.quote)
+
     def refuse(record: pa_csv.InvalidRow) -> str:
+        if refused.is_full:
+            return "error"
+        without.append(record.number)
+        if not record.text.translate(marks).strip():
+            return "skip"
         extra = record.actual_columns - record.expected_columns
         refused.append(
             Rejected(
@@ -94,6 +107,8 @@ def _parsed(block: bytes, dialect: Dialect, names: list[str], refused: list[Reje
             ),
         )
     except pa.ArrowInvalid as error:
+        if refused.is_full:
+            raise refused.refusal() from error
         raise LineTooLong(
             "The records can't be told apart: a quotation mark that never closes?"
         ) from error

@@ -12,7 +12,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from harvesters import evidence as weighing
 from harvesters.normalise import TypedColumn, TypedTable
+from harvesters.readings import SENTINELS_ANYWHERE
 from harvesters.validate import Checked
 from harvesters.workbench import Workbench
 from lake import names
@@ -143,13 +145,16 @@ def _kept(
     if not sql_type:
         return None
     now, value = column.column.type, f"({column.value})"
+    text = column.text
     if published == "string":
-        value = column.text
+        # As a column of texts is read: what says "no value" among numbers only is a text there.
+        value = text = weighing.cleaned(column.raw, SENTINELS_ANYWHERE)
     elif not _has_room(published, now, value, typed, bench):
         return None
     return replace(
         column,
         column=replace(column.column, type=published),
+        text=text,
         value=f"CAST({value} AS {sql_type})",
         cast=None,
     )

@@ -125,6 +125,15 @@ def decimal_sign(evidence: Mapping[str, Evidence]) -> str | None:
     return signs.pop() if len(signs) == 1 else None
 
 
+def sign_is_open(evidence: Evidence) -> bool:
+    """Whether numbers have a sign that may divide thousands as well as decimals: `12.500`."""
+    accepted = {reading.name for reading in evidence.accepted(NUMBERS)}
+    return any(
+        one in accepted and f"grouped_by_{one}" in accepted and other not in accepted
+        for one, other in (("point", "comma"), ("comma", "point"))
+    )
+
+
 def date_order(evidence: Mapping[str, Evidence]) -> str | None:
     """`dmy` or `mdy`, by the columns where only one of them is possible."""
     orders = set()

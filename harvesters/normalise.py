@@ -68,7 +68,8 @@ def normalise(raw: RawTable, options: Options, bench: Workbench) -> TypedTable:
     columns = _without_unnamed_empty(raw, bench)
     pins = pins_by_column(columns, options)
     evidence = weighing.gather(raw.name, columns, pins, bench)
-    decimal = options.decimal or weighing.decimal_sign(evidence) or "."
+    known_sign = options.decimal or weighing.decimal_sign(evidence)
+    decimal = known_sign or "."
     order = weighing.date_order(evidence)
     typed = TypedTable(raw, [], bench.row_count(raw.name))
     unique_names = names.column_names([column.header for column in columns])
@@ -76,7 +77,7 @@ def normalise(raw: RawTable, options: Options, bench: Workbench) -> TypedTable:
         pin = pins.get(column.key, ColumnPin())
         read = _read(raw.name, column, pin, evidence.get(column.key), decimal, order, bench)
         typed.columns.append(_described(name, column, pin, read))
-    typed.messages = _messages(typed, decimal, evidence)
+    typed.messages = _messages(typed, known_sign, evidence)
     return typed
 
 
@@ -240,9 +241,11 @@ def _typed(reading: Reading, text: str, type_text: str) -> str:
     return f"CASE WHEN regexp_full_match({text}, '{reading.shape}') THEN {value} END"
 
 
-def _messages(typed: TypedTable, decimal: str, evidence: dict[str, Evidence]) -> list[str]:
+def _messages(
+    typed: TypedTable, known_sign: str | None, evidence: dict[str, Evidence]
+) -> list[str]:
     messages = []
-    if decimal == ",":
+    if known_sign == ",":
         messages.append("decimal comma")
     for column in typed.columns:
         if column.sentinel_count:
@@ -257,5 +260,10 @@ def _messages(typed: TypedTable, decimal: str, evidence: dict[str, Evidence]) ->
                 f"{column.column.name}: day and month can't be told apart, read as "
                 f"{column.reading.split('_')[1]}; "
                 "pin its `format` if that is wrong"
+            )
+        if known_sign is None and found and weighing.sign_is_open(found) and not column.pin.type:
+            messages.append(
+                f"{column.column.name}: the signs in its numbers may divide thousands or decimals, "
+                f"read as {column.reading}; pin the option `decimal` if that is wrong"
             )
     return messages

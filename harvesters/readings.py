@@ -12,7 +12,11 @@ from functools import cache
 
 # A plain number never starts with 0 and a further digit: "00070" is a code.
 _INTEGER_PART = r"(0|[1-9][0-9]*)"
-_EXPONENT = r"([eE][+-]?[0-9]{1,3})?"
+# To what a float has room for.
+_POWER = "[0-2]?[0-9]{1,2}"
+# "1E2" is a code: after a whole number, programs write the power with its sign.
+_SIGNED = f"[eE][+-]{_POWER}"
+_EXPONENT = f"([eE][+-]?{_POWER})?"
 _GROUP = r"[1-9][0-9]{0,2}"
 # A plus and more digits than that is a telephone number.
 _PLUS = r"[+](0|[1-9][0-9]{0,7})"
@@ -113,10 +117,16 @@ _TRUE, _FALSE = (", ".join(f"'{word}'" for word in _BOOLEANS[value]) for value i
 
 NUMBERS = (
     _number(
-        "point", rf"((-?{_INTEGER_PART}|{_PLUS})([.][0-9]*)?|[+-]?[.][0-9]+){_EXPONENT}", "{x}", "."
+        "point",
+        rf"(-?{_INTEGER_PART}|{_PLUS})({_SIGNED}|[.][0-9]*{_EXPONENT})?|[+-]?[.][0-9]+{_EXPONENT}",
+        "{x}",
+        ".",
     ),
     _number(
-        "comma", rf"(-?{_INTEGER_PART}|{_PLUS})(,[0-9]+)?{_EXPONENT}", "replace({x}, ',', '.')", ","
+        "comma",
+        rf"(-?{_INTEGER_PART}|{_PLUS})({_SIGNED}|,[0-9]+{_EXPONENT})?",
+        "replace({x}, ',', '.')",
+        ",",
     ),
     _number(
         "grouped_by_point",
@@ -207,6 +217,9 @@ SENTINELS_ANYWHERE = ("N/A", "n/a", "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "NULL
 SENTINELS_BESIDE_VALUES = (
     *SENTINELS_ANYWHERE,
     *("NA", "na", "NaN", "nan", "None", "none", "-", "--", "...", "…", "..", ".", "*", "?"),
+    # The day that databases keep where there is none, and the first one that .NET knows.
+    *("0000-00-00", "0000-00-00 00:00:00", "0001-01-01", "0001-01-01 00:00:00"),
+    *("0001-01-01T00:00:00", "01/01/0001", "01/01/0001 00:00:00", "1/1/0001 12:00:00 AM"),
 )
 # Numbers that say "no value" when everything else in the column is far above them.
 SENTINEL_NUMBERS = (-99_999.0, -9_999.0, -999.0)

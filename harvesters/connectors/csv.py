@@ -12,15 +12,15 @@ from harvesters.mending import mend
 from harvesters.rawtable import RawColumn, RawTable, text_schema
 from harvesters.remarks import remark
 from harvesters.source import Options
+from harvesters.unreadable import Unreadable
 from harvesters.workbench import Workbench
-from lake.rejected import Rejected
 
 
 def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     """The file's one table."""
     text = decoding.text(path, options.encoding)
     found = delimited.dialect(text, options)
-    ragged: list[Rejected] = []
+    ragged = Unreadable()
     schema = text_schema(found.width)
     census = Census(schema.names[1:])
     name = bench.keep(schema, delimited.batches(text, found, ragged, census), census)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +11,15 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Shee
 
 from harvesters import archive, areas, around, forms, header, picture, serials
 from harvesters.areas import Area
-from harvesters.connectors import old_sheets, sheets, worksheet_cells
+from harvesters.connectors import (
+    old_sheets,
+    package_parts,
+    sheets,
+    shown_zeros,
+    worksheet_cells,
+)
 from harvesters.connectors.base import Connector
+from harvesters.connectors.sheets import Empty
 from harvesters.decode import refuse_other_formats
 from harvesters.errors import (
     FormatMismatch,
@@ -57,7 +64,7 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
 
     A sheet with several tables gives one part each, `Bảng 1` first.
     """
-    _refuse_early(path)
+    empty = _refuse_early(path)
     try:
         with old_sheets.panics_named():
             workbook = CalamineWorkbook.from_path(str(path))
@@ -67,6 +74,7 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     except (CalamineError, OSError, ValueError, zipfile.BadZipFile) as error:
         kind = WorkbookEncrypted if "password" in str(error).lower() else WorkbookBroken
         raise kind("The workbook can't be read: it is damaged or protected.") from error
+    told = _seen(path, sheet.name, rows, empty) if empty else []
     found = _tables(rows, merged, options)
     if not found:
         raise TableNotFound(
@@ -75,6 +83,7 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
         )
     where = f"sheet {sheet.name!r} of {len(workbook.sheet_names)}"
     tables = [_table(one, where, len(found) > 1, bench) for one in found]
+    tables[0].messages += told
     for number, table in enumerate(tables, start=1):
         table.part = f"Bảng {number}" if len(tables) > 1 else ""
         mend(table, options, bench)
@@ -172,7 +181,8 @@ def _named(head: Header, cells: list[Sequence[str]]) -> Header:
     return replace(head, names=names)
 
 
-def _refuse_early(path: Path) -> None:
+def _refuse_early(path: Path) -> dict[str, Empty]:
+    """Raises what is wrong with a file; the cells without a value of each part of an xlsx."""
     with path.open("rb") as file:
         head = file.read(4096)
     if head.startswith(_OLE):
@@ -181,10 +191,26 @@ def _refuse_early(path: Path) -> None:
         old_sheets.refuse_vast(path)
     elif zipfile.is_zipfile(path) or head.startswith(b"PK"):
         with archive.opened(path, LIMITS) as package:
-            sheets.refuse_vast(package)
+            return sheets.refuse_vast(package)
     else:
         refuse_other_formats(head)
         raise FormatMismatch("The file is no Excel or OpenDocument workbook.")
+    return {}
+
+
+def _seen(path: Path, sheet: str, rows: list[list[str]], empty: Mapping[str, Empty]) -> list[str]:
+    """Put into the rows of an xlsx's sheet what is only seen in it, and tell what is not there."""
+    with archive.opened(path, LIMITS) as package:
+        part = package_parts.part_of(package, sheet)
+        if part is None or part not in empty:
+            return []
+        zeros = shown_zeros.fill(package, part, rows)
+    counts = (
+        (zeros, "numbers have the zeros that the sheet shows before them"),
+        (empty[part].formulas, "formulas have no stored value: their cells are empty"),
+        (empty[part].errors, "cells have errors such as #REF!: they are empty"),
+    )
+    return [f"{count} {what}" for count, what in counts if count]
 
 
 def _choose(workbook: CalamineWorkbook, wanted: str | int | None) -> CalamineSheet:

@@ -33,6 +33,7 @@ from harvesters.errors import (
 from harvesters.mending import mend
 from harvesters.rawtable import RawTable
 from harvesters.source import Options
+from harvesters.unreadable import Unreadable
 from harvesters.workbench import Workbench
 from lake.rejected import Rejected
 
@@ -59,7 +60,7 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     text = decoding.text(path, options.encoding)
     _refuse_lines(text)
     found = place(text, options.rows)
-    shape, others = records.Shape(), list[Rejected]()
+    shape, others = records.Shape(), Unreadable()
     for _, record in _rows(text, found, []):
         shape.see(record)
     table = records.loaded(shape, lambda: _rows(text, found, others), bench)

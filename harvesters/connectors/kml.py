@@ -19,6 +19,7 @@ from harvesters.mending import mend
 from harvesters.rawtable import MAX_COLUMNS, RawColumn, RawTable, text_schema
 from harvesters.readers import places
 from harvesters.source import Options
+from harvesters.unreadable import Unreadable
 from harvesters.workbench import Workbench
 from harvesters.xml_stream import Walk
 from lake.rejected import Rejected
@@ -52,7 +53,7 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     if not count:
         more = " It only links to others: give the address of one of those." if linked else ""
         raise RowsNotFound(f"The KML has no Placemark.{more}", found=0)
-    rejected: list[Rejected] = []
+    rejected = Unreadable()
     columns = [RawColumn(f"c{index}", header) for index, header in enumerate(headers)]
     keys = [column.key for column in columns]
     by_key = dict(zip(headers, keys, strict=True))

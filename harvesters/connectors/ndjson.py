@@ -16,6 +16,7 @@ from harvesters.errors import JsonBroken, LineTooLong, NestedTooDeep, TableEmpty
 from harvesters.mending import mend
 from harvesters.rawtable import RawTable
 from harvesters.source import Options
+from harvesters.unreadable import Unreadable
 from harvesters.workbench import Workbench
 from lake.rejected import Rejected
 
@@ -36,7 +37,7 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     TableEmpty.
     """
     text = decoding.text(path, options.encoding)
-    shape, rejected = records.Shape(), list[Rejected]()
+    shape, rejected = records.Shape(), Unreadable()
     good = 0
     for _, record in _rows(text, rejected):
         shape.see(record)
@@ -45,7 +46,7 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
         if rejected:
             raise JsonBroken(f"No line of the file is a JSON object: {rejected[0].reason}")
         raise TableEmpty("The file has no lines; nothing was published.")
-    found: list[Rejected] = []
+    found = Unreadable()
     table = records.loaded(shape, lambda: _rows(text, found), bench)
     table.rejected = found
     table.messages.insert(0, f"encoding {text.encoding}, one JSON object a line")
@@ -96,7 +97,7 @@ def _object(document: bytes) -> dict[str, Any]:
     )
     if not isinstance(found, dict):
         raise _LineBroken("The line is no JSON object.")
-    return found
+    return records.whole(found) if records.HALF_LETTER.search(document) else found
 
 
 def _no_constant(name: str) -> Any:

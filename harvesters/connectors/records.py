@@ -1,11 +1,13 @@
 """Records (objects with named, perhaps nested values) to a table: one column a path, as text.
 
-`{"a": {"b": 1}}` is the column `a.b`; a list stays one cell, as JSON.
+`{"a": {"b": 1}}` is the column `a.b`, another one than that of `{"a.b": 1}`; a list stays one cell,
+as JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +28,10 @@ Record = Mapping[str, Any]
 Records = Callable[[], Iterable[tuple[int, Record]]]
 
 
+# What a text has at least where a letter may be cut in two.
+HALF_LETTER = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
 class Shape:
     """The columns of a stream of records, in the order of their first appearance.
 
@@ -34,7 +40,7 @@ class Shape:
     """
 
     def __init__(self) -> None:
-        self._leaves: dict[str, None] = {}
+        self._leaves: dict[tuple[str, ...], None] = {}
         self._keys: dict[str, None] = {}
         self.lists: dict[str, None] = {}
 
@@ -45,10 +51,10 @@ class Shape:
             raise TooManyColumns(f"The rows have more than {MAX_COLUMNS} different names.")
         if len(self._leaves) > MAX_COLUMNS:
             return
-        for name, value in leaves(record):
-            self._leaves.setdefault(name)
+        for path, value in leaves(record):
+            self._leaves.setdefault(path)
             if isinstance(value, list):
-                self.lists.setdefault(name)
+                self.lists.setdefault(".".join(path))
 
     @property
     def is_flat(self) -> bool:
@@ -56,8 +62,11 @@ class Shape:
         return len(self._leaves) <= MAX_COLUMNS
 
     @property
-    def headers(self) -> list[str]:
-        return list(self._leaves if self.is_flat else self._keys)
+    def columns(self) -> dict[Hashable, str]:
+        """The header of each column, by what `values` calls it."""
+        if self.is_flat:
+            return {path: ".".join(path) for path in self._leaves}
+        return {name: name for name in self._keys}
 
     def messages(self) -> list[str]:
         if not self.is_flat:
@@ -66,27 +75,30 @@ class Shape:
             return [f"lists are kept as JSON texts: {', '.join(list(self.lists)[:10])}"]
         return []
 
-    def values(self, record: Record) -> dict[str, str | None]:
+    def values(self, record: Record) -> dict[Hashable, str | None]:
         """A record's cells as texts."""
-        pairs = leaves(record) if self.is_flat else record.items()
-        return {name: text(value) for name, value in pairs}
+        if self.is_flat:
+            return {path: text(value) for path, value in leaves(record)}
+        return {name: text(value) for name, value in record.items()}
 
 
-def leaves(record: Record, before: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
-    """The values of a record that are no objects, with their dotted names."""
-    if depth > MAX_DEPTH:
+def leaves(record: Record, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The values of a record that are no objects, with the names on the way to them."""
+    if len(before) >= MAX_DEPTH:
         raise NestedTooDeep(f"Objects lie more than {MAX_DEPTH} levels deep in each other.")
     for name, value in record.items():
         if isinstance(value, Mapping):
-            yield from leaves(value, f"{before}{name}.", depth + 1)
+            yield from leaves(value, (*before, name))
         else:
-            yield f"{before}{name}", value
+            yield (*before, name), value
 
 
 def text(value: Any) -> str | None:
-    """A value of JSON as the text of a cell: numbers with their own digits."""
-    if value is None or isinstance(value, str):
-        return value
+    """A value of JSON as the text of a cell: numbers with their own digits, no NUL."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value.replace("\x00", "")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal):
@@ -94,20 +106,32 @@ def text(value: Any) -> str | None:
     return str(simplejson.dumps(value, ensure_ascii=False, separators=(",", ":"), use_decimal=True))
 
 
+def whole(value: Any) -> Any:
+    """A value of JSON whose texts can be written: half of a letter (a `\\ud83d` alone, where a text
+    was cut inside an emoji) is U+FFFD."""
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, list):
+        return [whole(each) for each in value]
+    if isinstance(value, dict):
+        return {whole(name): whole(each) for name, each in value.items()}
+    return value
+
+
 def loaded(shape: Shape, records: Records, bench: Workbench) -> RawTable:
     """The table of records whose shape is known."""
-    headers = shape.headers
-    if len(headers) > MAX_COLUMNS:
-        raise TooManyColumns(f"The rows have {len(headers)} columns; {MAX_COLUMNS} are allowed.")
+    found = shape.columns
+    if len(found) > MAX_COLUMNS:
+        raise TooManyColumns(f"The rows have {len(found)} columns; {MAX_COLUMNS} are allowed.")
     numbered = ((number, shape.values(record)) for number, record in records())
-    name = bench.load(text_schema(len(headers)), batches(numbered, headers))
-    columns = [RawColumn(f"c{index}", header) for index, header in enumerate(headers)]
+    name = bench.load(text_schema(len(found)), batches(numbered, list(found)))
+    columns = [RawColumn(f"c{index}", header) for index, header in enumerate(found.values())]
     return RawTable(name, columns, messages=shape.messages())
 
 
 def batches(
-    rows: Iterable[tuple[int, Mapping[str, Any]]],
-    headers: list[str],
+    rows: Iterable[tuple[int, Mapping[Any, Any]]],
+    headers: Sequence[Hashable],
     natives: list[pa.Field] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Cells by header as cleaned batches, small enough whatever their width and their texts.

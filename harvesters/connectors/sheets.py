@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from dataclasses import dataclass
 from typing import IO
 from xml.parsers import expat
 
@@ -12,7 +13,7 @@ from harvesters.errors import ArchiveTooLarge, FormatMismatch, WorkbookBroken, W
 
 # What the reader and the search for tables hold of them stays below 1 GiB.
 MOST_CELLS = 8_000_000
-_CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 _REFERENCE = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})")
 _CELLS_BEGIN = b"sheetData"
 # The element that an OpenDocument manifest has for every encrypted part.
@@ -20,24 +21,36 @@ _ENCRYPTED = b"encryption-data"
 _MOST_REPEATS = 1 << 24
 
 
-def refuse_vast(archive: zipfile.ZipFile, most_cells: int = MOST_CELLS) -> None:
-    """Look through every part of an xlsx or ods that may be a worksheet, whatever it is called.
+@dataclass(frozen=True)
+class Empty:
+    """Cells of a worksheet that have no value, and are not empty for those who look at it: formulas
+    whose value was never stored, and errors such as #REF!."""
+
+    formulas: int
+    errors: int
+
+
+def refuse_vast(archive: zipfile.ZipFile, most_cells: int = MOST_CELLS) -> dict[str, Empty]:
+    """Look through every part of an xlsx or ods that may be a worksheet, whatever it is called; the
+    cells without a value of each part.
 
     Raises ArchiveTooLarge, WorkbookBroken, WorkbookEncrypted, and FormatMismatch for binary sheets
     (xlsb).
     """
+    empty: dict[str, Empty] = {}
     for member in archive.infolist():
         name = member.filename.lower()
         if name == "xl/workbook.bin":
             raise FormatMismatch("The file is a binary workbook (xlsb); save it as xlsx.")
         with archive.open(member) as part:
-            if name == "meta-inf/manifest.xml" and _ENCRYPTED in part.read(_CHUNK_BYTES):
+            if name == "meta-inf/manifest.xml" and _ENCRYPTED in part.read(CHUNK_BYTES):
                 raise WorkbookEncrypted("The workbook is protected by a password.")
         with archive.open(member) as part:
             if name.endswith((".xml", ".rels")):
-                _Extent(most_cells).read(part)
+                empty[member.filename] = _Extent(most_cells).read(part)
             elif _mentions_cells(part):
                 raise WorkbookBroken("The workbook hides a sheet in a part of another kind.")
+    return empty
 
 
 class _Extent:
@@ -47,16 +60,20 @@ class _Extent:
         self._most_cells = most_cells
         self._row = self._column = 0
         self._last_row = self._last_column = 0
+        self._errors = self._formulas = 0
+        # Whether the cell that is open has a formula, and no value yet.
+        self._is_open = self._is_text = False
 
-    def read(self, part: IO[bytes]) -> None:
-        parser = expat.ParserCreate(namespace_separator=" ")
+    def read(self, part: IO[bytes]) -> Empty:
+        self._parser = parser = expat.ParserCreate(namespace_separator=" ")
         parser.StartElementHandler = self._begin
         try:
-            while chunk := part.read(_CHUNK_BYTES):
+            while chunk := part.read(CHUNK_BYTES):
                 parser.Parse(chunk, False)
             parser.Parse(b"", True)
         except expat.ExpatError as error:
             raise WorkbookBroken("A part of the workbook is no XML.") from error
+        return Empty(self._formulas + self._is_open, self._errors)
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
         kind = name.rpartition(" ")[2]
@@ -66,9 +83,18 @@ class _Extent:
             self._column = 0
         elif kind == "c":
             self._column += 1
-            if at := _REFERENCE.fullmatch(attributes.get("r", "")):
-                self._column, self._row = _number(at[1]), int(at[2])
+            if at := place(attributes.get("r", "")):
+                self._row, self._column = at
             self._span()
+            self._formulas += self._is_open
+            self._is_open = False
+            self._errors += attributes.get("t") == "e"
+            self._is_text = attributes.get("t") == "str"
+        elif kind == "f":
+            # An empty text may well be the value of a formula.
+            self._is_open = not self._is_text
+        elif kind == "v" and self._is_open:
+            self._parser.CharacterDataHandler = self._value
         elif kind == "table":
             self._row = self._last_row = self._last_column = 0
         elif kind == "table-row":
@@ -81,6 +107,11 @@ class _Extent:
                 self._span()
         elif kind == "covered-table-cell":
             self._column += _repeated(attributes, "number-columns-repeated")
+
+    def _value(self, letters: str) -> None:
+        del letters
+        self._is_open = False
+        self._parser.CharacterDataHandler = None
 
     def _span(self) -> None:
         self._last_row = max(self._last_row, self._row)
@@ -98,6 +129,12 @@ def _repeated(attributes: dict[str, str], name: str) -> int:
     return min(int(said), _MOST_REPEATS) if said.isdecimal() and len(said) < 9 else 1
 
 
+def place(reference: str) -> tuple[int, int] | None:
+    """The row and the column of `C5`, from 1."""
+    found = _REFERENCE.fullmatch(reference)
+    return (int(found[2]), _number(found[1])) if found else None
+
+
 def _number(letters: str) -> int:
     number = 0
     for letter in letters.upper():
@@ -107,7 +144,7 @@ def _number(letters: str) -> int:
 
 def _mentions_cells(part: IO[bytes]) -> bool:
     tail = b""
-    while chunk := part.read(_CHUNK_BYTES):
+    while chunk := part.read(CHUNK_BYTES):
         if _CELLS_BEGIN in tail + chunk:
             return True
         tail = chunk[-len(_CELLS_BEGIN) :]

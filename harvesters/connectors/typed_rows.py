@@ -27,6 +27,7 @@ from harvesters.pages import line
 from harvesters.rawtable import MAX_COLUMNS, RawColumn, RawTable, text_schema
 from harvesters.readers import places
 from harvesters.source import Options
+from harvesters.unreadable import Unreadable
 from harvesters.workbench import Workbench
 from lake.rejected import Rejected
 
@@ -88,7 +89,7 @@ def loaded(
     """A table of rows whose columns are known. Raises TableEmpty."""
     keys = [f"c{index}" for index in range(len(described))]
     natives = places.FIELDS if has_places else []
-    rejected: list[Rejected] = []
+    rejected = Unreadable()
     numbered = _rows(rows, keys, has_places, rejected)
     name = bench.load(text_schema(len(keys), natives), records.batches(numbered, keys, natives))
     if not bench.row_count(name) and not rejected:

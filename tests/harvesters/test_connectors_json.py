@@ -56,6 +56,16 @@ def test_lists_in_every_element_of_a_list_can_be_pinned(taken, lake):
     assert [row["x"] for row in rows(lake, "t")] == [1, 2, 3]
 
 
+def test_a_name_with_a_point_is_no_path(taken, lake):
+    assert taken("json", '[{"a.b": 1, "a": {"b": 2}}, {"a": {"b": 3}}]').error is None
+    assert rows(lake, "t") == [{"a.b": 1, "a.b_2": 2}, {"a.b": None, "a.b_2": 3}]
+
+
+def test_half_a_letter_breaks_no_line_and_nul_is_none(taken, lake):
+    assert taken("ndjson", '{"a": "x\\ud83d"}\n{"a": "\\ud83d\\ude80\\u0000"}\n').error is None
+    assert [row["a"] for row in rows(lake, "t")] == ["x\ufffd", "🚀"]
+
+
 def test_numbers_keep_their_digits(taken, lake):
     text = '[{"a": 0.1000000000000000055511151231257827, "b": [1.50], "c": 12345678901234567890}]'
     assert taken("json", text).error is None
@@ -63,6 +73,15 @@ def test_numbers_keep_their_digits(taken, lake):
     assert row["b"] == "[1.50]"
     assert row["c"] == Decimal("12345678901234567890")
     assert types(lake, "t")["c"] == "decimal(20,0)"
+
+
+def test_numbers_of_features_keep_their_digits(taken, lake):
+    place = '{"type": "Point", "coordinates": [105.850000000000000001, 21]}'
+    feature = '{"type": "Feature", "properties": {"id": 12345678901234567890}, "geometry": %s}'
+    text = '{"type": "FeatureCollection", "features": [%s]}' % (feature % place)
+    assert taken("geojson", text).error is None
+    (row,) = rows(lake, "t")
+    assert (row["id"], row["lon"]) == (Decimal("12345678901234567890"), 105.85)
 
 
 def test_a_row_that_is_no_object_is_rejected_with_its_number(taken, lake):

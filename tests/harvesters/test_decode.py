@@ -17,8 +17,10 @@ from harvesters.errors import (
     HtmlInsteadOfData,
     TableNotFound,
     TooManyColumns,
+    TooManyRejected,
 )
 from harvesters.source import Options
+from harvesters.unreadable import MOST_ROWS
 from harvesters.workbench import Workbench
 
 VIETNAMESE = "mã;tên\n001;Đống Đa\n002;Thủy Nguyên\n003;Ngọc Hà, phường\n"
@@ -118,6 +120,17 @@ def test_pinned_header_row_wins(tmp_path):
     text = "a,b\nx,y\n1,2\n"
     assert table_of(tmp_path, text, header_row=2)[0] == ["x", "y"]
     assert len(table_of(tmp_path, text, header_row=0)[1]) == 3
+
+
+def test_lines_with_nothing_in_them_are_no_rows(tmp_path):
+    _, found, raw = table_of(tmp_path, "a,b,c\n1,2,3\n   \n,,,,\n\n4,5,6\n")
+    assert found == [(2, "1", "2", "3"), (6, "4", "5", "6")]
+    assert raw.rejected == []
+
+
+def test_rows_that_cannot_be_read_have_a_limit(tmp_path):
+    with pytest.raises(TooManyRejected):
+        table_of(tmp_path, "a,b\n" + "1,2\n" * 400 + "1,2,3\n" * (MOST_ROWS + 1))
 
 
 def test_ragged_rows_are_rejected_with_their_number_and_text(tmp_path):

@@ -104,6 +104,16 @@ BEFORE = {"mã": "string", "giá": "float64", "ngày": "date"}
 SAME = {"mã": ["a", "b"], "giá": ["1.5", "2"], "ngày": ["2024-01-31", "2024-02-01"]}
 
 
+def test_a_column_of_texts_keeps_its_texts_when_this_file_has_only_numbers():
+    _, types, rows = examined(
+        {"mã": ["05.50", "-", "-999", "N/A"], "n": ["k"] * 4}, {"mã": "string"}
+    )
+    assert types["mã"] == "string"
+    assert [code for code, _ in rows] == ["05.50", "-", "-999", None]
+    _, _, rows = examined({"mã": ["5.50", "-", "-999", "N/A"], "n": ["k"] * 4}, {"mã": "string"})
+    assert [code for code, _ in rows] == ["5.50", "-", "-999", None]
+
+
 def test_a_table_as_published_is_not_held():
     assert examined(SAME, BEFORE)[0] == []
     assert examined(SAME, None)[0] == []

@@ -17,6 +17,8 @@ from harvesters.validate import validate
 from harvesters.workbench import Workbench
 from tests.harvesters.conftest import rows
 
+NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
+
 
 def read(lake, columns: dict[str, list], /, **options):
     """Columns of text to what the lake keeps of them: types, values, messages, rejected rows."""
@@ -42,7 +44,11 @@ def read(lake, columns: dict[str, list], /, **options):
         (["00001", "00002"], "string", ["00001", "00002"]),
         (["1", "02"], "string", ["1", "02"]),
         (["0", "0.5", ".25"], "float64", [0.0, 0.5, 0.25]),
-        (["1.5", "2e3"], "float64", [1.5, 2000.0]),
+        (["1.5", "2e+3", "2.5E3", "1e-07"], "float64", [1.5, 2000.0, 2500.0, 1e-07]),
+        (["1E2", "3e4", "12"], "string", ["1E2", "3e4", "12"]),
+        (["1e+400", "1"], "string", ["1e+400", "1"]),
+        (["0001-01-01 00:00:00", "2024-01-01 07:00:00"], "timestamp", [None, NEW_YEAR]),
+        (["0000-00-00", "2024-02-29"], "date", [None, date(2024, 2, 29)]),
         (["999999999999999999"], "int64", [999999999999999999]),
         (
             ["12345678901234567890", "1"],
@@ -110,6 +116,22 @@ def test_other_columns_tell_the_decimal_sign(lake):
     _, values, messages, _ = read(lake, columns)
     assert values["kinh_do"] == [105.838, 105.816]
     assert "decimal comma" in messages
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (["12.500", "8.300"], True),
+        (["12,500", "8,300"], True),
+        (["12.500", "8.3"], False),
+        (["12.500", "1.234.567"], False),
+        (["12", "8"], False),
+    ],
+)
+def test_signs_that_may_divide_thousands_are_told(lake, texts, told):
+    _, _, messages, _ = read(lake, {"số": texts})
+    assert any("may divide thousands or decimals" in message for message in messages) is told
+    assert not any("may divide" in text for text in read(lake, {"số": texts}, decimal=",")[2])
 
 
 def test_other_columns_tell_the_order_of_day_and_month(lake):

@@ -280,6 +280,30 @@ def test_rows_are_those_of_the_sheet_when_its_first_ones_are_empty(sheets):
     assert [row[0] for row in table.rows] == ["a", "a", "b"]
 
 
+def test_numbers_keep_the_zeros_that_the_sheet_shows(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "trống"
+    sheet = book.create_sheet("Phường & xã")
+    for row in (["Mã", "SĐT", "Số"], [70, 912345678, 5], [12345, 356789012, 6]):
+        sheet.append(row)
+    for row in (2, 3):
+        sheet.cell(row, 1).number_format = "00000"
+        sheet.cell(row, 2).number_format = '0000" "000\\ 000;@'
+        sheet.cell(row, 3).number_format = "0"
+    path = tmp_path / "book.xlsx"
+    book.save(path)
+    (table,) = decoded(path, "excel")
+    assert table.rows == [("00070", "0912345678", "5"), ("12345", "0356789012", "6")]
+    assert "3 numbers have the zeros" in told(table)
+
+
+def test_cells_whose_value_is_not_in_the_file_are_told(sheets):
+    rows = [["a", "b", "c"], ["x", "=A2", "#REF!"], ["y", "=A3", "#N/A"], ["z", "=A4", 5]]
+    (table,) = sheets(rows)
+    assert "3 formulas have no stored value: their cells are empty" in told(table)
+    assert "2 cells have errors such as #REF!: they are empty" in told(table)
+
+
 def test_more_hours_than_a_day_has_stay_hours(sheets):
     rows = [["Trạm", "Giờ chạy"], ["a", dt.timedelta(hours=30, minutes=15)]]
     rows += [["b", dt.timedelta(minutes=5)], ["c", dt.timedelta(days=5)]]

@@ -52,6 +52,23 @@ SENTENCES: dict[str, str] = {
     r"pin its `format` if that is wrong": N_(
         "day and month can’t be told apart, read as {order}; pin its `format` if that is wrong"
     ),
+    r"the signs in its numbers may divide thousands or decimals, read as (?P<reading>\w+); "
+    r"pin the option `decimal` if that is wrong": N_(
+        "the signs in its numbers may divide thousands or decimals, read as “{reading}”; pin the "
+        "option `decimal` if that is wrong"
+    ),
+    r"(?P<count>\d+) numbers have the zeros that the sheet shows before them": N_(
+        "{count} numbers have the zeros that the sheet shows before them"
+    ),
+    r"(?P<count>\d+) formulas have no stored value: their cells are empty": N_(
+        "{count} formulas have no stored value: their cells are empty"
+    ),
+    r"(?P<count>\d+) cells have errors such as #REF!: they are empty": N_(
+        "{count} cells have errors such as #REF!: they are empty"
+    ),
+    r"row (?P<row>\d+) numbers the columns: left out": N_(
+        "row {row} numbers the columns: left out"
+    ),
     r"unchanged, nothing was published\.": N_("unchanged, nothing was published."),
     r"the same content as version (?P<version>\d+)\.": N_("the same content as version {version}."),
     r"Attempt (?P<attempt>\d+) of (?P<tries>\d+)\.": N_("Attempt {attempt} of {tries}."),
@@ -139,6 +156,10 @@ SENTENCES: dict[str, str] = {
         "somebody agrees."
     ),
     # Errors.
+    r"More than (?P<count>\d+) rows can't be read; the rest was not tried\. "
+    r"Nothing was published\.": N_(
+        "More than {count} rows cannot be read; the rest was not tried. Nothing was published."
+    ),
     r"(?P<rejected>\d+) of (?P<rows>\d+) rows were rejected; (?P<share>[\d.]+%) are allowed\. "
     r"Nothing was published\.": N_(
         "{rejected} of {rows} rows were rejected; {share} are allowed. Nothing was published."
