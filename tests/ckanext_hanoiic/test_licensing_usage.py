@@ -216,12 +216,33 @@ def test_a_renewal_takes_over_what_was_used():
     scene = Scene()
     agreement = held(scene, queries_per_day=10)
     settle(scene, lease(scene, agreement, queries=3)["lease"], queries=3)
-    lease(scene, agreement, queries=2)
+    open_ = lease(scene, agreement, queries=2, rows=50)["lease"]
     row = model.Session.get(Agreement, agreement)
     act("package_patch", scene.sysadmin, id=row.dataset_id, license_id="ODbL-1.0")
     new = act("hanoiic_agreement_accept", scene.founder, dataset=row.dataset_id)
     assert new["renews"] == agreement
-    assert counted(new["id"]) == {"queries": (5, 0)}
+    assert counted(new["id"]) == {"queries": (3, 2), "rows": (0, 50)}
+    # What a gateway had leased is settled there: only what was used of it counts.
+    settle(scene, open_, final=False, queries=1, rows=10)
+    settle(scene, open_, queries=1, rows=20)
+    assert counted(new["id"]) == {"queries": (4, 0), "rows": (20, 0)}
+    assert counted(agreement) == {"queries": (3, 0), "rows": (0, 0)}
+
+
+@portal
+def test_a_lease_of_the_month_before_is_settled_after_a_renewal(monkeypatch):
+    clock = Clock(monkeypatch, datetime(2026, 12, 31, 16, 59, 50, tzinfo=UTC))
+    scene = Scene()
+    agreement = held(scene, rows_per_month=100)
+    open_ = lease(scene, agreement, queries=2, rows=50)["lease"]
+    clock.pass_(seconds=20)
+    row = model.Session.get(Agreement, agreement)
+    act("package_patch", scene.sysadmin, id=row.dataset_id, license_id="ODbL-1.0")
+    new = act("hanoiic_agreement_accept", scene.founder, dataset=row.dataset_id)["id"]
+    settle(scene, open_, final=False, queries=1, rows=10)
+    settle(scene, open_, queries=1, rows=20)
+    assert counted(new) == {"queries": (1, 0), "rows": (20, 0)}
+    assert act("hanoiic_agreement_show", scene.founder, id=new)["usage"]["rows"]["used"] == 0
 
 
 STEP = st.tuples(

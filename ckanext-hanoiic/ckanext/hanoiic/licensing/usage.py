@@ -145,19 +145,27 @@ def counters(agreement_ids: list[str], at: datetime) -> dict[str, dict[str, Amou
 
 
 def carry_over(before_id: str, after_id: str) -> None:
-    """What was used under an agreement counts for the one that follows it; leases stay behind."""
+    """What was used under an agreement counts for the one that follows it, and what is leased is
+    settled there."""
     model.Session.execute(
-        insert(COUNTERS).from_select(
-            ["agreement_id", "measure", "period", "used", "leased"],
-            sa.select(
-                sa.literal(after_id), COUNTERS.c.measure, COUNTERS.c.period,
-                COUNTERS.c.used + COUNTERS.c.leased, 0,
-            ).where(
-                COUNTERS.c.agreement_id == before_id,
-                COUNTERS.c.period >= Periods.at(clock.now()).month,
-            ),
-        )
-    )  # fmt: skip
+        sa.update(LEASES)
+        .where(LEASES.c.agreement_id == before_id, LEASES.c.settled_at.is_(None))
+        .values(agreement_id=after_id)
+    )
+    month = Periods.at(clock.now()).month
+    for measure in MEASURES:
+        mine = sa.and_(COUNTERS.c.agreement_id == before_id, COUNTERS.c.measure == measure)
+        counts_on = sa.or_(COUNTERS.c.period >= month, COUNTERS.c.leased > 0)
+        model.Session.execute(
+            insert(COUNTERS).from_select(
+                ["agreement_id", "measure", "period", "used", "leased"],
+                sa.select(
+                    sa.literal(after_id), COUNTERS.c.measure, COUNTERS.c.period,
+                    COUNTERS.c.used, COUNTERS.c.leased,
+                ).where(mine, counts_on).with_for_update(),
+            )
+        )  # fmt: skip
+        model.Session.execute(sa.update(COUNTERS).where(mine).values(leased=0))
 
 
 def _take(agreement_id: str, measure: str, periods: Periods, want: int, limits: Amounts) -> int:
