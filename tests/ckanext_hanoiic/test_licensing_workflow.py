@@ -151,6 +151,21 @@ def test_nobody_gives_back_access_of_their_own():
     assert act("hanoiic_agreement_resume", scene.sysadmin, id=held["id"])["state"] == "active"
 
 
+def test_a_request_outlives_its_dataset_and_leads_to_nothing():
+    scene = Scene()
+    requests = {}
+    for fate in ("package_delete", "dataset_purge"):
+        dataset = scene.dataset("request")
+        made = act("hanoiic_request_create", scene.founder, dataset=dataset["id"], purpose="p")
+        requests[fate] = made["id"]
+        act(fate, scene.sysadmin, id=dataset["id"])
+        assert refusal("hanoiic_request_approve", scene.sysadmin, id=made["id"]) == "offer_closed"
+        assert act("hanoiic_request_show", scene.founder, id=made["id"])["state"] == "submitted"
+    for id_ in requests.values():
+        ended = act("hanoiic_request_withdraw", scene.founder, id=id_)
+        assert ended["state"] == "withdrawn"
+
+
 def test_boxes_hold_what_concerns_their_owner():
     scene = Scene()
     dataset = scene.dataset("request")

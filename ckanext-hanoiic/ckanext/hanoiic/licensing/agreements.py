@@ -39,8 +39,7 @@ def expire_due(at: datetime) -> int:
         sa.select(Agreement).where(Agreement.state.in_(states.LIVE), Agreement.valid_until <= at)
     ).all()
     for agreement in due:
-        if model.Session.get(model.Package, agreement.dataset_id) is not None:
-            lock(agreement, None)
+        lock(agreement, None)
         if is_expired(agreement, at):
             _move_agreement(agreement, "expire", None, "")
     return len(due)
@@ -88,7 +87,9 @@ def begin(
     :class:`OfferClosed` and :class:`AgreementStands`.
     """
     began_at = clock.now()
-    if reason := terms.closed(offer, began_at):
+    package = model.Session.get(model.Package, offer.dataset_id)
+    is_gone = package is None or package.state != "active"
+    if reason := "dataset_gone" if is_gone else terms.closed(offer, began_at):
         raise OfferClosed("Nobody can take up this offer now", reason=reason)
     if newest and newest.state == "suspended":
         raise AgreementStands("The agreement is suspended; resume or revoke it", state="suspended")
@@ -136,6 +137,10 @@ def refuse_own(row: AccessRequest | Agreement, asked_by: str, officer: model.Use
 def lock(row: AccessRequest | Agreement, actor_id: str | None) -> Offer:
     """Take the dataset's lock, then read the row as it is now."""
     package = model.Session.get(model.Package, row.dataset_id)
+    if package is None:
+        # It was purged, and what was agreed about it stays.
+        model.Session.refresh(row, with_for_update={"of": type(row)})
+        return row.offer
     offer = offers.settle(package, actor_id, row.table_name)
     model.Session.refresh(row)
     return offer

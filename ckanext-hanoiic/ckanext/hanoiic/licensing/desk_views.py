@@ -126,7 +126,9 @@ def _request_page(request_id: str, refused: dict[str, Any] | None = None) -> Any
         return tk.abort(404, tk._("Not found"))
     user, row = tk.current_user, subject.row(AccessRequest, request_id)
     speaks = parties.of(row) in parties.held_by(user.id)
-    is_officer = parties.is_officer(user, subject.owner_org(row.dataset_id))
+    # A purged dataset has no officers but the operators.
+    package = model.Session.get(model.Package, row.dataset_id)
+    is_officer = parties.is_officer(user, package and package.owner_org)
     facts = {
         "one": one,
         "refused": refused or {},

@@ -181,8 +181,7 @@ def expire_due(at: datetime) -> int:
         )
     ).all()
     for request in due:
-        if model.Session.get(model.Package, request.dataset_id) is not None:
-            agreements.lock(request, None)
+        agreements.lock(request, None)
         if request.state in states.OPEN:
             _move(request, "expire", None, "")
     return len(due)
