@@ -15,6 +15,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import redis
 from flask import Flask, Response, g, jsonify, request
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException
 
 from api_gateway import forwarded, metrics, open_tables, titles
@@ -236,6 +237,10 @@ def _answer_problems(app: Flask) -> None:
             log.exception("unexpected_http_error")
             return _problem(GatewayError())
         return _problem(kind(headers=_facts_of(error)))
+
+    @app.errorhandler(ParseException)
+    def malformed(_: ParseException) -> Response:
+        return _problem(BadRequest("the body's chunks are malformed"))
 
     @app.errorhandler(ClientGone)
     def hung_up(_: ClientGone) -> Response:

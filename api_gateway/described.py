@@ -23,8 +23,8 @@ _SQL_EXAMPLE = "SELECT 1 AS x"
 PARAMETERS: dict[str, tuple[Schema, str]] = {
     "after": ({"type": "string"}, "The last row's values of the `order` columns: the next page"),
     "as_of": (
-        {"type": "string", "examples": ["3", "2026-01-01T00:00:00Z", "bus_stops:3,wards:4"]},
-        "A version, or a date-time with its zone; for all tables, or by table",
+        {"type": "string", "examples": ["3", "2026-01-01T00:00:00Z"]},
+        "A version, or a date-time with its zone; for all tables, or by table as `wards:3,stops:4`",
     ),
     "csv_safe": (_FLAG, "CSV: no text that a spreadsheet would run as a formula"),
     "dry_run": (_FLAG, "The plan and its cost instead of the answer"),
@@ -58,7 +58,8 @@ PATH: dict[str, Schema] = {
 }
 _SCALAR: Schema = {"type": ["string", "number", "boolean", "null"]}
 _VALUE: Schema = {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}
-_AS_OF: Schema = {"type": ["integer", "string", "null"], "minimum": 0}
+_VERSION: Schema = {"type": ["integer", "string"], "minimum": 0}
+_AS_OF: Schema = {**_VERSION, "type": [*_VERSION["type"], "null"]}
 SQL_BODY: Schema = {
     "type": "object",
     "required": ["sql"],
@@ -75,7 +76,7 @@ SQL_BODY: Schema = {
         },
         "format": {"type": ["string", "null"], "enum": [*FORMATS, "", None]},
         "as_of": {
-            "anyOf": [_AS_OF, {"type": "object", "additionalProperties": _AS_OF}],
+            "anyOf": [_AS_OF, {"type": "object", "additionalProperties": _VERSION}],
             "description": "A version, a date-time with its zone, or either by table",
         },
         "limit": {**_LIMIT, "type": ["integer", "null"]},
@@ -84,6 +85,13 @@ SQL_BODY: Schema = {
         "dry_run": _SWITCH,
     },
     "examples": [{"sql": "SELECT ?::INT AS x", "params": [1]}],
+}
+# An export has no dry run.
+_EXPORT_BODY: Schema = {
+    **SQL_BODY,
+    "properties": {
+        name: each for name, each in SQL_BODY["properties"].items() if name != "dry_run"
+    },
 }
 _LINK_BODY: Schema = {
     "type": "object",
@@ -201,7 +209,7 @@ OPERATIONS: dict[str, dict[str, Any]] = {
     "files.make": {"body": _LINK_BODY, "answers": {201: {"application/json": _ANY}}},
     "files.follow": {"answers": {200: _FILES, 206: _FILES, 304: {}}},
     "exports.add": {
-        "body": SQL_BODY,
+        "body": _EXPORT_BODY,
         "answers": {200: {"application/json": EXPORT}, 202: {"application/json": EXPORT}},
     },
     "exports.listed": {"answers": {200: {"application/json": _ANY}}},

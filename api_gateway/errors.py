@@ -82,6 +82,14 @@ class TooLarge(GatewayError):
     title = "The request is too large"
 
 
+class EncodingUnsupported(GatewayError):
+    """The request's body is in a content coding that is not read."""
+
+    code = "encoding_not_read"
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    title = "The request's encoding is not read"
+
+
 class PreconditionFailed(GatewayError):
     """The file is not, or no longer, the one that `If-Match` or `If-Unmodified-Since` speaks of."""
 

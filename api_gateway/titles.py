@@ -16,6 +16,7 @@ VIETNAMESE = {
     "column_unknown": "Không có cột này",
     "decision_unavailable": "Hiện chưa xác nhận được quyền truy cập",
     "edition_not_ready": "Bản dữ liệu dành cho người gọi chưa sẵn sàng",
+    "encoding_not_read": "Không đọc được mã nén của yêu cầu",
     "export_not_found": "Không có tệp xuất này",
     "export_not_ready": "Tệp xuất chưa có kết quả",
     "exports_full": "Hiện hết chỗ cho tệp xuất",

@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 import socket
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 from flask import current_app, g, request
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.exceptions import BadRequest as NotJson
 from werkzeug.sansio.utils import get_current_url
 
 from api_gateway import encodings, forwarded
-from api_gateway.errors import TokenInvalid
+from api_gateway.errors import BadRequest, EncodingUnsupported, TokenInvalid
 from api_gateway.exchange import Caller
 from api_gateway.query import Gateway
 from lake import logs
 
+_UTF8 = re.compile(r"(?i)\s*;\s*charset=utf-?8(?=\s*(?:;|$))")
 _BEARER = re.compile(r"(?i)bearer +([A-Za-z0-9._~+/=-]{1,512})")
 
 
@@ -60,6 +63,22 @@ def bearer(token: str | None) -> Caller:
         encodings.choose(request.accept_encodings),
         request.environ.get("SERVER_PROTOCOL") != "HTTP/1.0",
     )  # fmt: skip
+
+
+def body() -> Any:
+    """The request's JSON, whatever its content type says. Raises BadRequest, EncodingUnsupported
+    for one that is compressed."""
+    try:
+        return request.get_json(force=True)
+    except (NotJson, RecursionError):
+        if request.headers.get("Content-Encoding"):
+            raise EncodingUnsupported(headers={"Accept-Encoding": "identity"}) from None
+        raise BadRequest("the body is not JSON") from None
+
+
+def accepted() -> MIMEAccept:
+    """The media types of `Accept`. All there are in UTF-8: who names that says nothing more."""
+    return MIMEAccept([(_UTF8.sub("", kind), q) for kind, q in request.accept_mimetypes])
 
 
 def query_id() -> str:

@@ -7,8 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from flask import Blueprint, Response, current_app, jsonify, request
-from werkzeug.exceptions import BadRequest as NotJson
+from flask import Blueprint, Response, current_app, jsonify
 
 from api_gateway import asked, attribution
 from api_gateway.asked import AsOf
@@ -20,7 +19,7 @@ from api_gateway.exports import Export
 from api_gateway.formats import media_type
 from api_gateway.gate import Statement
 from api_gateway.meter import Visit
-from api_gateway.routes import caller, gateway, public_url
+from api_gateway.routes import accepted, body, caller, gateway, public_url
 from api_gateway.routes.answering import describe, limited
 from api_gateway.routes.stored import stored
 from lake import logs
@@ -34,12 +33,8 @@ def add() -> tuple[Response, int]:
 
     Repeated with the same `Idempotency-Key` it is the same export, whatever became of it.
     """
-    try:
-        body = request.get_json(force=True)
-    except (NotJson, RecursionError):
-        raise BadRequest("the body is not JSON") from None
-    parts, who = gateway(), caller()
-    wanted = asked.from_body(body, request.accept_mimetypes)
+    told, parts, who = body(), gateway(), caller()
+    wanted = asked.from_body(told, accepted())
     if wanted.dry_run:
         raise BadRequest("a dry run needs no export: POST /v1/sql", parameter="dry_run")
     visit = parts.visit("export", "query", parts.reader.read(wanted.sql, who.name), wanted, who)
@@ -48,9 +43,9 @@ def add() -> tuple[Response, int]:
     export = _exporter().exports.add(
         who.token,
         owner=fingerprint(who.token),
-        body={**body, "format": wanted.format, "as_of": versions or None, "limit": wanted.limit},
+        body={**told, "format": wanted.format, "as_of": versions or None, "limit": wanted.limit},
         key=_digest(who.idempotency_key) if who.idempotency_key else None,
-        asked=_digest(json.dumps({**body, "format": wanted.format}, sort_keys=True)),
+        asked=_digest(json.dumps({**told, "format": wanted.format}, sort_keys=True)),
         tables=visit.tables,
         file_name=f"export_{datetime.now(UTC):%Y%m%dT%H%M%SZ}.{wanted.format}",
         reached_at=public_url(),

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import BadRequest as NotJson
 
 from api_gateway import asked, links
 from api_gateway.asked import AsOf
@@ -23,7 +22,7 @@ from api_gateway.errors import (
 from api_gateway.exchange import Caller
 from api_gateway.meter import Visit
 from api_gateway.query import whole
-from api_gateway.routes import bearer, caller, gateway, public_url
+from api_gateway.routes import bearer, body, caller, gateway, public_url
 from api_gateway.routes.downloads import send
 
 pages = Blueprint("files", __name__)
@@ -76,14 +75,11 @@ def _visit(table: str, wanted: asked.Asked, who: Caller) -> Visit:
 
 
 def _wanted() -> asked.Asked:
-    try:
-        body = request.get_json(force=True) if request.get_data() else {}
-    except (NotJson, RecursionError):
-        raise BadRequest("the body is not JSON") from None
-    if not isinstance(body, dict) or not set(body) <= _FIELDS:
+    told = body() if request.get_data() else {}
+    if not isinstance(told, dict) or not set(told) <= _FIELDS:
         raise BadRequest("the body is a JSON object", valid=sorted(_FIELDS))
-    named = "parquet" if body.get("format") in (None, "") else body["format"]
+    named = "parquet" if told.get("format") in (None, "") else told["format"]
     if not isinstance(named, str):
         raise BadRequest("format must be a text", parameter="format")
     wanted = asked.from_download({}, named)
-    return replace(wanted, as_of=asked.as_of(body.get("as_of")))
+    return replace(wanted, as_of=asked.as_of(told.get("as_of")))

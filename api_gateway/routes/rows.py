@@ -13,7 +13,7 @@ from api_gateway import asked, filters
 from api_gateway.errors import NotSingular, RangeMissing
 from api_gateway.exchange import Answer
 from api_gateway.filters import Rows
-from api_gateway.routes import caller, gateway
+from api_gateway.routes import accepted, caller, gateway
 from api_gateway.routes.answering import streamed
 
 pages = Blueprint("rows", __name__)
@@ -31,7 +31,7 @@ def rows(table: str) -> Response:
     pairs = request.args.items(multi=True)
     wanted = filters.read((key, text) for key, text in pairs if key not in _ABOUT_THE_ANSWER)
     wanted, by_header = _in_range(wanted)
-    how = asked.from_rows(request.args, request.accept_mimetypes)
+    how = asked.from_rows(request.args, accepted())
     if how.format == "object":
         # One more would be seen.
         how = replace(how, limit=1)

@@ -27,7 +27,7 @@ from api_gateway.errors import (
 )
 from api_gateway.meter import Visit
 from api_gateway.query import whole
-from api_gateway.routes import caller, gateway
+from api_gateway.routes import body, caller, gateway
 from api_gateway.routes.share_files import address, asked_at, at_version, changed_address, pages
 from api_gateway.sharing import SharedFile, Step
 from api_gateway.shelf import Shelved
@@ -96,24 +96,24 @@ def metadata(share: str, schema: str, table: str) -> Response:
 @pages.post(f"{_TABLE}/query")
 def query(share: str, schema: str, table: str) -> Response:
     """The files of a version: of the latest, of `version`, or of the one at `timestamp`."""
-    body = request.get_json(force=True, silent=True) if request.data else {}
-    if not isinstance(body, dict):
+    told = body() if request.data else {}
+    if not isinstance(told, dict):
         raise BadRequest("the body must be a JSON object")
-    if body.get("startingVersion") is not None:
+    if told.get("startingVersion") is not None:
         raise BadRequest(
             "files since a version are served by /changes", parameter="startingVersion"
         )
-    wanted = body.get("version")
-    visit = _visit(share, schema, table, body.get("timestamp") if wanted is None else wanted)
+    wanted = told.get("version")
+    visit = _visit(share, schema, table, told.get("timestamp") if wanted is None else wanted)
     (shelved,) = visit.shelved
-    most = _limit(body.get("limitHint"))
+    most = _limit(told.get("limitHint"))
 
-    def told() -> tuple[list[SharedFile], list[dict[str, Any]]]:
+    def lines() -> tuple[list[SharedFile], list[dict[str, Any]]]:
         of = sharing.enough(sharing.files(shelved), most)
         head = sharing.head(shelved, gateway().shelf.delta_schema(shelved))
         return of, [*head, *sharing.snapshot(shelved, of, address(visit))]
 
-    return _charged(visit, told, shelved.version.number)
+    return _charged(visit, lines, shelved.version.number)
 
 
 @pages.get(f"{_TABLE}/changes")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
-from werkzeug.exceptions import BadRequest as NotJson
 
 from api_gateway import asked
 from api_gateway.asked import Asked
-from api_gateway.errors import BadRequest, QueryNotFound
-from api_gateway.routes import caller, gateway
+from api_gateway.errors import QueryNotFound
+from api_gateway.routes import accepted, body, caller, gateway
 from api_gateway.routes.answering import streamed
 from lake import logs
 
@@ -18,17 +17,13 @@ pages = Blueprint("sql", __name__)
 @pages.get("/v1/sql")
 def get() -> Response:
     """For a link or a curl without a body."""
-    return _answered(asked.from_query(request.args, request.accept_mimetypes))
+    return _answered(asked.from_query(request.args, accepted()))
 
 
 @pages.post("/v1/sql")
 def post() -> Response:
     """A JSON body, whatever its content type says."""
-    try:
-        body = request.get_json(force=True)
-    except (NotJson, RecursionError):
-        raise BadRequest("the body is not JSON") from None
-    return _answered(asked.from_body(body, request.accept_mimetypes))
+    return _answered(asked.from_body(body(), accepted()))
 
 
 @pages.delete("/v1/queries/<query_id>")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import socket
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -110,6 +113,8 @@ def test_limit_is_never_silent(gateway, format_name):
         (None, "application/json"),
         ("*/*", "application/json"),
         ("text/csv", "text/csv; charset=utf-8"),
+        ("text/csv; charset=utf-8", "text/csv; charset=utf-8"),
+        ('text/csv;q=0.2, application/json;charset="UTF-8"', "application/json"),
         ("application/x-ndjson", "application/x-ndjson"),
         ("application/vnd.apache.arrow.stream", "application/vnd.apache.arrow.stream"),
         ("text/csv;q=0.5, application/vnd.apache.parquet", "application/vnd.apache.parquet"),
@@ -119,6 +124,27 @@ def test_format_by_accept(gateway, accept, content_type):
     answer = gateway.sql("SELECT 1 AS x")
     answer = gateway.get("/v1/sql?q=SELECT 1 AS x", headers={"Accept": accept})
     assert answer.headers["Content-Type"] == content_type
+
+
+@pytest.mark.parametrize("charset", ["latin1", "utf-88", "utf-8; header=absent"])
+def test_a_charset_or_form_that_is_not_served_is_not_acceptable(gateway, charset):
+    headers = {"Accept": f"text/csv; charset={charset}"}
+    assert gateway.get("/v1/sql?q=SELECT 1 AS x", headers=headers).status_code == 406
+
+
+@pytest.mark.parametrize("door", ["sql", "exports", "tables/wards/links"])
+def test_a_body_that_is_compressed_or_in_bad_chunks_is_told_so(gateway, door):
+    body = gzip.compress(b'{"sql": "SELECT 1"}')
+    packed = gateway.request(
+        "POST", f"/v1/{door}", STARTUP, data=body, headers={"Content-Encoding": "gzip"}
+    )
+    assert (packed.status_code, packed.json()["code"]) == (415, "encoding_not_read")
+    assert packed.headers["Accept-Encoding"] == "identity"
+    parts = urlsplit(gateway.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+        head = f"POST /v1/{door} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head.encode() + b"zz\r\n{}\r\n0\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 400"
 
 
 def test_format_by_name_wins_over_accept(gateway):
