@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import psycopg
 from procrastinate.exceptions import JobAborted
 
-from harvesters.errors import DatabaseUnavailable, HarvestError, WorkerLost
+from harvesters.errors import HarvestError, WorkerLost
 from harvesters.lanes import Lanes
 from harvesters.pipeline import harvest
 from harvesters.portal import Portal
@@ -99,7 +98,7 @@ class Attempts:
             raise RunStopped
         try:
             with teller:
-                _harvest(row, room, report, run_id)
+                harvest(Source.of(row), room, report, run_id)
         except HarvestError as error:
             pause_s = self._pause_s(error, begun)
             if pause_s is None:
@@ -124,10 +123,3 @@ class Attempts:
             return None
         said = int(error.facts.get("retry_after_s") or 0)
         return max(self.retry_after_s[begun - 1], min(said, LONGEST_PAUSE_S))
-
-
-def _harvest(row: dict[str, Any], room: Room, report: Report, run_id: str) -> None:
-    try:
-        harvest(Source.of(row), room, report, run_id)
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable("The harvest database does not answer.") from error

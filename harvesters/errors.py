@@ -368,7 +368,8 @@ class HeldVersionRejected(DataRefused):
 
 
 class LakeFailed(HarvestError):
-    """The lake refused the version; its own code is the fact `lake_code`."""
+    """The lake refused the version (its own code is the fact `lake_code`), or what is the run's own
+    could not be read or written."""
 
     code = "lake_failed"
 

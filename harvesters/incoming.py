@@ -107,28 +107,31 @@ class Incoming:
         if (_announced(answer) or 0) + self.byte_count > self._limits.max_bytes:
             raise self._too_large()
         window, window_bytes = time.monotonic(), 0
+        while chunk := self._next(answer):
+            self.add(chunk)
+            window_bytes += len(chunk)
+            if (lasted := time.monotonic() - window) >= self._limits.slow_s:
+                if window_bytes < self._limits.least_bytes_s * lasted:
+                    raise SourceTooSlow(
+                        f"The source sent under {self._limits.least_bytes_s} bytes a second."
+                    )
+                window, window_bytes = time.monotonic(), 0
+        if self.is_late:
+            raise self._too_slow()
+        said = _content_range(answer)
+        if not _is_unpacked(answer) or (said and int(said[2]) != self.byte_count):
+            raise SourceInterrupted("The answer ended before its announced length.")
+
+    def _next(self, answer: requests.Response) -> bytes:
+        """One read of the socket, so that the clock is looked at also when little comes."""
         try:
-            # One read of the socket each, so that the clock is looked at also when little comes.
-            while chunk := answer.raw.read1(CHUNK_BYTES, decode_content=True):
-                self.add(chunk)
-                window_bytes += len(chunk)
-                if (lasted := time.monotonic() - window) >= self._limits.slow_s:
-                    if window_bytes < self._limits.least_bytes_s * lasted:
-                        raise SourceTooSlow(
-                            f"The source sent under {self._limits.least_bytes_s} bytes a second."
-                        )
-                    window, window_bytes = time.monotonic(), 0
+            return bytes(answer.raw.read1(CHUNK_BYTES, decode_content=True))
         except ReadTimeoutError as error:
             raise SourceInterrupted("The source stopped sending.", silent=True) from error
         except (HTTPError, OSError, ValueError) as error:
             if self.is_late:
                 raise self._too_slow() from error
             raise SourceInterrupted("The answer ended before its announced length.") from error
-        if self.is_late:
-            raise self._too_slow()
-        said = _content_range(answer)
-        if not _is_unpacked(answer) or (said and int(said[2]) != self.byte_count):
-            raise SourceInterrupted("The answer ended before its announced length.")
 
     def keep(self) -> str:
         """Put the whole file under its SHA-256, which is returned."""

@@ -17,7 +17,16 @@ from functools import partial
 from threading import BoundedSemaphore, Lock
 from typing import Any
 
-from harvesters import ahead, around, connectors, credentials, departures, editions, replay
+from harvesters import (
+    ahead,
+    around,
+    connectors,
+    credentials,
+    departures,
+    editions,
+    own_parts,
+    replay,
+)
 from harvesters.allowance import Allowance
 from harvesters.connectors import File, Offer
 from harvesters.errors import HarvestError, SourceInvalid
@@ -95,6 +104,11 @@ def harvest(source: Source, room: Room, report: Report, run_id: str) -> None:
 
     A dataset of a catalogue that fails is told in the report, and the others go on.
     """
+    with own_parts.named_errors():
+        _harvest(source, room, report, run_id)
+
+
+def _harvest(source: Source, room: Room, report: Report, run_id: str) -> None:
     _check_table_name(source)
     room.client.carry(credentials.read(source, room.portal), source.url)
     failures: list[HarvestError] = []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from werkzeug import Request, Response
@@ -292,3 +294,29 @@ def test_the_run_is_the_request_id_of_the_portal_calls(run, serve, portal):
     with logs.request("run-7"):
         run(source_of(portal, serve(CSV)))
     assert portal.request_ids == {"run-7"}
+
+
+@pytest.fixture
+def small_disk():
+    """No file may be larger than 64 KiB."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_no_fault_of_the_source(run, serve, portal, lake, small_disk):
+    ran = run(source_of(portal, serve(CSV + "00009,Láng,300\n" * 10_000)))
+    assert (ran.error.code, ran.error.passing) == ("lake_failed", True)
+    assert "File too large" in ran.error.detail
+    assert not lake.tables()
+
+
+def test_a_lake_that_can_not_be_written_is_tried_again(run, serve, portal, lake):
+    # A file stands where the tables would be.
+    Path(lake.root).mkdir()
+    Path(lake.root, "tables").touch()
+    ran = run(source_of(portal, serve(CSV)))
+    assert (ran.error.code, ran.error.passing) == ("lake_failed", True)
+    assert lake.root not in ran.error.detail
+    assert not portal.datasets

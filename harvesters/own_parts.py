@@ -1,0 +1,29 @@
+"""What a run has of its own: the database, the disk, the lake. Where they fail the source is not to
+blame, and a later attempt may go through."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import psycopg
+from deltalake.exceptions import DeltaError
+
+from harvesters.errors import DatabaseUnavailable, LakeFailed
+
+
+@contextmanager
+def named_errors() -> Iterator[None]:
+    """Raises DatabaseUnavailable, and LakeFailed for what could not be read or written."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable("The harvest database does not answer.") from error
+    except (OSError, DeltaError, duckdb.IOException) as error:
+        number = getattr(error, "errno", None)
+        why = f": {os.strerror(number)}" if number else ""
+        failed = LakeFailed(f"The data could not be stored{why}.")
+        failed.passing = True
+        raise failed from error
