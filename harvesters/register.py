@@ -1,7 +1,8 @@
 """Published tables to a dataset of the catalogue: an upsert that may be repeated.
 
-A dataset is known by (`harvest_source`, `harvest_identifier`), a resource by its `lake_table`. What
-officers added by hand, further fields or resources, stays.
+A dataset is known by (`harvest_source`, `harvest_identifier`), a resource by its `lake_table`, a
+link by its address. What officers added by hand, further fields or resources, stays; a link of the
+source's goes with the source's.
 """
 
 from __future__ import annotations
@@ -186,19 +187,22 @@ def _link_fields(link: Link) -> dict[str, Any]:
         "description": link.description,
         "url": link.url,
         "format": link.format,
+        "harvest_link": "true",
     }
 
 
 def _merge_resources(
     existing: list[dict[str, Any]], wanted: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """What is there keeps its place and id and takes what is wanted; what is new comes last."""
+    """What is there keeps its place and id and takes what is wanted; what is new comes last. Links
+    of the source that it has no longer, or that nobody may know any more, go."""
 
     def key(resource: Mapping[str, Any]) -> str:
         return str(resource.get("lake_table") or resource.get("url"))
 
     fresh = {key(resource): resource for resource in wanted}
-    merged = [{**resource, **fresh.pop(key(resource), {})} for resource in existing]
+    kept = [one for one in existing if key(one) in fresh or not one.get("harvest_link")]
+    merged = [{**resource, **fresh.pop(key(resource), {})} for resource in kept]
     return merged + list(fresh.values())
 
 

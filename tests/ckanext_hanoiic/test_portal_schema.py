@@ -49,6 +49,7 @@ RESOURCE = {
     "lake_version_at": "2026-01-02T03:04:05.678901Z",
     "row_count": 4412,
     "byte_count": 90210,
+    "harvest_link": "true",
 }
 
 

@@ -446,6 +446,26 @@ def test_addresses_behind_restricted_datasets_stay_private(
     assert f":{httpserver.port}" not in json.dumps(portal.datasets)
 
 
+def test_links_go_with_the_source_and_those_of_officers_stay(
+    run, catalogue, catalogue_source, portal
+):
+    def links():
+        run(catalogue_source)
+        return [one["url"] for one in dataset["resources"] if not one.get("lake_table")]
+
+    run(catalogue_source)
+    dataset = next(d for d in portal.datasets.values() if d["harvest_identifier"] == "remote-1")
+    (guide,) = [one for one in catalogue[0]["resources"] if one["format"] == "PDF"]
+    old, own = guide["url"], "https://so.example/own.pdf"
+    dataset["resources"].append({"url": own, "name": "Của cán bộ", "format": "PDF"})
+    assert links() == [old, own]
+    guide["url"] = new = old.replace("guide", "new-guide")
+    assert links() == [own, new]
+    assert links() == [own, new]
+    catalogue_source["dataset"]["access_tier"] = "request"
+    assert links() == [own]
+
+
 @pytest.mark.parametrize(
     "answer",
     [
