@@ -14,6 +14,7 @@ import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.response import GzipDecoderState
 
+from harvesters import own_parts
 from harvesters.errors import SourceInterrupted, SourceTooLarge, SourceTooSlow
 from harvesters.fetch_limits import FetchLimits
 from harvesters.http_dates import moment
@@ -90,12 +91,16 @@ class Incoming:
         self._whole_bytes = _announced(answer) if answer is not None else None
 
     def add(self, chunk: bytes) -> None:
-        """Write the next bytes. Raises SourceTooLarge, SourceTooSlow."""
+        """Write the next bytes. Raises SourceTooLarge, SourceTooSlow, LakeFailed."""
         self.byte_count += len(chunk)
         if self.byte_count > self._limits.max_bytes:
             raise self._too_large()
         self._digest.update(chunk)
-        self._file.write(chunk)
+        try:
+            self._file.write(chunk)
+        except OSError as error:
+            # To whoever reads from a server an OSError is one of the connection.
+            raise own_parts.not_stored(error) from error
         if self.is_late:
             raise self._too_slow()
 

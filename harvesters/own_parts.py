@@ -22,8 +22,14 @@ def named_errors() -> Iterator[None]:
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable("The harvest database does not answer.") from error
     except (OSError, DeltaError, duckdb.IOException) as error:
-        number = getattr(error, "errno", None)
-        why = f": {os.strerror(number)}" if number else ""
-        failed = LakeFailed(f"The data could not be stored{why}.")
-        failed.passing = True
-        raise failed from error
+        raise not_stored(error) from error
+
+
+def not_stored(error: Exception) -> LakeFailed:
+    """What to raise for an error of the disk or the lake: it tells no paths."""
+    number = getattr(error, "errno", None)
+    failed = LakeFailed(
+        f"The data could not be stored{f': {os.strerror(number)}' if number else ''}."
+    )
+    failed.passing = True
+    return failed

@@ -15,7 +15,7 @@ import pytest
 from harvesters.credentials import Credential
 from harvesters.fetch import Client
 from tests import servers
-from tests.harvesters.conftest import QUICK, rows
+from tests.harvesters.conftest import QUICK, rows, small_disk
 from tests.harvesters.raw_server import answering, saying
 from tests.harvesters.taking import Taken, Taking
 
@@ -197,6 +197,13 @@ def test_what_does_not_fit_is_named(got, lake, path, secret, code):
 def test_what_is_no_server_of_files_is_named(got, answer, codes):
     with answering(saying(answer, hold_s=0.5)) as place:
         assert got(f"sftp://localhost:{place.rpartition(':')[2]}/").code in codes
+
+
+def test_a_full_disk_is_no_fault_of_the_server(got, served):
+    (served.folder / "a.csv").write_text("a,b\n" + "1,2\n" * 100_000)
+    with small_disk():
+        ran = got()
+    assert (ran.code, ran.error.passing) == ("lake_failed", True)
 
 
 def test_more_than_the_cap_is_refused(got, served, lake):

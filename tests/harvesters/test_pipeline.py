@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from harvesters.report import Report, problem
 from harvesters.source import Source
 from lake import rejected as rejected_rows
 from lake.store import Lake
-from tests.harvesters.conftest import rows, types
+from tests.harvesters.conftest import rows, small_disk, types
 
 CSV = "mã,tên,dân số\n00004,Ba Đình,100\n00008,Ngọc Hà,200\n"
 
@@ -296,17 +295,10 @@ def test_the_run_is_the_request_id_of_the_portal_calls(run, serve, portal):
     assert portal.request_ids == {"run-7"}
 
 
-@pytest.fixture
-def small_disk():
-    """No file may be larger than 64 KiB."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_a_full_disk_is_no_fault_of_the_source(run, serve, portal, lake, small_disk):
-    ran = run(source_of(portal, serve(CSV + "00009,Láng,300\n" * 10_000)))
+def test_a_full_disk_is_no_fault_of_the_source(run, serve, portal, lake):
+    source = source_of(portal, serve(CSV + "00009,Láng,300\n" * 10_000))
+    with small_disk():
+        ran = run(source)
     assert (ran.error.code, ran.error.passing) == ("lake_failed", True)
     assert "File too large" in ran.error.detail
     assert not lake.tables()
