@@ -246,8 +246,9 @@ def test_an_unchanged_file_that_nobody_has_is_no_file(client_of):
     "said", ["soon", "", "-5", "Mon, 01 Jan 99999999 00:00:00 GMT", "9" * 400, "²"]
 )
 def test_a_retry_after_without_sense_is_none(client_of, said):
-    answer = f"HTTP/1.1 503 Busy\r\nRetry-After: {said}\r\nContent-Length: 0\r\n\r\n"
-    with answering(saying(answer.encode("latin-1"))) as host, pytest.raises(SourceAnsweredError):
+    head = f"HTTP/1.1 503 Busy\r\nRetry-After: {said}\r\nContent-Length: 0\r\n"
+    answer = f"{head}Connection: close\r\n\r\n".encode("latin-1")
+    with answering(saying(answer)) as host, pytest.raises(SourceAnsweredError):
         client_of(host, retries=1).fetch(f"http://{host}/f")
 
 
