@@ -13,6 +13,7 @@ from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.tests.helpers import call_action
 from ckanext.hanoiic import licensing
+from ckanext.hanoiic.licensing import licence_desk, licences
 from ckanext.hanoiic.licensing.model import Agreement, Token
 from ckanext.hanoiic.licensing.views import licensing as blueprint
 from licensing_scene import Scene, act
@@ -95,6 +96,74 @@ def panel(browser: Browser, dataset: dict, language: str = "en") -> BeautifulSou
         browser.app.flask_app.preprocess_request()
         html = flask.render_template("hanoiic_licensing/snippets/access_panel.html", pkg=dataset)
     return BeautifulSoup(html, "html.parser")
+
+
+def test_a_holder_reads_the_terms_that_were_accepted(bare):
+    scene = Scene()
+    dataset = scene.dataset("click", "t")
+    offered = {"dataset": dataset["id"], "tier": "click", "licence": "CC-BY-4.0"}
+    act("hanoiic_offer_update", scene.officer, **offered, quota={"queries_per_day": 111})
+    act("hanoiic_agreement_accept", scene.founder, dataset=dataset["id"])
+    offered["licence"] = "ODbL-1.0"
+    act("hanoiic_offer_update", scene.officer, **offered, quota={"queries_per_day": 999})
+    founder = Browser(bare, scene.founder)
+    held = panel(founder, dataset).get_text()
+    assert ("111" in held, "999" in held) == (True, False)
+    assert ("CC BY" in held, "ODbL" in held) == (True, False)
+    link = founder.get("/en/hanoiic/access").find("a", href=re.compile("/licences/CC-BY-4.0"))
+    assert link["href"].endswith("/licences/CC-BY-4.0?version=1")
+    stranger = panel(Browser(bare, scene.loner), dataset).get_text()
+    assert ("111" in stranger, "999" in stranger) == (False, True)
+    # A renewal is of the terms of now.
+    act("hanoiic_offer_update", scene.officer, **(offered | {"tier": "request"}), agreement_days=77)
+    renewal = panel(founder, dataset).find("details").get_text()
+    assert ("77" in renewal, "ODbL" in renewal, "111" in renewal) == (True, True, False)
+
+
+def test_a_dataset_that_its_holder_may_not_see_is_told_as_gone(bare):
+    scene = Scene()
+    dataset = scene.dataset("click", "t")
+    act("hanoiic_agreement_accept", scene.founder, dataset=dataset["id"])
+    founder, officer = Browser(bare, scene.founder), Browser(bare, scene.officer)
+    hidden = {"private": True, "title": "Tên chưa công bố"}
+    act("package_patch", scene.sysadmin, id=dataset["id"], **hidden)
+    held = founder.get("/hanoiic/access").find(id="agreements")
+    assert "Tên chưa công bố" not in held.get_text()
+    assert held.find("a", href=re.compile("/dataset/")) is None
+    assert "Tên chưa công bố" in officer.get("/hanoiic/inbox").get_text()
+    act("package_delete", scene.sysadmin, id=dataset["id"])
+    held = founder.get("/hanoiic/access").find(id="agreements")
+    assert held.find("a", href=re.compile("/dataset/")) is None
+
+
+def test_the_page_of_a_request_outlives_its_dataset(bare):
+    scene = Scene()
+    dataset = scene.dataset("request")
+    request = act("hanoiic_request_create", scene.founder, dataset=dataset["id"], purpose="Bản đồ")
+    act("dataset_purge", scene.sysadmin, id=dataset["id"])
+    for user in (scene.founder, scene.sysadmin):
+        page = Browser(bare, user).get(f"/hanoiic/requests/{request['id']}")
+        assert "Bản đồ" in page.get_text()
+
+
+def test_a_version_of_a_licence_stays_to_be_read(bare):
+    scene = Scene()
+    text = licences.shipped()["hanoi-open-data"].columns()
+    words = {name: text[name] for name in licence_desk.WRITTEN}
+    made = {"id": "thu", **words}
+    reader = Browser(bare, scene.loner)
+    act("hanoiic_licence_create", scene.sysadmin, **made)
+    assert bare.get("/hanoiic/licences/thu?version=1", status=404)
+    act("hanoiic_licence_publish", scene.sysadmin, id="thu", version=1)
+    act("hanoiic_licence_create", scene.sysadmin, **(made | {"title_vi": "Bản hai"}))
+    act("hanoiic_licence_publish", scene.sysadmin, id="thu", version=2)
+    assert reader.get("/hanoiic/licences/thu").find("h1").get_text() == "Bản hai"
+    first = reader.get("/hanoiic/licences/thu?version=1")
+    assert first.find("h1").get_text() == text["title_vi"]
+    assert first.find("a", href=re.compile(r"thu/1\.jsonld"))
+    act("hanoiic_licence_withdraw", scene.sysadmin, id="thu", version=2, reason="r")
+    assert reader.get("/hanoiic/licences/thu").find("h1").get_text() == "Bản hai"
+    assert bare.get("/hanoiic/licences/thu/0.jsonld", status=404)
 
 
 def test_a_startup_accepts_makes_a_token_and_the_officer_revokes(bare):

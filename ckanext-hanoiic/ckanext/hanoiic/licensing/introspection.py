@@ -209,7 +209,11 @@ def describe_licence(licence: Licence | None, dataset: Dataset) -> dict[str, Any
         "title_en": licence.title_en,
         "url": licence.url
         or tk.url_for(
-            "hanoiic_licensing.licence", licence_id=licence.id, locale="default", _external=True
+            "hanoiic_licensing.licence",
+            licence_id=licence.id,
+            version=licence.version,
+            locale="default",
+            _external=True,
         ),
         "attribution": f"{who}: {dataset.package.title or dataset.package.name} ({licence.id})",
     }

@@ -22,7 +22,7 @@ def odrl_profile() -> Response:
 def licence_policy(licence_id: str, version: int) -> Any:
     """One version's ODRL policy, as JSON-LD."""
     try:
-        row = views.call("hanoiic_licence_show", id=licence_id, version=version)
+        row = views.call("hanoiic_licence_show", id=licence_id, version=str(version))
     except tk.ObjectNotFound:
         return tk.abort(404, tk._("Not found"))
     return _json(row["policy"], "application/ld+json")

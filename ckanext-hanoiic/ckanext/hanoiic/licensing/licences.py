@@ -100,32 +100,32 @@ def published(licence_id: str | None) -> Licence | None:
 def of_form(licence_id: str | None) -> Licence | None:
     """The version that a dataset's form means: :func:`published`, else the newest one that was
     withdrawn, so that a dataset is never offered as if it had no licence."""
-    return (
-        published(licence_id)
-        or model.Session.scalars(
-            sa.select(Licence)
-            .where(Licence.id == licence_id, Licence.state == "withdrawn")
-            .order_by(Licence.version.desc())
-            .limit(1)
-        ).first()
-    )
+    return published(licence_id) or _newest(licence_id, "withdrawn")
 
 
 def _in_force(licence_id: str | None) -> Licence | None:
+    return _newest(licence_id, "published")
+
+
+def _newest(licence_id: str | None, state: str) -> Licence | None:
     return model.Session.scalars(
-        sa.select(Licence).where(Licence.id == licence_id, Licence.state == "published")
+        sa.select(Licence)
+        .where(Licence.id == licence_id, Licence.state == state)
+        .order_by(Licence.version.desc())
+        .limit(1)
     ).first()
 
 
 def shown(licence_id: str, version: int | None = None) -> Licence | Text | None:
-    """A licence to read: one version, or the one in force, or the shipped text that will be."""
-    if version is not None:
-        row = model.Session.get(Licence, (licence_id, version))
-    else:
-        row = _in_force(licence_id)
+    """A licence to read: one version that was published, or the one in force, or the shipped text
+    that will be, or the one that was withdrawn last."""
     text = shipped().get(licence_id)
-    fits = text is not None and version in (None, text.version)
-    return text if row is None and fits else row
+    if version is None:
+        return _in_force(licence_id) or text or _newest(licence_id, "withdrawn")
+    row = model.Session.get(Licence, (licence_id, version))
+    if row is None:
+        return text if text is not None and version == text.version else None
+    return row if row.state != "draft" else None
 
 
 def _publish(text: Text) -> Licence:

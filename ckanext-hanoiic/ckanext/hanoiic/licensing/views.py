@@ -262,6 +262,8 @@ def request_withdraw(request_id: str) -> Any:
 
 @licensing.get("/licences/<licence_id>")
 def licence(licence_id: str) -> Any:
-    if shown.licence(licence_id) is None:
+    """The version that is asked for, which somebody holds, or the one in force."""
+    told = shown.licence(licence_id, request.args.get("version", type=int))
+    if told is None:
         return tk.abort(404, tk._("Not found"))
-    return tk.render("hanoiic_licensing/licence.html", {"licence_id": licence_id})
+    return tk.render("hanoiic_licensing/licence.html", {"licence": told})

@@ -17,7 +17,7 @@ from ckanext.hanoiic.licensing import (
 )
 from ckanext.hanoiic.licensing.logic import dictize, schema, subject
 from ckanext.hanoiic.licensing.logic.refusal import refusing
-from ckanext.hanoiic.licensing.model import AccessRequest, Licence
+from ckanext.hanoiic.licensing.model import AccessRequest, Licence, Offer
 
 NEXT_STEPS = {
     "licence_not_accepted": "accept",
@@ -66,16 +66,15 @@ def hanoiic_offer_show(context: Any, data_dict: dict[str, Any]) -> dict[str, Any
     tk.check_access("hanoiic_offer_show", context, data_dict)
     package = subject.visible_dataset(context, data_dict["id"])
     dataset = standing.by_id(package.id, data_dict.get("table") or "")
-    return _terms(dataset)
+    return _terms(dataset, dataset.offer)
 
 
-def _terms(dataset: standing.Dataset) -> dict[str, Any]:
-    offer = dataset.offer
+def _terms(dataset: standing.Dataset, offer: Offer | None) -> dict[str, Any]:
     licence = offer.licence if offer else None
     told = introspection.describe_licence(licence, dataset)
     return {
         "dataset": introspection.describe_dataset(dataset),
-        "tier": dataset.tier,
+        "tier": offer.tier if offer else dataset.tier,
         "table": (offer.table_name or None) if offer else None,
         "number": offer.number if offer else None,
         "closed": terms.closed(offer, clock.now()),
@@ -100,7 +99,8 @@ def hanoiic_access_show(context: Any, data_dict: dict[str, Any]) -> dict[str, An
     Answers ``tier``, ``decision`` and ``reason`` as the gateway would get them, ``agreement`` and
     ``request`` with its ``notes`` (or None), ``next_step`` (``sign_in``, ``accept``, ``request``,
     ``answer``, ``withdraw`` or None), ``renewable``, the ``organizations`` the user may
-    act for, ``sample`` (whether there is one to try now), and ``terms``.
+    act for, ``sample`` (whether there is one to try now), ``terms`` as they are today, and
+    ``held``: those that the user's agreement keeps, where they are others (or None).
 
     :param id: id or name of the dataset
     :param table: one of its tables, which may have an offer of its own (optional)
@@ -127,8 +127,19 @@ def hanoiic_access_show(context: Any, data_dict: dict[str, Any]) -> dict[str, An
             if party.kind == "organization"
         ],
         "is_officer": parties.is_officer(user, package.owner_org),
-        "terms": _terms(dataset),
+        "terms": _terms(dataset, dataset.offer),
+        "held": _terms(dataset, one.agreement.offer) if _holds_other_terms(one) else None,
     }
+
+
+def _holds_other_terms(one: standing.Standing) -> bool:
+    """Whether the user's access rests on an offer of before."""
+    now = one.dataset.offer
+    return bool(
+        one.agreement
+        and one.decision.reason == "agreement"
+        and (now is None or one.agreement.offer_id != now.id)
+    )
 
 
 def _is_renewable(one: standing.Standing) -> bool:
