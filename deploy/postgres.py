@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -56,7 +56,7 @@ class EmbeddedPostgres:
 
     PostgreSQL refuses to run as root, so root's portal runs it as its own system user. Where that
     user can't pass through the home's parents (``/root`` is 0700), the data and the programs lie
-    below ``/var/lib/hanoiic`` and the home holds a link.
+    below ``/var/lib/hanoiic`` and the home holds a link, which says where, also when it was moved.
     """
 
     data: Path
@@ -77,8 +77,10 @@ class EmbeddedPostgres:
                 and reachable_by(system_user, programs / "postgres")
             ):
                 programs = copy_programs(programs)
-                name = hashlib.sha256(os.fsencode(home.root.resolve())).hexdigest()[:16]
-                data = SYSTEM_STATE / name / "postgres"
+                if data.is_symlink():
+                    data = data.readlink()
+                else:
+                    data = SYSTEM_STATE / secrets.token_hex(8) / "postgres"
         return cls(data, programs, port, home.secret("postgres_superuser"), system_user)
 
     @property
@@ -86,9 +88,24 @@ class EmbeddedPostgres:
         return [str(self.programs / "postgres"), "-D", str(self.data)]
 
     def prepare(self, home: Home) -> None:
-        """Make the data folder when there is none, and write its settings."""
+        """Make the data folder when there is none, and write its settings.
+
+        Raises:
+            DatabaseFailed: it can't be made; or the home's link leads nowhere, as in a copy on
+                another machine: an empty database would hide what is lost.
+        """
+        if home.postgres.is_symlink() and not home.postgres.exists():
+            raise DatabaseFailed(
+                f"The database of {home.root} lay in {home.postgres.readlink()}, which is not "
+                f"here; put a copy of that folder in the place of the link {home.postgres}."
+            )
+        if self.data != home.postgres and home.postgres.is_dir() and not home.postgres.is_symlink():
+            self.data.parent.mkdir(parents=True, mode=0o755)
+            shutil.move(home.postgres, self.data)
         if not (self.data / "PG_VERSION").exists():
             self._init()
+        if self.system_user:
+            own(self.data, self.system_user)
         if self.data != home.postgres and not home.postgres.is_symlink():
             home.postgres.symlink_to(self.data)
         included = self.data / "hanoiic.conf"
@@ -190,6 +207,15 @@ class EmbeddedPostgres:
             connection.execute("ALTER SCHEMA public OWNER TO " + PORTAL_ROLE)
             connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
             ensure_audit(connection)
+
+
+def own(folder: Path, user: str) -> None:
+    """Give a folder and all in it to a user, whose number another machine's may be."""
+    entry = pwd.getpwnam(user)
+    if folder.stat().st_uid == entry.pw_uid:
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
 
 
 def ensure_role(connection: psycopg.Connection, role: str, password: str) -> None:
