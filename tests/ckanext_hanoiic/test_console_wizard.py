@@ -193,3 +193,21 @@ def test_a_new_file_of_a_source_is_looked_at_first(browse, department):
     _run, place = browse(f"{path}?source=cong-dan", fields(page) | {"go_on": "true"})
     assert place.startswith("/hanoiic/runs/")
     assert call_action("hanoiic_source_show", id=source["id"])["url"] == asked["url"]
+
+
+def test_a_new_file_that_was_looked_at_before_a_decision_takes_no_masks_away(browse, department):
+    source = make_source(department, options={"header_row": 2})
+    seen = call_action("hanoiic_source_show", id=source["id"])["revision"]
+    file = (io.BytesIO(b"a;b\n"), "moi.csv")
+    _page, path = browse(
+        "/hanoiic/sources/cong-dan/file", {"upload": file}, content_type="multipart/form-data"
+    )
+    ready(preview_id(path))
+    place = f"{path}?source=cong-dan&revision={seen}"
+    page, _path = browse(place)
+    pins = {"columns": {"CCCD": {"mask": "drop"}}}
+    call_action("hanoiic_source_update", id=source["id"], options=pins)
+    told, _path = browse(place, fields(page) | {"go_on": "true"}, status=422)
+    assert "vừa được sửa" in text(told)
+    kept = call_action("hanoiic_source_show", id=source["id"])
+    assert (kept["options"], kept["url"]) == (pins, source["url"])
