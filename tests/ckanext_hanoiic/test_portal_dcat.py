@@ -67,6 +67,14 @@ def test_a_distribution_names_table_version_licence_and_size(site, scene):
     assert g.value(distribution, DCTERMS.license) == licence
 
 
+def test_topics_have_one_address_in_all_languages(site, scene):
+    topics = [
+        set(graph(site, f"{prefix}/dataset/diem-dung", "ttl").objects(None, DCAT.theme))
+        for prefix in ("", "/en")
+    ]
+    assert topics[0] == topics[1]
+
+
 def test_a_dataset_with_terms_is_restricted(site, scene):
     g = graph(site, "/dataset/khong-khi", "ttl")
     (dataset,) = g.subjects(RDF.type, DCAT.Dataset)
@@ -135,3 +143,14 @@ def test_one_odd_dataset_does_not_break_the_catalogue(site, scene):
 def test_texts_say_that_they_are_utf_8(site, scene, suffix):
     answer = site.get(f"/dataset/diem-dung.{suffix}")
     assert answer.headers["Content-Type"].endswith("; charset=utf-8")
+
+
+def test_a_licence_of_the_portal_is_named_by_its_page(site, own_scene):
+    own = {"name": "rieng", "license_id": "hanoi-open-data"}
+    resource = {"name": "Tệp", "url": "http://example.org/a.csv"}
+    owner = own_scene.department["id"]
+    call_action("package_create", **own, title="Riêng", owner_org=owner, resources=[resource])
+    for prefix in ("", "/en"):
+        g = graph(site, f"{prefix}/dataset/rieng", "ttl")
+        (licence,) = g.objects(None, DCTERMS.license)
+        assert licence == URIRef("http://test.ckan.net/hanoiic/licences/hanoi-open-data")

@@ -215,3 +215,9 @@ def test_a_moment_whose_day_in_hanoi_is_beyond_the_calendar_stays_as_it_is(site)
     with site.flask_app.test_request_context("/"):
         never = "9999-12-31T23:59:59Z"
         assert wording.cell(never, "timestamp") == never
+
+
+@pytest.mark.parametrize(("language", "shown"), [("vi", "100,500"), ("en", "100.500")])
+def test_a_decimal_has_the_sign_of_the_language_like_any_other_number(site, language, shown):
+    with site.flask_app.test_request_context("/", environ_overrides={"CKAN_LANG": language}):
+        assert wording.cell("100.500", "decimal(9,3)") == shown

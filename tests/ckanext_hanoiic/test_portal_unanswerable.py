@@ -18,6 +18,8 @@ pytest_plugins = ("portal_scene",)
         ('/feeds/tag/a"b.atom', 400),
         ("/organization/so-xay-dung?q=title:", 200),
         ("/group/transport?sort=x", 200),
+        ("/dataset/nowhere/resource/new", 404),
+        ("/api/2/util/user/autocomplete?q=o", 403),
         ("/organization?q=%00", 400),
         ("/dataset/%00", 400),
         ("/dataset?q=a&tags=%00", 400),

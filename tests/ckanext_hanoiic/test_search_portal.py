@@ -39,6 +39,7 @@ def found(**query):
         {"q": "xe buyt"},
         {"q": "district traffic"},
         {"q": "title:dong"},
+        {"q": "  "},
         {"fq": 'tags:"xe buýt"'},
         {"fq_list": ["groups:giao-thong", "+tags:bus"]},
         {"fq": "num_tags:2", "fq_list": ["num_tags:2"]},

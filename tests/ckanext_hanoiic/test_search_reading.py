@@ -128,3 +128,11 @@ def test_the_action_wants_a_text(bare):
         call_action("hanoiic_search_help", q=["a"])
     answer = bare.get("/api/3/action/hanoiic_search_help?q=zzz", status=200).json["result"]
     assert answer == {"count": 0, "did_you_mean": [], "fewer_words": []}
+
+
+def test_a_card_shows_the_beginning_of_a_long_text_alone(bare):
+    notes = "Đầu trang. " + "chữ " * 5000 + "cuốitrang"
+    factories.Dataset(title="Sách", notes=notes, owner_org=factories.Organization()["id"])
+    card = page(bare, q="cuốitrang").select_one(".hic-card-notes")
+    assert card.text.startswith("Đầu trang")
+    assert not card.select("mark")

@@ -13,6 +13,7 @@ from rdflib import BNode, Literal, Namespace, URIRef
 from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, RDFS, SKOS, XSD
 
 from .catalogue import entities
+from .neighbours import licence_page
 
 EU = "http://publications.europa.eu/resource/authority/"
 FREQUENCY = Namespace(EU + "frequency/")
@@ -80,7 +81,9 @@ class HanoiicProfile(EuropeanDCATAP3Profile):
 
     def _topics(self, dataset: dict[str, Any], ref: URIRef) -> None:
         for group in dataset.get("groups", []):
-            topic = URIRef(tk.url_for("group.read", id=group["name"], _external=True))
+            # The same in every language: the address is what the topic is called.
+            address = tk.url_for("group.read", id=group["name"], locale="default", _external=True)
+            topic = URIRef(address)
             known = entities().get(group["name"], {})
             self.g.add((ref, DCAT.theme, topic))
             self.g.add((topic, RDF.type, SKOS.Concept))
@@ -100,7 +103,7 @@ class HanoiicProfile(EuropeanDCATAP3Profile):
 
     def _distribution(self, dataset: dict[str, Any], resource: dict[str, Any]) -> None:
         ref = URIRef(resource_uri(resource))
-        licence = dataset.get("license_url")
+        licence = dataset.get("license_url") or licence_page(dataset.get("license_id") or "")
         if licence:
             self.g.set((ref, DCTERMS.license, URIRef(licence)))
             self.g.add((URIRef(licence), RDF.type, DCTERMS.LicenseDocument))

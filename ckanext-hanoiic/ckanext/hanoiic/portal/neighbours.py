@@ -9,6 +9,7 @@ from ckan.plugins import toolkit as tk
 
 ACCESS_PAGE = "hanoiic_licensing.access"
 CONSOLE_PAGE = "hanoiic_console.index"
+LICENCE_PAGE = "hanoiic_licensing.licence"
 
 
 def gateway_url() -> str:
@@ -34,6 +35,13 @@ def console_page() -> str | None:
     return _page(CONSOLE_PAGE)
 
 
-def _page(endpoint: str) -> str | None:
+def licence_page(licence_id: str) -> str | None:
+    """The whole address of a licence's text, the same in every language; for want of another."""
+    whole = {"locale": "default", "_external": True}
+    return _page(LICENCE_PAGE, licence_id=licence_id, **whole) if licence_id else None
+
+
+def _page(endpoint: str, **values: Any) -> str | None:
     """The address of ``endpoint``, or None where its plugin is not loaded."""
-    return tk.url_for(endpoint) if endpoint in flask.current_app.view_functions else None
+    known = endpoint in flask.current_app.view_functions
+    return tk.url_for(endpoint, **values) if known else None

@@ -7,12 +7,15 @@ from typing import Any
 
 import flask
 from ckan.lib.search import SearchError
+from ckan.plugins import toolkit as tk
 from rdflib.plugin import PluginException
-from werkzeug.exceptions import BadRequest, HTTPException, NotFound
+from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, NotFound
 
 NUL = "\0"  # which PostgreSQL can't compare with anything
 TOLD: Mapping[type[Exception], type[HTTPException]] = {
     SearchError: BadRequest,  # a feed or catalogue of a query that can't be read
+    tk.ObjectNotFound: NotFound,  # a form for a dataset that is none
+    tk.NotAuthorized: Forbidden,
     PluginException: NotFound,  # an RDF format that nobody writes: /catalog.doc
 }
 

@@ -119,6 +119,8 @@ def cell(value: Any, column_type: str = "") -> str:
         # No groups of digits: a year or a code has none either.
         return text if language() == "en" else text.replace(".", ",")
     text = str(value)
+    if column_type.startswith("decimal") and language() != "en":  # it comes as exact text
+        text = text.replace(".", ",")
     return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
 
 

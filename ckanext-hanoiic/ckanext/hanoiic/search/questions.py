@@ -30,6 +30,8 @@ def asked(search_params: dict[str, Any]) -> dict[str, Any]:
     """A question as the index can answer it."""
     if isinstance(search_params.get("q"), str) and config["solr_url"].startswith(SCHEMES):
         search_params["q"] = colons.as_words(search_params["q"], ckan_schema())
+        if search_params["q"].isspace():  # no word: about everything, as CKAN takes the empty text
+            search_params["q"] = ""
     if _may_relax(search_params):
         search_params["mm"] = SOME_WORDS
     for name in ("q", "fq"):
