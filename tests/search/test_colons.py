@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from ckanext.hanoiic.search.colons import as_words
 from ckanext.hanoiic.search.solr_schema import ckan_schema
@@ -33,3 +35,9 @@ from ckanext.hanoiic.search.solr_schema import ckan_schema
 )
 def test_only_a_fields_name_makes_a_colon_syntax(typed, asked):
     assert as_words(typed, ckan_schema()) == asked
+
+
+def test_a_long_text_without_colons_takes_no_time():
+    began = time.monotonic()
+    assert as_words("a" * 40_000, ckan_schema()) == "a" * 40_000
+    assert time.monotonic() - began < 3

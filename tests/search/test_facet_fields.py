@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -122,3 +123,11 @@ def test_what_is_typed_is_never_syntax(typed):
 def test_a_moment_at_the_ends_of_the_calendar_is_never_due(moment):
     resource = {"lake_version_at": moment}
     assert freshness.due({"update_frequency": "DAILY", "resources": [resource]}) is None
+
+
+def test_quotations_without_an_end_take_no_time_and_stay_as_they_are():
+    for pair in ('\\"', "\\\n"):
+        began = time.monotonic()
+        asked = '"freshness:current' + pair * 20_000
+        assert freshness.in_filter(asked) == asked
+        assert time.monotonic() - began < 3

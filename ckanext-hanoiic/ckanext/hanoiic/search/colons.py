@@ -12,7 +12,9 @@ from fnmatch import fnmatchcase
 from .freshness import FIELD
 from .solr_schema import SolrSchema
 
-_COLON = re.compile(r"(?P<name>[^\s:()\[\]{}\"+!-]*):(?P<apart>\s|$|//)?")
+_NAME = r"[^\s:()\[\]{}\"+!-]"
+# From the beginning of a name alone: tried at each of its letters, a long text took minutes.
+_COLON = re.compile(rf"(?<!{_NAME})(?P<name>{_NAME}*):(?P<apart>\s|$|//)?")
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*\Z", re.ASCII)
 _ANY_NAME = "*"
 

@@ -34,8 +34,11 @@ LATENESS_LEAST = timedelta(hours=1)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 _VALUE = rf'"?\b({CURRENT}|{OVERDUE}|{UNKNOWN})\b"?'
+# A quotation without an end goes on to the text's: looked for at each quote, it took minutes.
 _FILTER = re.compile(
-    rf'"(?:\\.|[^"\\])*"|\b{FIELD}:(?:{_VALUE}|\((?P<group>[^()]*)\)|(?P<any>\*|\[\* TO \*\]))'
+    r'"(?:\\.|[^"\\])*(?:"|\\?\Z)'
+    rf"|\b{FIELD}:(?:{_VALUE}|\((?P<group>[^()]*)\)|(?P<any>\*|\[\* TO \*\]))",
+    re.DOTALL,
 )
 
 
