@@ -23,9 +23,13 @@ pytest_plugins = ("portal_scene",)
         ("/organization?q=%00", 400),
         ("/dataset/%00", 400),
         ("/dataset?q=a&tags=%00", 400),
-        ("/api/3/action/package_show?id=%00", 400),
     ],
 )
 def test_what_cannot_be_answered_is_refused(site, scene, address, status):
     answer = site.get(address, status=status)
     assert "<h1" in answer.body
+
+
+def test_the_api_refuses_in_its_own_words(site, scene):
+    answer = site.get("/api/3/action/package_show?id=%00", status=400).json
+    assert (answer["success"], answer["error"]["__type"]) == (False, "Bad Request")

@@ -96,6 +96,8 @@ def test_a_bad_query_is_an_error_that_ckan_knows():
         call_action("package_search", sort="nothing at all")
     with pytest.raises(SearchError):
         call_action("package_search", q="title:(")
+    with pytest.raises(SearchError):
+        call_action("package_search", sort=",".join(["name asc"] * 2000))
 
 
 @pytest.mark.parametrize(

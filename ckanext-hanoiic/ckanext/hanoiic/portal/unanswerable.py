@@ -28,12 +28,18 @@ def install(app: Any) -> Any:
     return app
 
 
-def refuse_nul() -> None:
+def refuse_nul() -> flask.Response | None:
     """Refuse an address or a query with the character 0, which no name and no word has."""
     request = flask.request
     asked = (request.path, *request.args.keys(), *(v for _, v in request.args.items(multi=True)))
-    if any(NUL in text for text in asked):
+    if not any(NUL in text for text in asked):
+        return None
+    if not request.path.startswith("/api/"):
         raise BadRequest
+    error = {"__type": "Bad Request", "message": tk._("The request could not be understood")}
+    answer = flask.jsonify(success=False, error=error)
+    answer.status_code = BadRequest.code
+    return answer
 
 
 def _as(told: type[HTTPException]) -> Callable[[Exception], Any]:

@@ -138,6 +138,8 @@ class Store:
 _TOO_COMPLEX = (
     postgres.ProgramLimitExceeded,
     postgres.StatementTooComplex,
+    postgres.TooManyArguments,
+    postgres.TooManyColumns,
     postgres.InvalidRegularExpression,  # well-formed here, so too much for PostgreSQL
 )
 
