@@ -209,6 +209,9 @@ def run_reset(settings: Settings, options: argparse.Namespace) -> int:
     if linked and linked.exists():
         shutil.rmtree(linked.parent)
     print(f"Deleted {home.root}.")
+    for name, url in (("DATABASE", settings.database_url), ("REDIS", settings.redis_url)):
+        if url:
+            print(f"What lies in the server of HANOIIC_{name}_URL stays there.")
     return 0
 
 

@@ -156,6 +156,17 @@ def test_reset_asks_and_deletes_only_a_portals_home(tmp_path):
     assert not home.root.exists()
 
 
+def test_a_reset_leaves_servers_of_ones_own_alone_and_says_so(tmp_path):
+    home = Home(tmp_path / "home")
+    home.create()
+    kept_ports(home.etc / "ports.json")
+    own = {"HANOIIC_DATABASE_URL": "postgresql://portal@127.0.0.1:1/portal"}
+    done = hanoiic("reset", "--yes", HANOIIC_HOME=str(home.root), **own)
+    assert done.returncode == 0
+    assert "HANOIIC_DATABASE_URL stays there" in done.stdout
+    assert "REDIS" not in done.stdout
+
+
 def test_secrets_are_made_once_and_private(tmp_path):
     home = Home(tmp_path / "home")
     home.create()
