@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import struct
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from harvesters import apart, archive
+from harvesters import apart, archive, encodings
 from harvesters.connectors.base import Connector
 from harvesters.connectors.dbf_texts import mend_bytes
 from harvesters.connectors.parquet import pinned_types
@@ -27,6 +27,9 @@ _TAKEN = (*_NEEDED, ".prj", ".cpg")
 _SHP_MAGIC = b"\x00\x00\x27\x0a"
 _LONGEST_WORD = 64
 _HEADER_BYTES = 100
+# Of a .dbf: its first part, and each of its fields after that.
+_FIELD_BYTES = 32
+_LONG_NUMBER = 19
 
 
 @dataclass
@@ -85,6 +88,7 @@ def _table(
     for ending, member in layer.members.items():
         archive.extract(opened, member, folder / f"layer{ending}")
     _refuse_truncated(folder, layer.name)
+    long_numbers = _call_texts(folder / "layer.dbf")
     said = folder / "layer.cpg"
     encoding = None
     if said.exists():
@@ -96,9 +100,33 @@ def _table(
     )
     for each in folder.iterdir():
         each.unlink()
+    table.columns = [
+        replace(column, type=None) if column.header in long_numbers else column
+        for column in table.columns
+    ]
     known = mend_bytes(table, options.encoding, encoding, bench)
     mend(table, options, bench, known)
     return table
+
+
+def _call_texts(dbf: Path) -> set[str]:
+    """Have whole numbers of more digits than GDAL's integers have read as texts: as floats, which
+    it would make of them, two identifiers become one. Their names, whose types are to be inferred.
+    """
+    names: set[str] = set()
+    with dbf.open("r+b") as file:
+        (header_bytes,) = struct.unpack_from("<H", file.read(_FIELD_BYTES), 8)
+        for at in range(_FIELD_BYTES, header_bytes - 1, _FIELD_BYTES):
+            file.seek(at)
+            about = file.read(_FIELD_BYTES)
+            if len(about) < _FIELD_BYTES or about.startswith(b"\r"):
+                break
+            kind, width, decimals = about[11:12], about[16], about[17]
+            if kind == b"N" and width >= _LONG_NUMBER and not decimals:
+                file.seek(at + 11)
+                file.write(b"C")
+                names.add(about[:11].split(b"\0")[0].decode(encodings.LATIN))
+    return names
 
 
 def _refuse_truncated(folder: Path, name: str) -> None:

@@ -6,6 +6,7 @@ import io
 import sqlite3
 import unicodedata
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,17 @@ def test_a_shapefile_of_vn2000_becomes_a_table_in_longitude_and_latitude(taken, 
     assert shapely.from_wkb(found[0]["geometry"]).x == found[0]["lon"]
     assert types(lake, "t")["so"] == "int64"
     assert "VN-2000 / UTM zone 48N" in " ".join(ran.messages)
+
+
+def test_whole_numbers_of_many_digits_keep_them(taken, lake, folder):
+    numbers = ["12345678901234567890", "12345678901234567891", "7"]
+    write(folder / "a.shp", encoding="UTF-8", names=numbers)
+    table = bytearray((folder / "a.dbf").read_bytes())
+    assert (table[32:36], table[43:44]) == (b"ten\0", b"C")
+    table[43:44] = b"N"
+    assert taken("shapefile", zipped(folder, dbf=bytes(table))).error is None
+    assert [row["ten"] for row in rows(lake, "t")] == list(map(Decimal, numbers))
+    assert types(lake, "t")["ten"] == "decimal(20,0)"
 
 
 def test_without_a_prj_the_system_must_be_pinned(taken, lake, shapefile):
