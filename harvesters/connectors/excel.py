@@ -15,11 +15,12 @@ from harvesters.connectors import (
     old_sheets,
     package_parts,
     sheets,
-    shown_zeros,
+    shown_numbers,
     worksheet_cells,
 )
 from harvesters.connectors.base import Connector
 from harvesters.connectors.sheets import Empty
+from harvesters.connectors.shown_numbers import Percentages
 from harvesters.decode import refuse_other_formats
 from harvesters.errors import (
     FormatMismatch,
@@ -52,11 +53,13 @@ _ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
 
 @dataclass(frozen=True)
 class _Found:
-    """A table of a sheet: its area, its header (rows counted in the area) and its cells."""
+    """A table of a sheet: its area, its header (rows counted in the area), its cells, and how many
+    of them are percentages below a header that says so."""
 
     area: Area
     header: Header
     cells: list[Sequence[str]]
+    percentages: int
 
 
 def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
@@ -74,8 +77,8 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     except (CalamineError, OSError, ValueError, zipfile.BadZipFile) as error:
         kind = WorkbookEncrypted if "password" in str(error).lower() else WorkbookBroken
         raise kind("The workbook can't be read: it is damaged or protected.") from error
-    told = _seen(path, sheet.name, rows, empty) if empty else []
-    found = _tables(rows, merged, options)
+    told, percentages = _seen(path, sheet.name, rows, empty) if empty else ([], {})
+    found = _tables(rows, merged, options, percentages)
     if not found:
         raise TableNotFound(
             f"No table was found in the sheet {sheet.name!r} ({picture.size(rows)}): no row names "
@@ -92,7 +95,9 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     return tables
 
 
-def _tables(rows: list[list[str]], merged: list[Span], options: Options) -> list[_Found]:
+def _tables(
+    rows: list[list[str]], merged: list[Span], options: Options, percentages: Percentages
+) -> list[_Found]:
     """The tables of a sheet, at the pinned places or where they are found."""
     guessed = False
     if options.tables is not None:
@@ -114,8 +119,9 @@ def _tables(rows: list[list[str]], merged: list[Span], options: Options) -> list
         if head is None or (guessed and forms.is_form(cells, head)):
             continue
         if head.first_row < len(cells):
+            count = _give_percentages(cells, area, head, percentages)
             cells = _filled_down(cells, spans, head)
-            found.append(_Found(area, _named(head, cells), cells))
+            found.append(_Found(area, _named(head, cells), cells, count))
     return found
 
 
@@ -136,7 +142,29 @@ def _table(found: _Found, where: str, several: bool, bench: Workbench) -> RawTab
     place, *more = head.told(area.top)
     messages = [f"{where}, {f'cells {area}, ' if several else ''}{place}", *more]
     messages += _beyond(found, width)
+    if found.percentages:
+        messages.append(f"{found.percentages} cells are percentages as they are shown: 0.25 is 25")
     return RawTable(name, columns, above=around.lines(found.cells[: head.top]), messages=messages)
+
+
+def _give_percentages(
+    cells: list[Sequence[str]], area: Area, head: Header, percentages: Percentages
+) -> int:
+    """Below a header of per cent, make the fractions that a sheet shows as percentages numbers of
+    per cent, in place; how many."""
+    said = [*head.units, *[""] * len(head.names)]
+    count = 0
+    for column, name in enumerate(head.names):
+        marks = percentages.get(area.left + column)
+        if marks is None or not ("%" in name or said[column] == "%"):
+            continue
+        for row in range(head.first_row, len(cells)):
+            if marks[area.top + row]:
+                texts = list(cells[row])
+                texts[column] = shown_numbers.as_percentage(texts[column])
+                cells[row] = texts
+                count += 1
+    return count
 
 
 def _beyond(found: _Found, width: int) -> list[str]:
@@ -198,19 +226,22 @@ def _refuse_early(path: Path) -> dict[str, Empty]:
     return {}
 
 
-def _seen(path: Path, sheet: str, rows: list[list[str]], empty: Mapping[str, Empty]) -> list[str]:
-    """Put into the rows of an xlsx's sheet what is only seen in it, and tell what is not there."""
+def _seen(
+    path: Path, sheet: str, rows: list[list[str]], empty: Mapping[str, Empty]
+) -> tuple[list[str], Percentages]:
+    """Put into the rows of an xlsx's sheet what is only seen in it, and tell what is not there; and
+    the places of percentages."""
     with archive.opened(path, LIMITS) as package:
         part = package_parts.part_of(package, sheet)
         if part is None or part not in empty:
-            return []
-        zeros = shown_zeros.fill(package, part, rows)
+            return [], {}
+        shown = shown_numbers.read(package, part, rows)
     counts = (
-        (zeros, "numbers have the zeros that the sheet shows before them"),
+        (shown.zeros, "numbers have the zeros that the sheet shows before them"),
         (empty[part].formulas, "formulas have no stored value: their cells are empty"),
         (empty[part].errors, "cells have errors such as #REF!: they are empty"),
     )
-    return [f"{count} {what}" for count, what in counts if count]
+    return [f"{count} {what}" for count, what in counts if count], shown.percentages
 
 
 def _choose(workbook: CalamineWorkbook, wanted: str | int | None) -> CalamineSheet:

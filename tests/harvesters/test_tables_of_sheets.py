@@ -297,6 +297,20 @@ def test_numbers_keep_the_zeros_that_the_sheet_shows(tmp_path):
     assert "3 numbers have the zeros" in told(table)
 
 
+def test_percentages_below_a_header_of_per_cent_are_as_they_are_shown(tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["Quận", "Tỷ lệ (%)", "Phần"], ["a", 0.253, 0.5], ["b", 0.07, 0.25], ["c", 12, 1]):
+        book.active.append(row)
+    for row, shown in ((2, "0.0%"), (3, "0%"), (4, "General")):
+        book.active.cell(row, 2).number_format = shown
+        book.active.cell(row, 3).number_format = "0%"
+    path = tmp_path / "book.xlsx"
+    book.save(path)
+    (table,) = decoded(path, "excel")
+    assert table.rows == [("a", "25.3", "0.5"), ("b", "7", "0.25"), ("c", "12", "1")]
+    assert "2 cells are percentages as they are shown" in told(table)
+
+
 def test_cells_whose_value_is_not_in_the_file_are_told(sheets):
     rows = [["a", "b", "c"], ["x", "=A2", "#REF!"], ["y", "=A3", "#N/A"], ["z", "=A4", 5]]
     (table,) = sheets(rows)

@@ -66,6 +66,9 @@ SENTENCES: dict[str, str] = {
     r"(?P<count>\d+) cells have errors such as #REF!: they are empty": N_(
         "{count} cells have errors such as #REF!: they are empty"
     ),
+    r"(?P<count>\d+) cells are percentages as they are shown: 0\.25 is 25": N_(
+        "{count} cells are percentages as they are shown: 0.25 is 25"
+    ),
     r"row (?P<row>\d+) numbers the columns: left out": N_(
         "row {row} numbers the columns: left out"
     ),
