@@ -50,6 +50,10 @@ def streamed(answer: Answer) -> Response:
 
 
 def _sent(answer: Answer) -> Iterable[bytes]:
+    if request.method == "HEAD":
+        # No sequence, of whose length the server would make a Content-Length: what a GET sends is
+        # not known (RFC 9110, 8.6).
+        return iter(answer.chunks)
     if answer.onto and (connection := _chunked_connection()):
         return answer.onto(connection)
     if answer.byte_count is None and not caller().framed:

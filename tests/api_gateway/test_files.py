@@ -36,6 +36,7 @@ def test_head_of_a_made_format_tells_what_get_does_and_makes_nothing(gateway):
     got, head = gateway.get(path), gateway.request("HEAD", path, None)
     for name in ("ETag", "Content-Type", "Content-Disposition", "Hanoiic-Table-Versions", "Vary"):
         assert head.headers[name] == got.headers[name]
+    assert "Content-Length" not in head.headers
     held = {"If-None-Match": head.headers["ETag"]}
     for method in ("GET", "HEAD"):
         assert gateway.request(method, path, None, headers=dict(held)).status_code == 304

@@ -311,6 +311,7 @@ def test_head_has_the_tag_and_type_of_get(gateway):
             head = gateway.request("HEAD", path, None, headers=dict(headers))
             assert head.headers["ETag"] == got.headers["ETag"]
             assert head.headers["Content-Type"] == got.headers["Content-Type"]
+            assert "Content-Length" not in head.headers
 
 
 def test_a_long_answer_says_how_far_its_limit_reaches(gateway, lake, portal):

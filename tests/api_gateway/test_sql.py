@@ -276,6 +276,8 @@ def test_head_tells_what_get_does_and_runs_nothing(gateway):
     )
     for name in ("ETag", "Content-Type", "Hanoiic-Table-Versions", "Vary"):
         assert head.headers[name] == got.headers[name]
+    # How long it is nobody knows before (RFC 9110, 8.6): who is told 0 reads none of it.
+    assert "Content-Length" not in head.headers
     assert "Hanoiic-Receipt" not in head.headers
     failing = "/v1/sql?q=SELECT CAST(now() AS VARCHAR)::INT"
     assert gateway.get(failing).status_code == 422
