@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import duckdb
 import pytest
 
-from api_gateway import origins, reader, reading
+from api_gateway import origins, reader, reading, worker
 from api_gateway.errors import Busy, FunctionRefused, GatewayError, TooComplex
 from tests.api_gateway.test_gate import SERVED, read, text
 
@@ -57,6 +57,19 @@ def test_a_machine_without_time_makes_no_query_too_complex(monkeypatch, used_s, 
     monkeypatch.setattr(reader, "Pool", lambda *_, **__: pool)
     with pytest.raises(refusal):
         reader.Reader(Mock()).read("SELECT 1")
+
+
+@pytest.mark.parametrize("fired", [False, True])
+def test_a_reading_that_was_interrupted_is_not_told(monkeypatch, fired):
+    sent = Mock()
+    monkeypatch.setattr(worker.frames, "send_json", sent)
+    running = Mock(return_value=contextlib.nullcontext())
+    mine = Mock(
+        _connection=duckdb.connect(), _stopwatch=Mock(fired=fired, running=running),
+        _text=worker.Worker._text,
+    )  # fmt: skip
+    worker.Worker._parse(mine, {"sql": "SELECT 1", "timeout_s": 1})
+    assert sent.called is not fired
 
 
 def test_selects_that_hold_each_other_again_and_again_stay_small():
