@@ -60,8 +60,8 @@ print(table.limit(10))
 """
 
 DUCKDB_SIGN_IN = """\
-duckdb.sql(f\"\"\"CREATE SECRET (TYPE http, EXTRA_HTTP_HEADERS MAP {{
-    'Authorization': 'Bearer {{os.environ["{token}"]}}'}})\"\"\")
+token = os.environ["{token}"]
+duckdb.sql(f"CREATE SECRET (TYPE http, BEARER_TOKEN '{{token}}', SCOPE '{gateway}/')")
 """
 
 R_OPEN = """\
@@ -101,7 +101,7 @@ def recipes(table: str, tier: str) -> list[Recipe]:
         "headers": ""
         if open_to_all
         else f'\n    headers={{"Authorization": f"Bearer {{os.environ[\'{TOKEN}\']}}"}},',
-        "secret": "" if open_to_all else DUCKDB_SIGN_IN.format(token=TOKEN),
+        "secret": "" if open_to_all else DUCKDB_SIGN_IN.format(token=TOKEN, gateway=gateway_url()),
     }
     found = [
         Recipe("curl", "curl", CURL.format(**words)),
