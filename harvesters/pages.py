@@ -206,9 +206,9 @@ def scalars(path: Path, places: Collection[str]) -> dict[str, Any]:
 
 
 def line(row: Any) -> bytes:
-    """A row as one line of JSON, numbers with their own digits."""
-    text = simplejson.dumps(row, ensure_ascii=False, separators=(",", ":"), use_decimal=True)
-    return str(text).encode() + b"\n"
+    """A row as one line of JSON, numbers with their own digits; half of a letter is U+FFFD."""
+    text = str(simplejson.dumps(row, ensure_ascii=False, separators=(",", ":"), use_decimal=True))
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode() + b"\n"
 
 
 def collection(head: bytes, features: Iterator[bytes]) -> Iterator[bytes]:

@@ -152,6 +152,10 @@ def test_all_pages_are_one_table(api, got, lake, answer, query, options):
     assert rows(lake, "t") == ROWS
 
 
+def test_half_a_letter_breaks_no_row():
+    assert json.loads(pages.line({"a\ud83d": "🚌\ud83d"})) == {"a\ufffd": "🚌\ufffd"}
+
+
 def test_what_stands_around_the_rows_makes_no_new_version(api, harvested, lake):
     moments = iter(range(100))
 
