@@ -14,6 +14,10 @@ from .sql import Match, Sql, Words, all_of, any_of, sql_of, ways_of
 
 DEEPEST = 2  # cases within cases; more would take longer to write than they save
 MOST_SPELLED_OUT = 300  # words that `mm` may become before they are counted instead
+# What is set apart is looked for among so many ways to find the matches, and so often: names have a
+# few ways, but each of a hundred wildcards has all the words of the index that fit.
+MOST_WAYS = 500
+MOST_APART = 10
 
 
 def at_least(least: int, matches: Sequence[Match]) -> Match:
@@ -39,7 +43,7 @@ def at_least(least: int, matches: Sequence[Match]) -> Match:
 def _shortest(least: int, matches: Sequence[Match], deeper: int = DEEPEST) -> Match:
     """Spelled out as they are, or with what several of them share set apart."""
     found = _at_least(least, matches)
-    if deeper and isinstance(found, Words):
+    if deeper and isinstance(found, Words) and _ways(matches) <= MOST_WAYS:
         apart = any_of(list(_with_shared_apart(least, matches, deeper - 1)))
         if isinstance(apart, Words) and len(apart.tsquery) < len(found.tsquery):
             return apart
@@ -52,7 +56,7 @@ def _with_shared_apart(least: int, matches: Sequence[Match], deeper: int) -> Ite
     A department's abbreviation is a way to find each word of its name. It is found, and as many of
     the other matches as are still missing; or it is not, and the matches hold in another way.
     """
-    for places, shared in _shared(matches):
+    for places, shared in _shared(matches)[:MOST_APART]:
         others = [match for place, match in enumerate(matches) if place not in places]
         yield all_of([any_of(shared), _shortest(least - len(places), others, deeper)])
         matches = [_without(match, shared) for match in matches]
@@ -70,6 +74,10 @@ def _shared(matches: Sequence[Match]) -> list[tuple[frozenset[int], list[Words]]
         if len(found) > 1:
             together[frozenset(found)].append(way)
     return sorted(together.items(), key=lambda pair: -len(pair[0]))
+
+
+def _ways(matches: Sequence[Match]) -> int:
+    return sum(len(ways_of(match)) for match in matches if isinstance(match, Words))
 
 
 def _without(match: Match, ways: Sequence[Words]) -> Match:
