@@ -102,6 +102,7 @@ class Settings:
 
     @property
     def addresses(self) -> dict[str, str]:
+        """Where portal and gateway are: for everybody, and for this machine."""
         return {
             "portal_url": self.public_portal_url,
             "gateway_url": self.public_gateway_url,

@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -203,6 +204,11 @@ def _is_unpacked(answer: requests.Response) -> bool:
     """Whether a packed body came to its end: urllib3 takes as much of it as there is."""
     decoder = answer.raw._decoder
     return all(
-        part is None or part._obj.eof or getattr(part, "_state", None) == _TRAILING
+        part is None or _ended(part._obj) or getattr(part, "_state", None) == _TRAILING
         for part in getattr(decoder, "_decoders", [decoder])
     )
+
+
+def _ended(unpacking: Any) -> bool:
+    # Brotli, which urllib3 takes where it is installed, has a word of its own for it.
+    return bool(unpacking.eof if hasattr(unpacking, "eof") else unpacking.is_finished())
