@@ -58,7 +58,7 @@ def _one(predicate: Predicate, stored: pa.Schema) -> pc.Expression:
             kind = None if pa.types.is_decimal(column.type) else column.type
             compared = _COMPARISONS[predicate.op](field, pa.scalar(value, kind))
         stored.empty_table().filter(compared)
-    except (ValueError, ArithmeticError, TypeError, pa.ArrowNotImplementedError) as error:
+    except (ValueError, ArithmeticError, pa.ArrowNotImplementedError) as error:
         raise EditionSpecInvalid(
             f"the row filter's value for {predicate.column} is no {column.type}",
             column=predicate.column,
