@@ -81,10 +81,6 @@ def plain(unit_key: str) -> str:
     return "".join(sign for sign in marked if not unicodedata.combining(sign) and sign != " ")
 
 
-def has_kind(unit_key: str) -> bool:
-    return not unit_key.startswith(":")
-
-
 @cache
 def hanoi() -> Units:
     """All of Hanoi's units."""

@@ -13,4 +13,3 @@ LICENCE = {
     "published": {"supersede": "superseded", "withdraw": "withdrawn"},
     "superseded": {"withdraw": "withdrawn"},
 }
-IN_FORCE = ("published", "superseded")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -223,10 +223,3 @@ def _known(name: Any, types: Mapping[str, str], field: str) -> str:
 
 def _wrong(field: str, problem: str, **facts: Any) -> OfferInvalid:
     return OfferInvalid(f"{field}: {problem}", field=field, problem=problem, **facts)
-
-
-def used_columns(spec: Mapping[str, Any]) -> Iterable[str]:
-    """Every column a spec names."""
-    yield from spec["columns"] or ()
-    yield from spec["masks"]
-    yield from (one["column"] for one in spec["where"])

@@ -23,8 +23,6 @@ RULE: dict[str, tuple[str, ...]] = {
     "organization_kinds": ("department", "company"),
     "purposes": policy.PURPOSES,
 }
-# Why an offer as it is gives nobody access.
-CLOSED = ("offer_withdrawn", "licence_withdrawn", "offer_not_valid")
 
 
 def quota(offer: Offer) -> dict[str, int]:
@@ -85,7 +83,7 @@ def checked_rule(said: Mapping[str, Any] | None) -> dict[str, list[str]] | None:
 
 
 def closed(offer: Offer | None, at: datetime, *, held: bool = False) -> str | None:
-    """Why the offer gives nobody access now, one of :data:`CLOSED`; None: it does.
+    """Why the offer gives nobody access now, as a reason of a decision; None: it does give access.
 
     ``held``: for those who hold an agreement under it, who outlast the offer's own days.
     """
