@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException
 
 from api_gateway import forwarded, metrics, open_tables, titles
 from api_gateway.cancelling import Queries
-from api_gateway.decisions import CkanPortal, Decisions, ValkeyEpoch
+from api_gateway.decisions import Decisions, ValkeyEpoch
 from api_gateway.errors import (
     PROBLEM_TYPE,
     BadRequest,
@@ -33,6 +33,7 @@ from api_gateway.errors import (
 )
 from api_gateway.exporter import Exporter
 from api_gateway.exports import Exports
+from api_gateway.introspection import CkanPortal
 from api_gateway.meter import Meter
 from api_gateway.portal import PortalActions
 from api_gateway.processes import ClientGone

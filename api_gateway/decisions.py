@@ -12,112 +12,41 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import redis
 
 from api_gateway import metrics
 from api_gateway.errors import DecisionUnavailable, TokenInvalid
+from api_gateway.introspection import Decision
 from api_gateway.open_tables import OpenTables
-from api_gateway.portal import PortalActions, Refused, Unreachable
+from api_gateway.portal import Unreachable
 from api_gateway.valkey import Watched
 from lake import logs
 
 log = logging.getLogger(__name__)
 
 EPOCH_KEY = "hanoiic:epoch"
+# How long the last epoch that was read still counts while it can't be read again.
 CONFIRMED_S = 5.0
-# Agreements and tokens also end by the clock, which raises no epoch.
+# How long a decision is used: agreements and tokens also end by the clock, which raises no epoch.
 REMEMBERED_S = 5.0
-# One that is asked for is asked about again before, and nobody waits for that. Not all at once:
-# each takes its time from whoever asks then.
+# A decision that is used when it is older than this is renewed in the background. The moment is
+# drawn at random between the two, so that decisions made together are not renewed together.
 RENEWED_S = 2.5, 4.0
-# A portal that did not answer is asked again after so long.
+# How long a portal that did not answer is not asked again.
 RESTING_S = 2.0
 _MOST_REMEMBERED = 10_000
 _RENEWALS_AT_ONCE = 2
-# A token that was valid is no made-up one for so long after its last use.
+# How long after its last use a token that was valid counts as one that exists (`recognises`).
 RECOGNISED_S = 600.0
 
-# Token, tables and action; and the key of it, without the token.
+# What is asked: token, tables and action; and the same with the token's fingerprint, as a key.
 _Question = tuple[str | None, tuple[str, ...] | None, str]
 _Key = tuple[str, tuple[str, ...] | None, str]
-
-
-@dataclass(frozen=True)
-class TableDecision:
-    """What the portal says of one table; `decision` is `permit`, `deny` or `unknown`."""
-
-    decision: str
-    reason: str = ""
-    tier: str = ""
-    # None: the table itself. `edition_kind` is `whole`, `projection` or `sample`.
-    edition: str | None = None
-    edition_kind: str = "whole"
-    agreement: str | None = None
-    # When the agreement ends, seconds since 1970.
-    valid_until: float | None = None
-    # Whether a quota of the agreement must be leased before answering.
-    metered: bool = False
-    limits: Mapping[str, float] = field(default_factory=dict)
-    obligations: tuple[Mapping[str, Any], ...] = ()
-    # What anyone may do with it.
-    open_to: tuple[str, ...] = ()
-    access_url: str = ""
-    dataset: Mapping[str, Any] = field(default_factory=dict)
-    licence: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def permitted(self) -> bool:
-        return self.decision == "permit"
-
-    @property
-    def open(self) -> bool:
-        """Anyone may read the whole table: may be served while the portal is away. A table of the
-        tier may be permitted for another reason, such as to its owner after the offer ended."""
-        return self.permitted and bool(self.open_to) and self.edition is None
-
-
-UNKNOWN = TableDecision("unknown")
-
-
-@dataclass(frozen=True)
-class Decision:
-    """An introspection's answer for one caller."""
-
-    active: bool
-    tables: Mapping[str, TableDecision]
-    username: str | None = None
-    organization: str | None = None
-    token_error: str | None = None
-    # When the token ends, seconds since 1970.
-    exp: float | None = None
-    # Ids of the user, the organisation, the application and the token, for records and limits.
-    sub: str | None = None
-    organization_id: str | None = None
-    client_id: str | None = None
-    token_id: str | None = None
-    # The networks that the token may be used from; None: any.
-    networks: tuple[str, ...] | None = None
-    # What a link token is bound to beside its table; None for any other.
-    claims: Mapping[str, Any] | None = None
-    # The portal's clock when it answered, seconds since 1970; None: as this machine's.
-    now: float | None = None
-    # By how much the portal's clock is before this machine's, in seconds.
-    ahead_s: float = 0.0
-
-    @property
-    def ends_at(self) -> float:
-        """When the clock ends the token or one of the agreements, seconds since 1970 of this
-        machine's clock, however wrong that is."""
-        ends = [self.exp, *(table.valid_until for table in self.tables.values())]
-        return min((end for end in ends if end is not None), default=math.inf) - self.ahead_s
-
-    def of(self, table: str) -> TableDecision:
-        return self.tables.get(table, UNKNOWN)
 
 
 class Portal(Protocol):
@@ -134,29 +63,6 @@ class EpochSource(Protocol):
     def read(self) -> int: ...
 
 
-class CkanPortal:
-    """CKAN's `hanoiic_introspect`."""
-
-    def __init__(self, actions: PortalActions) -> None:
-        self._actions = actions
-
-    def introspect(
-        self, token: str | None, tables: tuple[str, ...] | None, action: str
-    ) -> Decision:
-        asked = {
-            "token": token,
-            "tables": None if tables is None else list(tables),
-            "action": action,
-        }
-        try:
-            return parse(
-                self._actions.call("hanoiic_introspect", asked), asked_token=token is not None
-            )
-        except (Refused, ValueError, LookupError, TypeError, AttributeError) as error:
-            log.warning("portal_not_understood", extra=logs.facts(error=type(error).__qualname__))
-            raise Unreachable from error
-
-
 class ValkeyEpoch:
     """The epoch at `hanoiic:epoch`; a missing key is epoch 0."""
 
@@ -169,47 +75,6 @@ class ValkeyEpoch:
         except (redis.RedisError, ValueError) as error:
             log.warning("epoch_unreadable", extra=logs.facts(error=type(error).__qualname__))
             raise Unreachable from error
-
-
-def parse(result: Mapping[str, Any], *, asked_token: bool) -> Decision:
-    """An introspection's `result`. What does not say permit clearly is no permit."""
-    tables = {}
-    for name, said in result.get("tables", {}).items():
-        decision = said.get("decision")
-        if decision not in ("permit", "deny"):
-            tables[name] = UNKNOWN
-            continue
-        tables[name] = TableDecision(
-            decision=decision,
-            reason=said.get("reason") or "",
-            tier=said.get("tier") or "",
-            edition=said.get("edition") or None,
-            edition_kind=said.get("edition_kind") or "whole",
-            agreement=said.get("agreement") or None,
-            valid_until=said.get("valid_until"),
-            metered=bool(said.get("metered")),
-            limits=said.get("limits") or {},
-            obligations=tuple(said.get("obligations") or ()),
-            open_to=tuple(said.get("open_to") or ()),
-            access_url=said.get("access_url") or "",
-            dataset=said.get("dataset") or {},
-            licence=said.get("licence") or {},
-        )
-    return Decision(
-        active=bool(result.get("active")) or not asked_token,
-        tables=tables,
-        username=result.get("username"),
-        organization=result.get("organization"),
-        token_error=result.get("token_error"),
-        exp=result.get("exp"),
-        sub=result.get("sub"),
-        organization_id=result.get("organization_id"),
-        client_id=result.get("client_id"),
-        token_id=result.get("token_id"),
-        networks=None if result.get("networks") is None else tuple(result["networks"]),
-        claims=result.get("claims"),
-        now=result.get("now"),
-    )
 
 
 @dataclass(frozen=True)
@@ -262,7 +127,7 @@ class Decisions:
         return decision
 
     def recognises(self, token: str) -> bool:
-        """Whether the token was valid lately, without asking anybody."""
+        """Whether the token was valid in the last ten minutes; the portal is not asked."""
         return self._clock() - self._valid_at.get(fingerprint(token), -math.inf) < RECOGNISED_S
 
     def _recognise(self, token: str) -> None:
@@ -272,7 +137,7 @@ class Decisions:
             self._valid_at[fingerprint(token)] = self._clock()
 
     def confirm_open(self) -> None:
-        """Ask again what is open, where the epoch moved since. Raises Unreachable."""
+        """Ask again which tables are open, if the epoch moved since. Raises Unreachable."""
         epoch = self._current_epoch()
         if self._open.stale(epoch):
             asked_at = self._now()
@@ -280,7 +145,7 @@ class Decisions:
             self._open.note(decision, epoch, everything=True)
 
     def epoch(self) -> int | None:
-        """The epoch, as last confirmed within 5 s; None when it cannot be confirmed."""
+        """The epoch, confirmed within the last 5 s; None when it cannot be confirmed."""
         try:
             return self._current_epoch()
         except Unreachable:
@@ -311,7 +176,7 @@ class Decisions:
             try:
                 self._asked(self._current_epoch(), key, of)
             except Unreachable:
-                # Whoever asks after its time asks anew, and is told.
+                # The next caller after its time asks the portal, and is told the error.
                 log.info("decision_not_renewed")
             finally:
                 with self._lock:
@@ -320,12 +185,12 @@ class Decisions:
         self._renewals.submit(renew)
 
     def _asked(self, epoch: int, key: _Key, of: _Question) -> Decision:
-        """The portal's decision, remembered."""
+        """Ask the portal, and remember its decision. Raises Unreachable."""
         token, tables, action = of
         asked_at = self._now()
         decision = _with_clock(self._ask(token, tables, action), asked_at)
         with self._lock:
-            # Only if no change came since the epoch was read before asking.
+            # Only if the epoch is still the one from before asking: else this may be out of date.
             if epoch == self._seen:
                 if len(self._remembered) >= _MOST_REMEMBERED:
                     self._remembered.clear()
@@ -333,13 +198,14 @@ class Decisions:
                 renewed_at = now + random.uniform(*RENEWED_S)  # noqa: S311 (no secret)
                 self._remembered[key] = _Remembered(decision, now + REMEMBERED_S, renewed_at)
         if action != "describe":
-            # To be described has no end of its own.
+            # A permit to describe has no end of its own, so it tells nothing of how long a table
+            # stays open.
             self._open.note(decision, epoch)
         return decision
 
     def _ask(self, token: str | None, tables: tuple[str, ...] | None, action: str) -> Decision:
-        """The portal's answer. One that did not come is not waited for again at once: open tables
-        are served without it. Raises Unreachable."""
+        """The portal's answer. After one that did not come, the portal is not asked for a while:
+        nobody should wait for it when open tables can be served without. Raises Unreachable."""
         if self._clock() < self._resting_until:
             raise Unreachable
         try:
@@ -358,16 +224,17 @@ class Decisions:
             raise
         with self._lock:
             if epoch != self._seen:
-                # Also when it went back, as after a lost Valkey: old answers mean nothing then.
+                # Also when it went back, as after Valkey lost its data: what is remembered may then
+                # be of another time with the same number.
                 self._remembered.clear()
                 self._seen = epoch
-                # Who moves the epoch is there.
+                # The portal moves the epoch, so it is there.
                 self._resting_until = float("-inf")
             self._confirmed_at = max(self._confirmed_at, asked_at)
         return epoch
 
     def _without_portal(self, tables: tuple[str, ...] | None, action: str) -> Decision:
-        """What is known to be open: nothing that may have been closed since."""
+        """The decision that can be made alone: only tables known to be open are permitted."""
         last = self._open.to(action)
         if tables is None:
             return Decision(active=True, tables=last)
@@ -384,13 +251,15 @@ class Decisions:
 
 
 def _with_clock(decision: Decision, asked_at: float) -> Decision:
-    """With how far the portal's clock is before this machine's, when it was asked at `asked_at`."""
+    """The decision with `ahead_s`; `asked_at`: when the portal was asked, by this machine."""
     if decision.now is None:
         return decision
-    # The question took a moment to arrive: an end is rather seen too early than too late.
+    # The question took a moment to arrive, so this is a little too much: rights end rather too
+    # early than too late.
     return replace(decision, ahead_s=decision.now - asked_at)
 
 
 def fingerprint(token: str | None) -> str:
-    """A key for a token that is not the token; empty for a caller without one."""
+    """What stands for a token where the token itself must not be kept: its SHA-256 in hex; empty
+    for a caller without a token."""
     return hashlib.sha256(token.encode()).hexdigest() if token else ""

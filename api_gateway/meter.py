@@ -20,9 +20,10 @@ from uuid import uuid4
 import redis
 
 from api_gateway import forwarded, metrics
-from api_gateway.decisions import Decision, TableDecision, fingerprint
+from api_gateway.decisions import fingerprint
 from api_gateway.errors import AnswerTooLarge, GatewayError, QuotaExceeded
 from api_gateway.events import Events
+from api_gateway.introspection import Decision, TableDecision
 from api_gateway.portal import PortalActions
 from api_gateway.quota import Ledger, Spending
 from api_gateway.rates import Allowance, Rates

@@ -12,12 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from api_gateway.introspection import Decision, TableDecision
 from api_gateway.portal import Unreachable
-
-if TYPE_CHECKING:
-    from api_gateway.decisions import Decision, TableDecision
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
 from api_gateway.asked import Version as AsOfVersion
-from api_gateway.decisions import TableDecision
 from api_gateway.engine import Source
 from api_gateway.errors import EditionMissing, LakeUnavailable, TableNotFound, VersionNotFound
+from api_gateway.introspection import TableDecision
 from api_gateway.settings import Settings
 from api_gateway.stage import Stage
 from lake import Column, Lake, Version, edition, logs, schema

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 
 from api_gateway import forwarded
-from api_gateway.decisions import Decision, Decisions, TableDecision
+from api_gateway.decisions import Decisions
 from api_gateway.errors import AccessDenied, SandboxMissing, TableNotFound
+from api_gateway.introspection import Decision, TableDecision
 from api_gateway.sandbox import Locks
 
 

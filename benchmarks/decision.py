@@ -25,7 +25,8 @@ import redis
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from api_gateway.decisions import CkanPortal, Decisions, ValkeyEpoch  # noqa: E402
+from api_gateway.decisions import Decisions, ValkeyEpoch  # noqa: E402
+from api_gateway.introspection import CkanPortal  # noqa: E402
 from api_gateway.portal import PortalActions  # noqa: E402
 from deploy.home import Home  # noqa: E402
 from deploy.postgres import PORTAL_ROLE, EmbeddedPostgres  # noqa: E402

@@ -17,7 +17,6 @@ from typing import Any
 from flask import Response, request
 
 from api_gateway import sharing
-from api_gateway.decisions import TableDecision
 from api_gateway.errors import (
     BadRequest,
     GatewayError,
@@ -25,6 +24,7 @@ from api_gateway.errors import (
     TableNotFound,
     VersionNotFound,
 )
+from api_gateway.introspection import TableDecision
 from api_gateway.meter import Visit
 from api_gateway.query import whole
 from api_gateway.routes import body, caller, gateway

@@ -8,9 +8,9 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from api_gateway.decisions import TableDecision
 from api_gateway.errors import TableNotFound
 from api_gateway.formats import FORMATS
+from api_gateway.introspection import TableDecision
 from api_gateway.routes import caller, gateway, public_url
 from api_gateway.shelf import instant
 from api_gateway.verdicts import not_found

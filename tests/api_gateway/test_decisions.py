@@ -6,15 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from api_gateway.decisions import (
-    RENEWED_S,
-    RESTING_S,
-    Decision,
-    Decisions,
-    TableDecision,
-    parse,
-)
+from api_gateway.decisions import RENEWED_S, RESTING_S, Decisions
 from api_gateway.errors import AccessDenied, DecisionUnavailable, SandboxMissing
+from api_gateway.introspection import Decision, TableDecision, parse
 from api_gateway.portal import Unreachable
 from api_gateway.sandbox import Locks
 from api_gateway.verdicts import require_locks, require_network

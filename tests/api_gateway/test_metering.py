@@ -29,7 +29,6 @@ from redis.retry import Retry
 
 from api_gateway import quota
 from api_gateway.content import Content
-from api_gateway.decisions import Decision
 from api_gateway.errors import (
     AnswerTooLarge,
     DecisionUnavailable,
@@ -39,6 +38,7 @@ from api_gateway.errors import (
     TooManyQueries,
 )
 from api_gateway.events import Events
+from api_gateway.introspection import Decision
 from api_gateway.meter import Metered, Visit
 from api_gateway.portal import PortalActions
 from api_gateway.quota import Ledger

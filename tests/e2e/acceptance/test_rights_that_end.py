@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 import requests
 
-from api_gateway.decisions import CkanPortal, Decisions, ValkeyEpoch
+from api_gateway.decisions import Decisions, ValkeyEpoch
+from api_gateway.introspection import CkanPortal
 from api_gateway.portal import PortalActions
 from tests.e2e.acceptance.court import DOORS, OBEYED_WITHIN_S, SHARE, Court, logs_of, seconds_since
 from tests.servers import wait_for
