@@ -7,15 +7,22 @@ from datetime import UTC, datetime, timedelta
 
 import jsonschema
 import pytest
-from ckanext.hanoiic.licensing import licence_desk, licences, policy
-from ckanext.hanoiic.licensing.policy import Facts, evaluate
+from ckanext.hanoiic.licensing import (
+    licence_desk,
+    licences,
+    policy,
+    policy_constraints,
+    policy_profile,
+)
+from ckanext.hanoiic.licensing.policy import evaluate
+from ckanext.hanoiic.licensing.policy_constraints import Facts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 BEGAN = NOW - timedelta(days=10)
 ENVELOPE = {
-    **copy.deepcopy(policy._ENVELOPE),
+    **copy.deepcopy(policy_profile.ENVELOPE),
     "uid": "urn:hanoiic:licence:test:1",
 }
 
@@ -36,13 +43,13 @@ def conforms(said: dict) -> bool:
 def test_every_shipped_policy_conforms_and_is_known():
     for text in licences.shipped().values():
         assert conforms(text.policy), text.id
-        assert list(policy.unknown_terms(text.policy)) == []
+        assert list(policy_profile.unknown_terms(text.policy)) == []
         assert text.policy["conflict"] == "prohibit"
 
 
 def test_what_the_shipped_texts_open():
     """Door by door, for a holder of an approved agreement that began ten days ago."""
-    facts = Facts(NOW, began_at=BEGAN, purposes=frozenset({policy.AGREED}))
+    facts = Facts(NOW, began_at=BEGAN, purposes=frozenset({policy_profile.AGREED}))
     for text in licences.shipped().values():
         verdict = evaluate(text.policy, facts)
         assert [verdict.refusal(use) for use in policy.NEEDS] == [None] * 4, text.id
@@ -105,7 +112,7 @@ def test_each_constraint_is_evaluated_and_one_that_cannot_be_decided_denies(one,
     assert verdict.refusal("download") == "policy_not_permitted"
     # As a prohibition's, it keeps the prohibition up unless it is known not to hold.
     turned = written(prohibition=[{"action": ["hic:query"], "constraint": [one]}])
-    known_not_to_hold = policy._holds(one, facts) is False
+    known_not_to_hold = policy_constraints.holds(one, facts) is False
     assert ("hic:query" in evaluate(turned, facts).granted) is known_not_to_hold
 
 
@@ -182,7 +189,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
     max_leaves=8,
 )
-keys = st.sampled_from([*policy._POLICY_TERMS, "target", "obligation", "odrl:x"])
+keys = st.sampled_from([*policy_profile.POLICY_TERMS, "target", "obligation", "odrl:x"])
 
 
 @settings(max_examples=150, deadline=None)
@@ -201,9 +208,9 @@ ODD = [
 
 
 @pytest.mark.parametrize("right", ODD, ids=str)
-@pytest.mark.parametrize("left", policy.OPERANDS)
+@pytest.mark.parametrize("left", policy_constraints.OPERANDS)
 def test_an_odd_right_side_denies_and_never_fails(left, right):
-    for operator in policy.OPERANDS[left].operators:
+    for operator in policy_constraints.OPERANDS[left].operators:
         said = written(constraint(left, operator, right, unit="hic:queriesPerDay"))
         for facts in (Facts(NOW), Facts(NOW, began_at=BEGAN)):
             refused = evaluate(said, facts).refusal("query")

@@ -23,7 +23,7 @@ from ckanext.hanoiic.licensing import (
     licences,
     lifecycle,
     offers,
-    policy,
+    policy_profile,
     states,
 )
 from ckanext.hanoiic.licensing.errors import LicenceInvalid, LicencePublished, ReasonMissing
@@ -139,7 +139,7 @@ def check(row: Licence) -> None:
     if row.url and not re.match(r"https?://[^\s]+$", row.url):
         raise LicenceInvalid("The address is no web address", field="url", problem="url")
     _check_plain(row.plain)
-    if unknown := sorted(set(policy.unknown_terms(row.policy))):
+    if unknown := sorted(set(policy_profile.unknown_terms(row.policy))):
         raise LicenceInvalid(
             "The profile has no such term", field="policy", problem="unknown_term",
             terms=", ".join(unknown),

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ckanext.hanoiic.licensing import policy
+from ckanext.hanoiic.licensing import policy_profile
 
 POINTS = ("may", "must", "must_not")
 LIMITS = {
@@ -52,16 +52,16 @@ def _policy(form: Any) -> dict[str, Any]:
     permission: dict[str, Any] = {"action": _ticked(form, "permit")}
     if constraints := _constraints(form):
         permission["constraint"] = constraints
-    if duties := [duty for duty in policy.DUTIES if form.get(f"duty:{duty}")]:
+    if duties := [duty for duty in policy_profile.DUTIES if form.get(f"duty:{duty}")]:
         permission["duty"] = [{"action": duty} for duty in duties]
-    said = policy.envelope() | {"permission": [permission]}
+    said = policy_profile.envelope() | {"permission": [permission]}
     if prohibited := _ticked(form, "prohibit"):
         said["prohibition"] = [{"action": prohibited}]
     return said
 
 
 def _ticked(form: Any, verdict: str) -> list[str]:
-    return [action for action in policy.ACTIONS if form.get(f"action:{action}") == verdict]
+    return [action for action in policy_profile.ACTIONS if form.get(f"action:{action}") == verdict]
 
 
 def _constraints(form: Any) -> list[dict[str, Any]]:

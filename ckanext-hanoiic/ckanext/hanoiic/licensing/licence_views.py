@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from ckan.plugins import toolkit as tk
-from ckanext.hanoiic.licensing import licence_desk, licences, policy, views
+from ckanext.hanoiic.licensing import licence_desk, licences, policy_profile, views
 from ckanext.hanoiic.licensing.licence_form import read_text, shown_text
 from flask import Response, request
 
@@ -194,8 +194,8 @@ def _editor(
             "is_new": is_new,
             "row": row,
             "errors": errors or {},
-            "actions": policy.ACTIONS,
-            "duties": policy.DUTIES,
+            "actions": policy_profile.ACTIONS,
+            "duties": policy_profile.DUTIES,
         },
     )
 

@@ -15,7 +15,7 @@ from ckanext.hanoiic.licensing import (
     licences,
     offers,
     pins,
-    policy,
+    policy_profile,
     questions,
     specs,
     terms,
@@ -158,7 +158,7 @@ def _editor(
                 for one in columns
             },
             "quotas": terms.QUOTAS,
-            "purposes": policy.PURPOSES,
+            "purposes": policy_profile.PURPOSES,
             "tables": pins.newest_of(package, table),
             "versions": lake_versions.listed(pins.newest_of(package, table)),
             "question_lines": [*form["questions"], *[{}] * MORE_QUESTIONS][

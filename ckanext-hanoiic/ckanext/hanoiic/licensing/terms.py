@@ -11,17 +11,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ckan import model
-from ckanext.hanoiic.licensing import policy, questions, specs
+from ckanext.hanoiic.licensing import policy, policy_profile, questions, specs
 from ckanext.hanoiic.licensing.errors import OfferInvalid
 from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, Offer
 from ckanext.hanoiic.licensing.parties import Party
+from ckanext.hanoiic.licensing.policy_constraints import Facts
 
 METERED = ("queries_per_day", "rows_per_month", "bytes_per_month")
 QUOTAS = (*METERED, "concurrent_queries")
 # What a rule of automatic approval may ask for.
 RULE: dict[str, tuple[str, ...]] = {
     "organization_kinds": ("department", "company"),
-    "purposes": policy.PURPOSES,
+    "purposes": policy_profile.PURPOSES,
 }
 
 
@@ -134,14 +135,14 @@ class Use:
             return _WITHOUT_LICENCE
         return policy.evaluate(self.offer.licence.policy, self._facts())
 
-    def _facts(self) -> policy.Facts:
+    def _facts(self) -> Facts:
         asked = self.offer.licence.policy
         agreement = self.agreement
         recipients: frozenset[str] = frozenset()
         places: frozenset[str] = frozenset()
         if self.party and policy.mentions(asked, "recipient", "spatial"):
             recipients, places = _recipient(self.party)
-        return policy.Facts(
+        return Facts(
             at=self.at,
             began_at=agreement.created_at if agreement else None,
             purposes=_purposes(agreement) if policy.mentions(asked, "purpose") else frozenset(),
@@ -153,7 +154,7 @@ class Use:
 
 # A dataset whose licence is not stated: its tier alone says who may use it.
 _WITHOUT_LICENCE = policy.Verdict(
-    {action: policy.Granted((), {}, None) for action in policy.ACTIONS}
+    {action: policy.Granted((), {}, None) for action in policy_profile.ACTIONS}
 )
 
 
@@ -162,7 +163,7 @@ def _purposes(agreement: Agreement | None) -> frozenset[str]:
         return frozenset()
     request = model.Session.get(AccessRequest, agreement.request_id)
     code = request.purpose_code if request else None
-    return frozenset({policy.AGREED, code} if code else {policy.AGREED})
+    return frozenset({policy_profile.AGREED, code} if code else {policy_profile.AGREED})
 
 
 def _recipient(party: Party) -> tuple[frozenset[str], frozenset[str]]:

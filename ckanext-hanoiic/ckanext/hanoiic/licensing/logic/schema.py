@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ckan.plugins import toolkit as tk
 from ckan.types import Schema
-from ckanext.hanoiic.licensing import links, offers, policy, tokens
+from ckanext.hanoiic.licensing import links, offers, policy_profile, tokens
 from ckanext.hanoiic.licensing.logic import checks
 
 REASON_LENGTH = 2000
@@ -123,7 +123,7 @@ def accept() -> Schema:
 def request() -> Schema:
     return accept() | {
         "purpose": checks.text_of(checks.PURPOSE_LENGTH),
-        "purpose_code": [tk.get_validator("ignore_empty"), checks.one_of(*policy.PURPOSES)],
+        "purpose_code": [tk.get_validator("ignore_empty"), checks.one_of(*policy_profile.PURPOSES)],
         "answers": [tk.get_validator("default")({}), checks.answers],
         "renew": [tk.get_validator("default")(False), tk.get_validator("boolean_validator")],
     }
