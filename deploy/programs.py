@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from deploy.home import write_private
 from deploy.settings import in_url
-from deploy.supervision import Program
+from deploy.supervisord_conf import Program
 
 if TYPE_CHECKING:
     from deploy.home import Home

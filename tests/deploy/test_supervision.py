@@ -15,7 +15,8 @@ from deploy.errors import NotRunning, SupervisorLost
 from deploy.home import Home
 from deploy.postgres import DATABASE, PORTAL_ROLE, EmbeddedPostgres
 from deploy.processes import process_lives
-from deploy.supervision import Program, Supervisor, configuration
+from deploy.supervision import Supervisor
+from deploy.supervisord_conf import Program, configuration
 from deploy.valkey import EmbeddedValkey
 from tests.servers import free_port, temporary_home, wait_for
 
