@@ -12,9 +12,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
 
-from deploy import sql
+from deploy import sql, welcome
 from deploy.audit_schema import audit_tables
 from deploy.errors import DeployError, NotRunning
 from deploy.home import Home
@@ -22,9 +21,6 @@ from deploy.settings import Settings, handed_on
 from deploy.supervision import Supervisor, end
 from lake.errors import SettingsError
 from lake.settings import load
-
-if TYPE_CHECKING:
-    from deploy import up
 
 EXAMPLES = """\
 examples:
@@ -131,7 +127,7 @@ def run_up(settings: Settings, options: argparse.Namespace) -> None:
     rooms = handed_on(os.environ)
     started = up.start(settings, say, with_demo=not options.no_demo, handed_on=rooms)
     try:
-        print(welcome(started), flush=True)
+        print(welcome.text(started), flush=True)
         if options.detach:
             return
         print("Ctrl-C stops everything.", flush=True)
@@ -257,44 +253,6 @@ def run_doctor(settings: Settings, options: argparse.Namespace) -> int:
 
 def say(line: str) -> None:
     print(line, flush=True)
-
-
-def welcome(started: up.Started) -> str:
-    settings, home = started.plan.settings, started.plan.home
-    lines = [
-        "",
-        f"Portal   {settings.public_portal_url}",
-        f"Gateway  {settings.public_gateway_url}",
-    ]
-    if started.demo is None:
-        password = home.secret_file("operator_password")
-        return "\n".join([*lines, f"Operator sign-in: operator, password in {password}", ""])
-    return "\n".join([*lines, *demo_lines(started.demo, home.demo), ""])
-
-
-def demo_lines(demo: dict[str, Any], file: Path) -> list[str]:
-    portal, gateway = demo["portal_url"], demo["gateway_url"]
-    users = [
-        f"  {role:<9} {user['name']:<13} {user['password']}" for role, user in demo["users"].items()
-    ]
-    table = next((row["name"] for row in demo["tables"] if row["tier"] == "open"), None)
-    commands = [f"  curl -s '{portal}/api/3/action/package_search?q=khong+khi'"]
-    if table:
-        query = f"q=SELECT * FROM {table} LIMIT 3"  # noqa: S608 (printed, not run)
-        commands += [
-            f"  curl -s -O '{gateway}/v1/tables/{table}/download.parquet'",
-            f"  curl -s -G '{gateway}/v1/sql' --data-urlencode '{query}'",
-        ]
-    return [
-        "",
-        "Demo users (role, name, password):",
-        *users,
-        "",
-        "Search, download, SQL:",
-        *commands,
-        "",
-        f"Everything for scripts: {file}",
-    ]
 
 
 if __name__ == "__main__":
