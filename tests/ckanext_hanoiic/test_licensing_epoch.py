@@ -8,7 +8,8 @@ from ckan import model
 from ckan.lib.redis import connect_to_redis
 from ckan.tests.helpers import call_action
 from ckanext.hanoiic.licensing import epoch
-from ckanext.hanoiic.licensing.model import INTAKE, Agreement
+from ckanext.hanoiic.licensing.audit_model import INTAKE
+from ckanext.hanoiic.licensing.model import Agreement
 from licensing_scene import Scene, act, user_id
 from redis.exceptions import ConnectionError as ValkeyDown
 

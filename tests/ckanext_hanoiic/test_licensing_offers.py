@@ -10,8 +10,9 @@ from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.tests.helpers import call_action
 from ckanext.hanoiic.licensing import licences, tables
+from ckanext.hanoiic.licensing.audit_model import Audit
 from ckanext.hanoiic.licensing.errors import LicenceChanged
-from ckanext.hanoiic.licensing.model import Audit, Licence, Offer
+from ckanext.hanoiic.licensing.model import Licence, Offer
 from licensing_scene import Scene, act
 
 TABLES = {

@@ -10,7 +10,8 @@ import pytest
 from ckan import model
 from ckan.plugins import toolkit as tk
 from ckanext.hanoiic.licensing import agreements, requests, working_days
-from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, Audit, Offer
+from ckanext.hanoiic.licensing.audit_model import Audit
+from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, Offer
 from licensing_clock import Clock
 from licensing_scene import Scene, act, refusal, user_id
 

@@ -10,7 +10,8 @@ from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.tests.helpers import call_action
 from ckanext.hanoiic.licensing import tokens
-from ckanext.hanoiic.licensing.model import Audit, Token
+from ckanext.hanoiic.licensing.audit_model import Audit
+from ckanext.hanoiic.licensing.model import Token
 from hypothesis import given
 from hypothesis import strategies as st
 from itsdangerous import TimestampSigner

@@ -11,7 +11,8 @@ import pytest
 from ckan import model
 from ckan.plugins import toolkit as tk
 from ckanext.hanoiic.licensing import usage, usage_events, working_days
-from ckanext.hanoiic.licensing.model import Agreement, Audit, Offer
+from ckanext.hanoiic.licensing.audit_model import Audit
+from ckanext.hanoiic.licensing.model import Agreement, Offer
 from ckanext.hanoiic.licensing.usage_model import UsageCounter, UsageDay, UsageEvent
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

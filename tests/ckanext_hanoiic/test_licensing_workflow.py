@@ -10,7 +10,8 @@ from ckan import model
 from ckan.plugins import toolkit as tk
 from ckan.tests.helpers import call_action
 from ckanext.hanoiic.licensing import states
-from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, Audit
+from ckanext.hanoiic.licensing.audit_model import Audit
+from ckanext.hanoiic.licensing.model import AccessRequest, Agreement
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from licensing_scene import Scene, act, refusal, user_id

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from ckan import model
-from ckanext.hanoiic.licensing.model import INTAKE
+from ckanext.hanoiic.licensing.audit_model import INTAKE
 
 
 def record(

@@ -11,7 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from ckan import model
-from ckanext.hanoiic.licensing.model import INTAKE, LakeTable, Offer
+from ckanext.hanoiic.licensing.audit_model import INTAKE
+from ckanext.hanoiic.licensing.model import LakeTable, Offer
 from ckanext.hanoiic.licensing.usage_model import UsageDay, UsageEvent
 from ckanext.hanoiic.licensing.working_days import HANOI
 from sqlalchemy.dialects.postgresql import insert

@@ -7,11 +7,11 @@ from typing import Any
 
 from ckan import model
 from ckanext.hanoiic.licensing import agreements, clock, licences, states, terms, working_days
+from ckanext.hanoiic.licensing.audit_model import Audit
 from ckanext.hanoiic.licensing.model import (
     AccessRequest,
     Agreement,
     Application,
-    Audit,
     EditionPreview,
     Licence,
     Offer,

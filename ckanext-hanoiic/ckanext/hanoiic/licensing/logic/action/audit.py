@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from ckan import model
 from ckan.plugins import toolkit as tk
 from ckanext.hanoiic.licensing import chain, checkpoints, signing
+from ckanext.hanoiic.licensing.audit_model import Audit
 from ckanext.hanoiic.licensing.logic import dictize, schema
-from ckanext.hanoiic.licensing.model import Audit
 
 
 @tk.side_effect_free
