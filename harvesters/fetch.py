@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,22 +19,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from harvesters.addresses import Address, check_url, is_public, resolved
 from harvesters.credentials import Carried, Credential
 from harvesters.errors import (
-    RedirectsExhausted,
     SecretUnfit,
     SourceAnsweredError,
     SourceInterrupted,
     SourceTooSlow,
     SourceUnreachable,
-    TlsFailed,
-    UrlRefused,
 )
+from harvesters.fetch_failures import expect_ok, failure
 from harvesters.fetch_limits import FetchLimits
-from harvesters.guarded import GuardedAdapter, retry_after_s
+from harvesters.guarded import GuardedAdapter
 from harvesters.incoming import Incoming, raw_path
 from harvesters.politeness import HOSTS, Host
 
@@ -43,8 +39,6 @@ PACKAGE = "hanoiic"
 USER_AGENT = f"{PACKAGE}-harvest/{metadata.version(PACKAGE)}"
 # What was said of pages when they were last fetched, in the raw store.
 REMEMBERED = "pages"
-_ERROR_BYTES = 4_096
-_ERROR_CODE = re.compile(rb"<Code>(\w{1,60})</Code>|\bexceptionCode=[\"'](\w{1,60})[\"']")
 
 
 @dataclass(frozen=True)
@@ -215,7 +209,7 @@ class Client:
                         incoming.begin()
                         if got.status_code in (206, 416):
                             raise SourceInterrupted("The rest of the download did not fit to it.")
-                        _expect_ok(got)
+                        expect_ok(got)
                         incoming.begin(got)
                     incoming.take(got)
                     sha256 = incoming.keep()
@@ -269,29 +263,8 @@ class Client:
                 stream=True,
                 allow_redirects=True,
             )
-        except requests.TooManyRedirects as error:
-            raise RedirectsExhausted(
-                f"{host} redirects more than {self.limits.redirects} times."
-            ) from error
-        except requests.exceptions.SSLError as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise TlsFailed(f"The TLS certificate of {host} is not valid.") from error
-            raise TlsFailed(f"{host} does not speak TLS.") from error
-        except requests.exceptions.ConnectTimeout as error:
-            raise SourceUnreachable(f"{host} does not answer.") from error
-        except requests.exceptions.Timeout as error:
-            raise SourceTooSlow(
-                f"{host} sent nothing for {self.limits.read_timeout_s:.0f} s."
-            ) from error
-        except requests.exceptions.InvalidHeader as error:
-            raise SourceUnreachable(f"{host} answers with headers that contradict.") from error
-        except ValueError as error:
-            # InvalidURL, InvalidSchema, and what urllib says of an address that is none.
-            raise UrlRefused(f"{host} redirects to an address that can't be fetched.") from error
-        except requests.RequestException as error:
-            if incoming.is_late or _is_silence(error):
-                raise SourceTooSlow(f"{host} did not answer in time.") from error
-            raise SourceUnreachable(f"No connection to {host}.") from error
+        except (requests.RequestException, ValueError) as error:
+            raise failure(error, host, self.limits, is_late=incoming.is_late) from error
 
 
 def _remembered(path: Path) -> dict[str, Any]:
@@ -306,33 +279,6 @@ def _leave_redirect_unread(answer: requests.Response, **_: Any) -> None:
     """requests reads the body of every redirect whole, before any limit of ours counts it."""
     if answer.is_redirect:
         answer.close()
-
-
-def _is_silence(error: requests.RequestException) -> bool:
-    """Whether the last of several attempts ended because nothing came."""
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return isinstance(reason, ReadTimeoutError)
-
-
-def _expect_ok(answer: requests.Response) -> None:
-    if answer.status_code != 200:
-        raise SourceAnsweredError(
-            f"The source answered {answer.status_code} {answer.reason or ''}".rstrip()
-            + _said(answer)
-            + ".",
-            status=answer.status_code,
-            retry_after_s=retry_after_s(answer.headers.get("Retry-After", "")),
-        )
-
-
-def _said(answer: requests.Response) -> str:
-    """The code in the body of an error, as S3's and OGC's servers write it; empty for others."""
-    try:
-        head = answer.raw.read1(_ERROR_BYTES, decode_content=True)
-    except (HTTPError, OSError, ValueError):
-        return ""
-    found = _ERROR_CODE.search(head)
-    return "" if found is None else f": {(found[1] or found[2]).decode()}"
 
 
 __all__ = [

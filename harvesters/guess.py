@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from harvesters import archive, webpage
+from harvesters import guess_signs as signs
 from harvesters.errors import BinaryContent, FormatMismatch
 
 # As much of a file as `kind` needs to see.
@@ -31,159 +31,16 @@ class Guess:
     reason: str
 
 
-_ZIP = b"PK\x03\x04"
-_MAGIC = (
-    (b"PAR1", 0, "parquet", "The file begins as Parquet does."),
-    (b"PARE", 0, "parquet", "The file begins as encrypted Parquet does."),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 0, "excel", "The file is an old Office document (xls)."),
-    (b"\x1f\x8b", 0, "archive", "The file is packed with gzip."),
-    (b"ustar", 257, "archive", "The file is a tar archive."),
-    (b"PK\x05\x06", 0, "archive", "The file is an empty zip archive."),
-    (b"GPKG", 68, "geopackage", "The file is a GeoPackage database."),
-    (b"SQLite format 3\x00", 0, "geopackage", "The file is an SQLite database."),
-)
-# What is no table, whatever its address says.
-_NO_DATA = (
-    (b"%PDF-", "a PDF"),
-    (b"\x89PNG", "an image"),
-    (b"\xff\xd8\xff", "an image"),
-    (b"GIF8", "an image"),
-    (b"II*\x00", "a TIFF image"),
-    (b"MM\x00*", "a TIFF image"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; only zip, gz and tar.gz are opened"),
-    (b"Rar!", "a RAR archive; only zip, gz and tar.gz are opened"),
-    (b"{\\rtf", "a text document (rtf)"),
-    (b"\x00\x00\x27\x0a", "a part of a Shapefile (shp); all its parts must come in one zip"),
-)
-# Addresses that say what answers there, whatever it says of itself.
-_ADDRESSES = (
-    (
-        "ckan",
-        re.compile(r"/api/3/action/package_search"),
-        "The address is a search of CKAN.",
-    ),
-    (
-        "arcgis",
-        re.compile(r"/(?:Feature|Map)Server(?:/\d+)?(?:/query)?/?(?:\?|$)"),
-        "The address is a layer of an ArcGIS server.",
-    ),
-    ("ogcapi", re.compile(r"/collections/[^/?]+/items(?:\?|$)"), "The address is an OGC API."),
-    (
-        "sensorthings",
-        re.compile(r"/v1\.[01]/(?:Things\([^()]*\)(?:/Datastreams)?|Datastreams[^/?]*)/?(?:\?|$)"),
-        "The address is of a SensorThings service.",
-    ),
-    ("wfs", re.compile(r"[?&]service=wfs(?:&|$)", re.I), "The address asks a WFS."),
-    (
-        "opendatasoft",
-        re.compile(
-            r"/api/explore/v2\.\d/catalog/datasets(?:/[^/?]+)?/?(?:\?|$)|/explore/(?:dataset/|\?|$)"
-        ),
-        "The address is of an Opendatasoft portal.",
-    ),
-    (
-        "socrata",
-        re.compile(
-            r"/(?:d|api/views|resource)/[a-z0-9]{4}-[a-z0-9]{4}(?:\.json)?(?:/about_data)?/?(?:\?|$)"
-            r"|/[a-z0-9]{4}-[a-z0-9]{4}/about_data|/api/catalog/v1(?:\?|$)"
-        ),
-        "The address is of a Socrata site.",
-    ),
-)
-_SCHEMES = {
-    **dict.fromkeys(("postgresql", "postgres", "mariadb", "mysql", "mssql", "oracle"), "sql"),
-    "sftp": "sftp",
-}
-_GTFS = {"agency", "stops", "routes", "trips", "stop_times", "calendar", "calendar_dates"}
-
-_CKAN_PAGE = re.compile(rb"<meta[^>]{1,99}?generator[^>]{1,99}?\bckan\b", re.I)
-# Signs in the first bytes of a JSON document: what publishes such documents.
-_JSON_SIGNS = (
-    (
-        "geojson",
-        re.compile(rb'"type"\s*:\s*"FeatureCollection"'),
-        "The JSON is a GeoJSON FeatureCollection.",
-    ),
-    (
-        "ogcapi",
-        re.compile(rb'"rel"\s*:\s*"(?:http://www\.opengis\.net/def/rel/ogc/1\.0/)?conformance"'),
-        "The JSON is the landing page of an OGC API.",
-    ),
-    (
-        "sensorthings",
-        re.compile(rb'"url"\s*:\s*"[^"]*/v1\.[01]/(?:Things|Datastreams|Observations)"'),
-        "The JSON is the start of a SensorThings service.",
-    ),
-    (
-        "jsonstat",
-        re.compile(rb'^\s*\{(?:\s*"version"\s*:\s*"2[.0]*"\s*,)?\s*"class"\s*:\s*"dataset"'),
-        "The JSON is a JSON-stat dataset.",
-    ),
-    (
-        "pxweb",
-        re.compile(
-            rb'^\s*\[\s*\{\s*"(?:dbid"\s*:\s*"[^"]*"|id"\s*:\s*"[^"]*"\s*,\s*"type"\s*:\s*"[lth]")'
-            rb'\s*,\s*"text"\s*:|^\s*\{\s*"title"\s*:\s*"[^"]*"\s*,\s*"variables"\s*:\s*\[\s*\{\s*"code"'
-        ),
-        "The JSON is a folder or a table of PX-Web.",
-    ),
-    ("ckan", re.compile(rb'"help"\s*:\s*"[^"]*/api/3/action/'), "The JSON is an answer of CKAN."),
-)
-_PX = re.compile(rb'(?:CHARSET|AXIS-VERSION|CODEPAGE|LANGUAGE|MATRIX|CREATION-DATE)="[^"]*";')
-_DCAT = re.compile(rb"\bwww\.w3\.org/ns/dcat[#.]|\bproject-open-data\.cio\.gov/v1")
-_XML_ROOT = re.compile(
-    # Atomic and possessive: what was passed over once is not tried in other ways.
-    rb"\s*+(?>(?><\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*+(?>\[.*?\]\s*+)?>)\s*+)*+"
-    rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)[\s/>]",
-    re.S,
-)
-_XML_ROOTS = {
-    "kml": ("kml", "The root of the XML is kml."),
-    "wfs_capabilities": ("wfs", "The XML says what a WFS can."),
-}
-
-_EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_MEDIA_TYPES = {
-    **dict.fromkeys(("text/csv", "application/csv", "text/tab-separated-values"), "csv"),
-    **dict.fromkeys(("application/x-ndjson", "application/jsonl"), "ndjson"),
-    **dict.fromkeys((_EXCEL, "application/vnd.oasis.opendocument.spreadsheet"), "excel"),
-    **dict.fromkeys(("application/zip", "application/gzip"), "archive"),
-    **dict.fromkeys(("application/xml", "text/xml"), "xml"),
-    **dict.fromkeys(("application/x-protobuf", "application/protobuf"), "gtfs_rt"),
-    "application/x-google-protobuf": "gtfs_rt",
-    "application/geo+json": "geojson",
-    "application/geopackage+sqlite3": "geopackage",
-    "application/json": "json",
-    "application/vnd.apache.parquet": "parquet",
-    "application/vnd.google-earth.kml+xml": "kml",
-    "application/vnd.google-earth.kmz": "kml",
-}
-_ENDINGS = {
-    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), "csv"),
-    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods"), "excel"),
-    **dict.fromkeys((".ndjson", ".jsonl", ".jsonlines"), "ndjson"),
-    **dict.fromkeys((".zip", ".gz", ".tgz", ".tar"), "archive"),
-    **dict.fromkeys((".kml", ".kmz"), "kml"),
-    ".pb": "gtfs_rt",
-    ".px": "px",
-    ".parquet": "parquet",
-    ".geojson": "geojson",
-    ".gpkg": "geopackage",
-    ".json": "json",
-    ".xml": "xml",
-}
-
-
 def kind(url: str, content_type: str | None, head: bytes) -> Guess:
     """The kind of a file by its address, its media type and its first bytes (`HEAD_BYTES`).
 
     Raises HtmlInsteadOfData for a web page (a CKAN portal's start page is of kind `ckan`),
     FormatMismatch for what is known to be no table, and BinaryContent.
     """
-    for found, address, reason in _ADDRESSES:
+    for found, address, reason in signs.ADDRESSES:
         if address.search(url):
             return Guess(found, reason)
-    if head.startswith(_ZIP):
+    if head.startswith(signs.ZIP):
         return _packed(url, _names_in_zip(head), head)
     return _bare(url, content_type, head)
 
@@ -195,32 +52,32 @@ def of_file(url: str, content_type: str | None, path: Path) -> Guess:
     """
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
-    if not head.startswith(_ZIP):
+    if not head.startswith(signs.ZIP):
         return kind(url, content_type, head)
     with archive.opened(path) as opened:
         return _packed(url, opened.namelist(), head)
 
 
 def _bare(url: str, content_type: str | None, head: bytes) -> Guess:
-    for magic, at, found, reason in _MAGIC:
+    for magic, at, found, reason in signs.MAGIC:
         if head.startswith(magic, at):
             return Guess(found, reason)
-    for magic, what in _NO_DATA:
+    for magic, what in signs.NO_DATA:
         if head.startswith(magic):
             raise FormatMismatch(f"The source gave {what}, and no table.", found=what)
-    if webpage.is_web_page(head) and _CKAN_PAGE.search(head):
+    if webpage.is_web_page(head) and signs.CKAN_PAGE.search(head):
         return Guess("ckan", "The address is the start page of a CKAN portal.")
     webpage.refuse(head)
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     said, ending = _said(content_type), _ending(url)
-    if text[:1] in (b"{", b"[", b"<", b"@") and _DCAT.search(head):
+    if text[:1] in (b"{", b"[", b"<", b"@") and signs.DCAT.search(head):
         return Guess("dcat", "The document speaks of data in the words of DCAT.")
     if text[:1] in (b"{", b"["):
         return _json(text, said, ending)
-    if text[:1] == b"<" and (root := _XML_ROOT.match(text)):
+    if text[:1] == b"<" and (root := signs.XML_ROOT.match(text)):
         name = root[1].decode()
-        return Guess(*_XML_ROOTS.get(name.lower(), ("xml", f"The root of the XML is {name}.")))
-    if _PX.match(text):
+        return Guess(*signs.XML_ROOTS.get(name.lower(), ("xml", f"The root of the XML is {name}.")))
+    if signs.PX.match(text):
         return Guess("px", "The file begins as a PX file does.")
     if not text:
         return _by_name(said, ending)
@@ -255,7 +112,7 @@ def _json(text: bytes, said: str | None, ending: str | None) -> Guess:
         return Guess("ndjson", "Every line is a JSON object.")
     if "ndjson" in (said, ending):
         return Guess("ndjson", "It is JSON, and its address or its server says one object a line.")
-    for found, sign, reason in _JSON_SIGNS:
+    for found, sign, reason in signs.JSON_SIGNS:
         if sign.search(text):
             return Guess(found, reason)
     if "geojson" in (said, ending):
@@ -276,7 +133,7 @@ def _packed(url: str, names: Sequence[str], head: bytes) -> Guess:
     paths = [PurePosixPath(name) for name in names if "__MACOSX" not in name]
     endings = {path.suffix.lower() for path in paths}
     texts = {path.stem.lower() for path in paths if path.suffix.lower() == ".txt"}
-    if len(texts & _GTFS) >= min(2, len(paths)) and texts & _GTFS:
+    if len(texts & signs.GTFS) >= min(2, len(paths)) and texts & signs.GTFS:
         return Guess("gtfs", "The zip has the files of a GTFS timetable.")
     if ".shp" in endings or {".dbf", ".shx"} <= endings:
         return Guess("shapefile", "The zip has the files of a Shapefile.")
@@ -295,7 +152,7 @@ def _names_in_zip(head: bytes) -> list[str]:
         names.append(head[at + 30 : at + 30 + name_length].decode("utf-8", errors="replace"))
         # With flag 8 the size comes after the member: look for the next header instead.
         skipped = 0 if flags & 0x8 else packed
-        at = head.find(_ZIP, at + 30 + name_length + extra_length + skipped)
+        at = head.find(signs.ZIP, at + 30 + name_length + extra_length + skipped)
     return names
 
 
@@ -308,13 +165,13 @@ def _is_json(line: bytes) -> bool:
 
 
 def _said(content_type: str | None) -> str | None:
-    return _MEDIA_TYPES.get((content_type or "").partition(";")[0].strip().lower())
+    return signs.MEDIA_TYPES.get((content_type or "").partition(";")[0].strip().lower())
 
 
 def of_scheme(url: str) -> Guess | None:
     """The kind of an address that is no web address; None for those of files."""
     try:
-        found = _SCHEMES.get(urlsplit(url).scheme)
+        found = signs.SCHEMES.get(urlsplit(url).scheme)
     except ValueError:
         return None
     return Guess(found, f"The address is of kind {found}.") if found else None
@@ -330,4 +187,4 @@ def _ending(url: str) -> str | None:
         path = PurePosixPath(urlsplit(url).path.lower())
     except ValueError:
         return None
-    return _ENDINGS.get(path.suffix)
+    return signs.ENDINGS.get(path.suffix)
