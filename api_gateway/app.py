@@ -36,7 +36,7 @@ from api_gateway.exports import Exports
 from api_gateway.introspection import CkanPortal
 from api_gateway.meter import Meter
 from api_gateway.portal import PortalActions
-from api_gateway.processes import ClientGone
+from api_gateway.process import ClientGone
 from api_gateway.query import Gateway
 from api_gateway.routes import (
     caller,

@@ -18,7 +18,7 @@ import redis
 
 from api_gateway.errors import QueryCancelled
 from api_gateway.pool import Lease
-from api_gateway.processes import Process
+from api_gateway.process import Process
 from lake import logs
 
 log = logging.getLogger(__name__)

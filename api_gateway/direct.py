@@ -9,7 +9,7 @@ import os
 import select
 import socket
 
-from api_gateway.processes import ClientGone, Process
+from api_gateway.process import ClientGone, Process
 from api_gateway.settings import STALL_S
 
 # An unprivileged process may have so much.

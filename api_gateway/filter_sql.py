@@ -11,12 +11,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
-from decimal import ROUND_FLOOR, Context, Decimal, InvalidOperation, localcontext
+from decimal import InvalidOperation
 from typing import Any
 
 from api_gateway.engine import quoted
 from api_gateway.errors import ColumnUnknown
+from api_gateway.filter_values import reader
 from api_gateway.filters import Compare, Group, Ordered, Place, Rows, Selected
 from api_gateway.gate import Statement
 from api_gateway.origins import Named, Select, Source, Star
@@ -46,9 +46,6 @@ _ESCAPED = re.compile(r"(?:[^\\]|\\.)*", re.DOTALL)
 _IS = {"null": "NULL", "not_null": "NOT NULL", "true": "TRUE", "false": "FALSE", "unknown": "NULL"}
 _SHAPED = {"binary", "geometry"}
 _SEARCHED = re.compile(r'(-?)(?:"([^"]*)"|(\S+))')
-_INT64 = 2**63
-# More than the widest decimal has.
-_DIGITS = Context(prec=80)
 
 
 @dataclass(frozen=True)
@@ -306,13 +303,13 @@ class _Compiler:
 
     def _bind(self, column: Column, value: str | None, place: Place) -> str:
         """A bound value as the column's type. Raises FilterInvalid for one that is not."""
-        kind = column.type.partition("(")[0]
-        if kind not in _VALUES:
+        read = reader(column.type)
+        if read is None:
             raise place.wrong(f"{column.name} is a {column.type}: cs, cd and ov compare it")
         if value is None:
             return "NULL"
         try:
-            bound, cast = _VALUES[kind](value, column.type)
+            bound, cast = read(value, column.type)
         except (ValueError, InvalidOperation, OverflowError):
             raise place.wrong(f"{column.name} is a {column.type}, and the value is none") from None
         self._params.append(bound)
@@ -326,51 +323,3 @@ def _where(conditions: Sequence[str]) -> str:
 def _folded(text: str) -> str:
     plain = unicodedata.normalize("NFD", text.lower().replace("đ", "d"))
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
-
-
-def _int64(text: str, _: str) -> tuple[Any, str]:
-    if not re.fullmatch(r"[+-]?[0-9]{1,19}", text) or not -_INT64 <= int(text) < _INT64:
-        raise ValueError
-    return int(text), "BIGINT"
-
-
-def _decimal(text: str, kind: str) -> tuple[Any, str]:
-    """As the column's type where it has the number. A finer number becomes the middle between the
-    column's two around it, and a larger one infinite: both compare as they do."""
-    number = Decimal(text)
-    if not number.is_finite():
-        raise ValueError
-    width, scale = (int(each) for each in re.findall(r"\d+", kind))
-    if number and number.adjusted() >= width - scale:
-        return ("-inf" if number < 0 else "inf"), "DOUBLE"
-    with localcontext(_DIGITS):
-        below = number.quantize(Decimal(1).scaleb(-scale), ROUND_FLOOR)
-        if below == number:
-            return format(below, "f"), f"DECIMAL({width}, {scale})"
-        middle = below + Decimal(5).scaleb(-scale - 1)
-    return format(middle, "f"), f"DECIMAL({min(width + 1, 38)}, {scale + 1})"
-
-
-def _boolean(text: str, _: str) -> tuple[Any, str]:
-    if text.lower() not in ("true", "t", "false", "f"):
-        raise ValueError
-    return text.lower().startswith("t"), "BOOLEAN"
-
-
-def _timestamp(text: str, _: str) -> tuple[Any, str]:
-    moment = datetime.fromisoformat(re.sub(r"(\S) (\d\d:\d\d)$", r"\1+\2", text))
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat(), "TIMESTAMPTZ"
-
-
-# Lake type → of a text and the type in full: the value to bind, and the type it is bound as. Raises
-# ValueError.
-_VALUES: dict[str, Callable[[str, str], tuple[Any, str]]] = {
-    "string": lambda text, _: (text, "VARCHAR"),
-    "boolean": _boolean,
-    "int64": _int64,
-    "float64": lambda text, _: (str(float(text)), "DOUBLE"),
-    "decimal": _decimal,
-    "date": lambda text, _: (date.fromisoformat(text).isoformat(), "DATE"),
-    "timestamp": _timestamp,
-    "time": lambda text, _: (time.fromisoformat(text).isoformat(), "TIME"),
-}

@@ -26,7 +26,8 @@ import duckdb
 from api_gateway import frames, kept, metrics
 from api_gateway.engine import Source
 from api_gateway.errors import GatewayError
-from api_gateway.processes import Nursery, Process
+from api_gateway.nursery import Nursery
+from api_gateway.process import Process
 from lake import logs
 
 log = logging.getLogger(__name__)

@@ -30,8 +30,9 @@ from dataclasses import dataclass
 from api_gateway import metrics
 from api_gateway.engine import Source
 from api_gateway.errors import WorkerDied
+from api_gateway.nursery import Nursery
 from api_gateway.places import Places
-from api_gateway.processes import Nursery, Process
+from api_gateway.process import Process
 from api_gateway.settings import LONG_CPU_S, SLOW_QUEUE_S, SLOW_S
 
 log = logging.getLogger(__name__)

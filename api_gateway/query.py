@@ -32,11 +32,11 @@ from api_gateway.formats import PACKED, media_type
 from api_gateway.gate import Statement
 from api_gateway.hot import HotTables
 from api_gateway.jobs import Jobs
-from api_gateway.meter import Meter, Visit
+from api_gateway.meter import Meter
+from api_gateway.nursery import Nursery
 from api_gateway.origins import Select, Source, Star
 from api_gateway.pool import Pool
 from api_gateway.portal import PortalActions
-from api_gateway.processes import Nursery
 from api_gateway.rates import Allowance
 from api_gateway.reader import Reader
 from api_gateway.relay import AtOnce, Relay
@@ -45,6 +45,7 @@ from api_gateway.settings import LIMIT_ROWS, QUEUE_S, Settings
 from api_gateway.shelf import Shelf
 from api_gateway.starts import Starts
 from api_gateway.verdicts import require_locks, require_network, require_permits
+from api_gateway.visit import Visit
 
 log = logging.getLogger(__name__)
 

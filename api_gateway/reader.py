@@ -12,8 +12,8 @@ from collections import OrderedDict
 from api_gateway import gate, metrics, reading
 from api_gateway.errors import Busy, GatewayError, TooComplex
 from api_gateway.gate import Statement
+from api_gateway.nursery import Nursery
 from api_gateway.pool import Pool
-from api_gateway.processes import Nursery
 from api_gateway.settings import GATE_TIMEOUT_S, QUEUE_S
 from lake import logs
 

@@ -20,7 +20,7 @@ from api_gateway.direct import Line
 from api_gateway.errors import GatewayError, QueryCancelled
 from api_gateway.exchange import Caller
 from api_gateway.meter import Metered
-from api_gateway.processes import ClientGone
+from api_gateway.process import ClientGone
 from api_gateway.running import Running
 from api_gateway.settings import GRACE_S
 

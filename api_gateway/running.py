@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable
 
 from api_gateway.decisions import Decisions
 from api_gateway.errors import AccessDenied, GatewayError
-from api_gateway.meter import Visit
 from api_gateway.shelf import Shelved
 from api_gateway.verdicts import require_network, require_permits
+from api_gateway.visit import Visit
 from lake import logs
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ from api_gateway.errors import QueryCancelled, QueryTimeout, WorkerDied
 from api_gateway.exchange import Caller
 from api_gateway.hot import HotTables
 from api_gateway.jobs import reported
-from api_gateway.meter import Visit
 from api_gateway.pool import Pool
 from api_gateway.settings import GRACE_S
+from api_gateway.visit import Visit
 
 # With less the engine cannot even read a table.
 _LEAST_MEMORY_MB = 64

@@ -9,14 +9,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import marshal
-import math
 import os
-import signal
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,11 +20,11 @@ from typing import Any
 
 import duckdb
 
-from api_gateway import answers, engine, failures, frames, plan, reading, sandbox, urgency
+from api_gateway import answers, engine, failures, frames, plan, reading, sandbox
 from api_gateway.bound_values import bound
 from api_gateway.engine import Source
 from api_gateway.sandbox import Locks
-from api_gateway.settings import KILL_S, QUICK_S, SLOW_S
+from api_gateway.stopwatch import Stopwatch
 from lake import logs
 
 log = logging.getLogger(__name__)
@@ -51,90 +47,6 @@ class Room:
     @property
     def spill_mb(self) -> int:
         return 4 * self.memory_mb
-
-
-class Stopwatch:
-    """Counts engine time, not the time a slow reader takes. A query that takes long gives way to
-    others; one that used its time up is interrupted, and ended by the kernel if it goes on."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._interrupt: Callable[[], None] = lambda: None
-        self._deadline = self._slow_at = self._wakes_at = math.inf
-        self._left_s = self._cpu_at_start = 0.0
-        self._quick_s = QUICK_S if urgency.may_take_turn() else SLOW_S
-        self._usual_nice, self._gave_way = urgency.own_nice(), False
-        self.fired = False
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._watcher.start()
-
-    def start(self, seconds: float, interrupt: Callable[[], None], *, slow: bool = False) -> None:
-        """Give a new job `seconds`, and its turn like any other unless it is known to be `slow`."""
-        self._left_s, self._cpu_at_start = seconds, time.process_time()
-        self._interrupt, self.fired = interrupt, False
-        if slow:
-            self._give_way()
-        elif self._gave_way and not slow:
-            self._gave_way = not urgency.take_turn(self._usual_nice)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Inside, time counts."""
-        begun = time.monotonic()
-        # A long answer is made bit by bit, each of them quickly.
-        if not self._gave_way and self._used_s >= self._quick_s:
-            self._give_way()
-        # Nothing the engine does can hold this off: not all of it looks up when interrupted.
-        signal.setitimer(signal.ITIMER_REAL, max(0.0, self._left_s) + KILL_S)
-        self._arm(begun + self._left_s, begun + self._quick_s)
-        try:
-            yield
-        finally:
-            self._arm(math.inf, math.inf)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            self._left_s -= time.monotonic() - begun
-
-    @property
-    def _used_s(self) -> float:
-        return time.process_time() - self._cpu_at_start
-
-    def _give_way(self) -> None:
-        urgency.give_way(self._usual_nice, self._watcher.native_id)
-        self._gave_way = True
-
-    def _arm(self, deadline: float, slow_at: float) -> None:
-        with self._changed:
-            self._deadline = deadline
-            self._slow_at = math.inf if self._gave_way else slow_at
-            # Most queries end before the watch would look again: it sleeps on.
-            if self._next < self._wakes_at:
-                self._changed.notify()
-
-    @property
-    def _next(self) -> float:
-        return min(self._deadline, self._slow_at)
-
-    def _watch(self) -> None:
-        with self._changed:
-            while True:
-                now = time.monotonic()
-                if self._deadline <= now:
-                    self.fired, self._deadline = True, math.inf
-                    # Whoever ends needs the CPU for that.
-                    if self._gave_way:
-                        self._gave_way = not urgency.take_turn(self._usual_nice)
-                    self._interrupt()
-                elif self._slow_at <= now:
-                    # Who only waited for the CPU keeps its turn.
-                    if (used_s := self._used_s) < self._quick_s:
-                        self._slow_at = now + self._quick_s - used_s
-                    else:
-                        self._slow_at = math.inf
-                        self._give_way()
-                else:
-                    self._wakes_at = self._next
-                    left = self._wakes_at - now
-                    self._changed.wait(None if left == math.inf else left)
 
 
 class Worker:

@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from api_gateway import gate, sandbox, urgency
+from api_gateway import allowed, sandbox, urgency
 from api_gateway.worker import Room, Worker
 from lake import logs
 
@@ -43,7 +43,7 @@ class Zygote:
     def run(self) -> None:
         """Serve until the gateway hangs up."""
         # Read now: a locked process reads no file of the program.
-        gate.allowed_functions()
+        allowed.allowed_functions()
         told = vars(self._locks) | {"takes_turns": urgency.allow_turns()}
         self._control.send(json.dumps(told).encode())
         woken, waker = os.pipe()

@@ -13,12 +13,13 @@ from api_gateway.asked import Asked
 from api_gateway.errors import GatewayError
 from api_gateway.exchange import Caller
 from api_gateway.formats import FORMATS
-from api_gateway.meter import Metered, Visit
+from api_gateway.meter import Metered
 from api_gateway.query import whole
 from api_gateway.routes import caller, gateway
 from api_gateway.routes.answering import describe, streamed
 from api_gateway.routes.stored import stored
 from api_gateway.shelf import Shelved
+from api_gateway.visit import Visit
 
 pages = Blueprint("downloads", __name__)
 

@@ -18,10 +18,10 @@ from api_gateway.exporter import Exporter
 from api_gateway.exports import Export
 from api_gateway.formats import media_type
 from api_gateway.gate import Statement
-from api_gateway.meter import Visit
 from api_gateway.routes import accepted, body, caller, gateway, public_url
 from api_gateway.routes.answering import describe, limited
 from api_gateway.routes.stored import stored
+from api_gateway.visit import Visit
 from lake import logs
 
 pages = Blueprint("exports", __name__)

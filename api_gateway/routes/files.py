@@ -20,10 +20,10 @@ from api_gateway.errors import (
     TokenInvalid,
 )
 from api_gateway.exchange import Caller
-from api_gateway.meter import Visit
 from api_gateway.query import whole
 from api_gateway.routes import bearer, body, caller, gateway, public_url
 from api_gateway.routes.downloads import send
+from api_gateway.visit import Visit
 
 pages = Blueprint("files", __name__)
 

@@ -25,12 +25,12 @@ from api_gateway.errors import (
     VersionNotFound,
 )
 from api_gateway.introspection import TableDecision
-from api_gateway.meter import Visit
 from api_gateway.query import whole
 from api_gateway.routes import body, caller, gateway
 from api_gateway.routes.share_files import address, asked_at, at_version, changed_address, pages
 from api_gateway.sharing import SharedFile, Step
 from api_gateway.shelf import Shelved
+from api_gateway.visit import Visit
 from lake import Version
 
 SHARE = "hanoi"

@@ -25,12 +25,12 @@ from api_gateway.errors import (
 from api_gateway.exchange import Caller
 from api_gateway.formats import FORMATS
 from api_gateway.links import LIFETIME_S, Link
-from api_gateway.meter import Visit
 from api_gateway.query import whole
 from api_gateway.routes import bearer, gateway, public_url
 from api_gateway.routes.stored import stored
 from api_gateway.sharing import SharedFile, Step
 from api_gateway.shelf import Shelved
+from api_gateway.visit import Visit
 from lake import logs
 
 pages = Blueprint("share", __name__, url_prefix="/v1/share")

@@ -14,9 +14,9 @@ from werkzeug.wsgi import wrap_file
 
 from api_gateway import metrics
 from api_gateway.exchange import Caller
-from api_gateway.meter import Visit
 from api_gateway.routes import conditional, gateway
 from api_gateway.running import Flow
+from api_gateway.visit import Visit
 
 
 class SentFile(io.FileIO):

@@ -20,7 +20,7 @@ import requests
 import shapely
 import zstandard
 
-from api_gateway import failures, gate, repeatable
+from api_gateway import allowed, failures, repeatable
 from lake import Column, Provenance
 from lake.schema import to_arrow
 from tests.api_gateway import gateway as gateways
@@ -294,7 +294,7 @@ def test_functions_that_change_are_those_the_engine_says():
     changing = {name for name, how, _ in rows if how not in (None, "CONSISTENT")}
     words = ("now()", "current_", "today", "random", "uuid")
     changing |= {name for name, _, macro in rows if macro and any(w in macro for w in words)}
-    assert changing & gate.allowed_functions() <= repeatable.CHANGING
+    assert changing & allowed.allowed_functions() <= repeatable.CHANGING
 
 
 def test_functions_that_change_are_those_that_do():
@@ -303,7 +303,7 @@ def test_functions_that_change_are_those_that_do():
         "SELECT DISTINCT function_name FROM duckdb_functions() "
         "WHERE function_type = 'scalar' AND len(parameters) = 0"
     ).fetchall()
-    named = {name for (name,) in plain} & gate.allowed_functions()
+    named = {name for (name,) in plain} & allowed.allowed_functions()
 
     def answer(name: str) -> object:
         try:

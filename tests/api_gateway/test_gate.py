@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api_gateway import gate
+from api_gateway import allowed, gate
 from api_gateway.errors import GatewayError, StatementRefused
 from tests.api_gateway.hostile import attacks
 
@@ -145,16 +145,16 @@ def test_frozen_functions_exist_in_the_engine_and_none_reaches_outside():
     kinds = {name.lower(): set(types) for name, types in rows}
     special = {"unnest"}
     known = set(kinds) | special
-    assert gate.allowed_functions() <= known, gate.allowed_functions() - known
+    assert allowed.allowed_functions() <= known, allowed.allowed_functions() - known
     both = {"generate_series", "range", "repeat"}
     reaching = {name for name, types in kinds.items() if types & {"table", "table_macro", "pragma"}}
-    assert gate.allowed_functions() & reaching <= special | both
+    assert allowed.allowed_functions() & reaching <= special | both
     forbidden = {
         "current_setting", "getvariable", "getenv", "json_execute_serialized_sql", "nextval",
         "json_deserialize_sql", "json_serialize_plan", "list_aggregate", "pg_sleep", "query",
         "query_table", "setseed", "sleep_ms", "write_log", "histogram", "error",
     }  # fmt: skip
-    assert not gate.allowed_functions() & forbidden
+    assert not allowed.allowed_functions() & forbidden
 
 
 _PIECES = """

@@ -13,7 +13,7 @@ import pytest
 from api_gateway import kept
 from api_gateway.engine import Source
 from api_gateway.hot import HotTables
-from api_gateway.processes import Nursery
+from api_gateway.nursery import Nursery
 from api_gateway.settings import Settings
 from lake import Lake, Provenance
 from lake.errors import BadSetting

@@ -39,12 +39,13 @@ from api_gateway.errors import (
 )
 from api_gateway.events import Events
 from api_gateway.introspection import Decision
-from api_gateway.meter import Metered, Visit
+from api_gateway.meter import Metered
 from api_gateway.portal import PortalActions
 from api_gateway.quota import Ledger
 from api_gateway.rates import Rates
 from api_gateway.receipts import Receipts, described
 from api_gateway.slots import Slots
+from api_gateway.visit import Visit
 from tests.api_gateway.quota_office import QuotaOffice
 from tests.servers import free_port, wait_for
 

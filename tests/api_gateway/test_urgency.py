@@ -31,7 +31,7 @@ _BITS = """
 import time
 from api_gateway import urgency
 from api_gateway.settings import SLOW_S
-from api_gateway.worker import Stopwatch
+from api_gateway.stopwatch import Stopwatch
 urgency.allow_turns()
 watch, usual = Stopwatch(), urgency.own_nice()
 watch.start(10, lambda: None)
