@@ -108,11 +108,21 @@ def test_make_targets_of_the_readme_exist():
     assert {"up", "test"} <= mentioned <= known
 
 
+def anchors(page: Path) -> set[str]:
+    """What GitHub and others make of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_of_the_documentation_lead_somewhere():
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
-            if "://" not in target:
-                assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
+    pages = [*ROOT.glob("*.md"), ROOT / "api_gateway/README.md", *(ROOT / "docs").rglob("*.md")]
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        for path, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", text):
+            target = page.parent / path if path else page
+            assert target.exists(), f"{page.relative_to(ROOT)}: {path}"
+            if anchor:
+                assert anchor in anchors(target), f"{page.relative_to(ROOT)}: {path}#{anchor}"
 
 
 def test_every_acceptance_case_of_licensing_is_tested_where_the_documentation_says():
