@@ -90,7 +90,7 @@ def statement(visit: Visit) -> dict[str, Any]:
 
 
 def event(visit: Visit, outcome: str, **more: Any) -> dict[str, Any]:
-    """What the portal is told of a visit (docs/architecture.md, "Events")."""
+    """What the portal is told of a visit (docs/architecture.md, "Quotas and usage")."""
     decision = visit.decision
     versions = {each.table: each.version.number for each in visit.shelved}
     return {
