@@ -55,65 +55,64 @@ class ColumnPin:
 
 @dataclass(frozen=True)
 class Options:
-    """How to read a source's files. What is `None` is found out from the data.
-
-    `header_row` is the header's row in the file, counted from 1; 0 says that there is none and
-    that `columns` (or `column_1` …) name them. `sheet` is a name, or a position counted from 0.
-    `header_rows` is how many rows the header has. `tables` are the ranges (`A4:F23`) of a sheet's
-    tables. `row_kind`: whether a column marks sums, names of groups and notes. `ward_units`
-    says of which time wards are: `today`, `old` (before July 2025), `auto`; with `none` they get no
-    codes. `geometry`: whether a pair
-    of longitude and latitude gets a column of points. `unique` are lists of columns whose values
-    together occur once.
-    `rows` is where a document's rows are: a path (`result.items`, `/result/items`) in JSON, an
-    element's name in XML. `parts` is a pattern (`*.csv`) of the archive's members or the map layers
-    to take; `crs` the coordinate system (`EPSG:3405`) of a map layer that does not say it.
-    `paging` is how an API gives its rows in pages (`PAGING`), `page_parameter` the parameter for it
-    in the address, `first_page` the number of the first, and `next` the path to the next page's
-    address or cursor in an answer.
-    `query` is a database's table (`schema.name`) or SELECT, `key` its column that only grows, by
-    which later runs ask for what is new.
-    `region` is where an S3 server says that it is, `host_key` the key of an SFTP server: its
-    fingerprint (`SHA256:…`) or itself (`ssh-ed25519 AAAA…`).
-    `text_encoding` is what the texts inside the cells are hidden in: `auto` finds it out, `none`
-    leaves them as they are. `adaptive` is the portal's: ask less often while nothing changes.
-    `archive_runs`, `archive_days` and `max_missing_share` say when datasets that a catalogue has no
-    longer are archived, and how many may go unasked; `None` is the operator's setting.
-    `secret` is the name of the organisation's secret that the source's host wants; `rdf_format` is
-    what a DCAT catalogue is written in.
-    """
+    """What an officer pins of a source. What is `None` is found out from the data."""
 
     encoding: str | None = None
     delimiter: str | None = None
     decimal: str | None = None
+    # The header's first row in the file, counted from 1; 0: there is none, and `columns` (or
+    # `column_1` …) name the columns.
     header_row: int | None = None
+    # How many rows the header has.
     header_rows: int | None = None
     skip_rows: int = 0
+    # A sheet's name, or its position counted from 0; and the ranges (`A4:F23`) of its tables.
     sheet: str | int | None = None
     tables: tuple[str, ...] | None = None
+    # Whether a column marks sums, names of groups and notes.
     row_kind: bool | None = None
+    # Of which time wards are: `today`, `old` (before July 2025), `auto`; with `none` they get no
+    # codes.
     ward_units: str | None = None
+    # Whether a pair of longitude and latitude gets a column of points.
     geometry: bool | None = None
+    # Lists of columns whose values together occur once.
     unique: tuple[tuple[str, ...], ...] = ()
+    # Where a document's rows are: a path (`result.items`, `/result/items`) in JSON, an element's
+    # name or path in XML.
     rows: str | None = None
+    # A pattern (`*.csv`) of the archive's members, the files or the map layers to take.
     parts: str | None = None
+    # The coordinate system (`EPSG:3405`) of map layers that do not say it.
     crs: str | None = None
+    # How an API gives its rows in pages (`PAGING`): the parameter in the address, the number of the
+    # first page, and the path to the next page's address or cursor in an answer.
     paging: str | None = None
     page_parameter: str | None = None
     first_page: int | None = None
     next: str | None = None
+    # A database's table (`schema.name`) or SELECT, and its column that only grows, by which later
+    # runs ask for what is new.
     query: str | None = None
     key: str | None = None
+    # Where an S3 server says that it is.
     region: str | None = None
+    # An SFTP server's key: its fingerprint (`SHA256:…`) or itself (`ssh-ed25519 AAAA…`).
     host_key: str | None = None
+    # The old font that texts are written in: `auto` finds it out, `none` leaves them as they are.
     text_encoding: str | None = None
     columns: Mapping[str, ColumnPin] = field(default_factory=dict)
     max_rejected_share: float = MAX_REJECTED_SHARE
+    # Heeded by the portal: it is asked less often while nothing changes.
     adaptive: bool = True
+    # When datasets that a catalogue lists no longer are archived, and how large a share may go
+    # without an officer's word; None: the operator's settings.
     archive_runs: int | None = None
     archive_days: int | None = None
     max_missing_share: float | None = None
+    # The name of the organisation's secret that the source's host wants.
     secret: str | None = None
+    # What a DCAT catalogue is written in.
     rdf_format: str | None = None
 
     @classmethod
