@@ -21,9 +21,9 @@ from api_gateway.results import NewCursor
 from api_gateway.writers import WRITERS
 
 Running = Callable[[], AbstractContextManager[None]]
-# An answer of so much is one frame with its header.
+# An answer of up to this is one frame together with its header.
 _WHOLE_BYTES = 64 * 1024
-# The most in one frame, and the most that is copied to be in one piece.
+# The most bytes in one frame; and the longest pieces that are copied together into one.
 _FRAME_BYTES = 4 * 1024 * 1024
 _COPIED_BYTES = 16 * 1024
 
@@ -59,7 +59,7 @@ def answer(
     sender = _Sender(sock, header, content)
     writer = make(sender.send, found.schema, found.row, envelope)
     if first is not None:
-        # A workbook is only known to hold all rows when it is complete.
+        # Whether a workbook can hold all rows is only known when it is complete.
         if job["format"] != "xlsx" and _goes_on(count, found, batch_rows):
             sender.flush()
         writer.write(first)
@@ -84,7 +84,7 @@ def answer(
 
 
 def _goes_on(first_rows: int, found: results.Result, batch_rows: int) -> bool:
-    """Whether more rows are likely to come, which the first ones do not wait for."""
+    """Whether more rows are likely to come: then the first ones are sent without waiting."""
     if found.row_count is not None:
         return first_rows < found.row_count
     return found.goes_on or first_rows >= min(batch_rows, results.SHORT_ROWS)
@@ -100,8 +100,11 @@ def _timed(reader: Iterator[Any], running: Running) -> Iterator[Any]:
 
 
 class _Sender:
-    """Sends an answer's bytes behind its header. Bytes are held until more come, the few of them as
-    a copy: a frame costs more than that, and a whole answer of one frame costs least."""
+    """Sends an answer's bytes behind its header, gathered into few frames.
+
+    Bytes are held back until a frame is full; short pieces are copied together, which costs less
+    than a frame of their own. A short answer becomes one frame, which costs least.
+    """
 
     def __init__(self, sock: socket.socket, header: dict[str, Any], content: Content) -> None:
         self._sock, self._header, self._content = sock, header, content
@@ -110,7 +113,7 @@ class _Sender:
         self._said = False
 
     def rows(self, count: int) -> None:
-        """Told before they are sent: the gateway may have to stop here."""
+        """Tell that so many rows are about to be sent: the gateway may have to stop here."""
         if self._said:
             frames.send(self._sock, frames.ROWS, str(count).encode())
         else:
@@ -127,7 +130,7 @@ class _Sender:
             self.flush()
         self._held_bytes += len(piece)
         if len(piece) > _COPIED_BYTES:
-            # Whoever wrote it leaves it as it is.
+            # Not copied: its writer does not change it any more.
             self._held.append(piece)
         elif self._held and isinstance(self._held[-1], bytearray):
             self._held[-1] += piece
@@ -135,12 +138,12 @@ class _Sender:
             self._held.append(bytearray(piece))
 
     def hurry(self) -> None:
-        """Hold nothing back, unless the whole answer may still be one frame."""
+        """Send what is held, unless the whole answer may still be one frame."""
         if self._said:
             self.flush()
 
     def flush(self) -> None:
-        """Hold nothing back any more."""
+        """Send what is held; from now on the answer is one of several frames."""
         if not self._said:
             self._said = True
             frames.send_json(self._sock, frames.HEADER, self._header)

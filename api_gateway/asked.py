@@ -37,7 +37,7 @@ class AsOf:
         return self.by_table.get(table, self.every)
 
     def require(self, tables: Collection[str]) -> None:
-        """That no version is of another table than these. Raises BadRequest."""
+        """Raises BadRequest if a version is asked for of a table that is not among these."""
         if unread := sorted(set(self.by_table) - set(tables)):
             raise BadRequest(
                 f"as_of names what is not read: {', '.join(unread)}",
@@ -47,7 +47,7 @@ class AsOf:
 
 @dataclass(frozen=True)
 class Count:
-    """Rows to be counted beside the answer; `planned`: as the plan expects, without counting."""
+    """Counts rows besides answering them; `planned`: takes the plan's estimate instead."""
 
     sql: str
     params: list[Any]
@@ -56,8 +56,8 @@ class Count:
 
 @dataclass(frozen=True)
 class Reach:
-    """How far a limit reaches that stands in the statement itself: `sql` has one row more, if there
-    is one. It is counted before an answer that is too long to be held back until its end."""
+    """Finds out whether a `limit` inside the statement cuts rows off: `sql` is limited to one row
+    more, and is counted first, as the answer is too long to wait for its end."""
 
     sql: str
     params: list[Any]
@@ -135,8 +135,8 @@ def from_download(arguments: Mapping[str, str], format_name: str) -> Asked:
 
 
 def from_rows(arguments: Mapping[str, str], accept: MIMEAccept) -> Asked:
-    """`GET /v1/tables/<t>/rows`, without what it asks of the rows. Raises BadRequest,
-    NotAcceptable."""
+    """`GET /v1/tables/<t>/rows`: all of it but columns, filters, order and page, which `filters`
+    reads. Raises BadRequest, NotAcceptable."""
     lists = {
         kind: each.name for each in LISTS.values() for kind in (each.media_type, *each.aliases)
     }

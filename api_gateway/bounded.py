@@ -1,5 +1,9 @@
-"""What a statement's tree says of its answer's size: few rows are fetched at once and need no
-stream, and what flows may be begun anew when its rows turn out to be many."""
+"""What a statement's tree says of its answer before it runs: how many rows there are at most, and
+whether they come one by one (they *flow*).
+
+Few rows are fetched at once and need no stream. A statement that flows costs little to begin, so it
+may be begun again, as a stream, when its rows turn out to be many.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ _GATHERING = ("group_expressions", "group_sets", "having", "modifiers", "qualify
 
 
 def most_rows(tree: Mapping[str, Any]) -> int | None:
-    """Of an accepted statement's tree; None when only running it can tell."""
+    """The most rows that an accepted statement answers; None when only running it can tell."""
     node = tree["statements"][0]["node"]
     limits = [
         each

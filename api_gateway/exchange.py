@@ -16,33 +16,35 @@ from api_gateway.shelf import Shelved
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: its token, its connection, watched for a hang-up, its IP address, the address it
-    reached the gateway at, the key under which it repeats a request, the tags of answers that it
-    has, its name for the query, and the encoding it likes answers in."""
+    """Who asks, and how."""
 
     token: str | None
+    # Watched, so that a query ends when its caller hangs up.
     connection: socket.socket | None = None
+    # The caller's IP address, and the address that it reached the gateway at.
     address: str | None = None
     reached_at: str = ""
+    # What the request's headers say: `Idempotency-Key`, `If-None-Match`, `Hanoiic-Query-Id`, and
+    # the encoding chosen from `Accept-Encoding`.
     idempotency_key: str | None = None
     held: ETags = field(default_factory=ETags)
     query_id: str = ""
     encoding: str | None = None
-    # Whether an answer of unknown length has an end of its own there (HTTP/1.1), or that of its
-    # connection.
+    # Whether the end of an answer of unknown length is marked (HTTP/1.1). Else the end of the
+    # connection is all that says so, and a broken one looks like a whole answer.
     framed: bool = True
 
     @property
     def name(self) -> str:
-        """A key for this caller; those without a token are told apart by their address."""
+        """What tells this caller from others: of the token, or of the address without one."""
         return fingerprint(self.token) or f"address:{self.address}"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer whose first rows are there. `end` gives its process back, read in full or not.
+    """An answer whose first rows are there. It must be `end`ed, read in full or not.
 
-    `tag` names what it says; `held`: the caller has just that already, and no rows come.
+    `tag` is its entity tag. `held`: the caller has this answer already (304), and no rows come.
     """
 
     asked: Asked
@@ -50,17 +52,18 @@ class Answer:
     tag: str | None = None
     held: bool = False
     truncated: bool = False
-    # The answer's rows, known beforehand where a limit keeps them few, and all there are, if asked.
+    # How many rows the answer has, where that is known beforehand; and how many there are without
+    # its limit, if the caller asked.
     row_count: int | None = None
     total: int | None = None
     columns: tuple[dict[str, Any], ...] = ()
     receipt: str | None = None
-    # What its bytes are encoded in; how many they are, where that is known beforehand.
+    # The `Content-Encoding` of its bytes, and how many they are, where that is known beforehand.
     encoding: str | None = None
     byte_count: int | None = None
     chunks: Iterable[bytes] = ()
-    # Writes them to a connection whose HTTP response is sent in chunks, where they are not known
-    # beforehand. What it yields is empty: the response's headers go with it.
+    # For answers of unknown length: writes the bytes itself, as HTTP's chunks, to the connection it
+    # is given. What it yields is empty, and only makes the server send the headers first.
     onto: Callable[[socket.socket], Iterator[bytes]] | None = None
     end: Callable[[], None] = lambda: None
     rows_sent: Callable[[], int] = lambda: 0

@@ -32,13 +32,13 @@ from lake import logs
 
 log = logging.getLogger(__name__)
 
-# Until then a table is not worth the writing, which takes about as long as so many queries.
+# A table is made hot when it is asked for so many times: making it takes as long as these queries.
 _ASKED = 3
-# One table takes at most so much of the room.
+# One table takes at most a fourth of the room.
 _SHARE = 4
-# So much of the disk is left to those who can't do without. While it is made, a table is there
-# twice, and each time it may take twice what the lake's files do.
+# So much of the disk stays free for those who can't do without.
 LEAST_FREE_BYTES = 2 * 2**30
+# While it is made a table is on the disk twice, and takes up to twice what the lake's files do.
 _TIMES_ON_DISK = 4
 _KEPT_S = 86_400.0
 _SWEEP_EVERY_S = 3600.0
@@ -70,7 +70,7 @@ class HotTables:
             self._sweep()
 
     def find(self, source: Source) -> Source:
-        """`source` as it is read fastest now. One that is asked for often will be read faster."""
+        """The source as it is read fastest now: hot if it is. Counts that it was asked for."""
         if not self._most_bytes:
             return source
         now = time.monotonic()
@@ -95,7 +95,7 @@ class HotTables:
         return hot or source
 
     def close(self, *, wait: bool = False) -> None:
-        """Begin no other one; and `wait` for the one being made, whose process may end first."""
+        """Make no further table; `wait`: until the one that is being made is done."""
         self._maker.shutdown(wait=wait, cancel_futures=not wait)
 
     def _found(self, source: Source) -> Source | None:
@@ -107,7 +107,7 @@ class HotTables:
         return replace(source, hot=str(path))
 
     def _path(self, source: Source) -> Path:
-        # Another version of DuckDB may write another form.
+        # The version is part of the name: another DuckDB may write another format.
         of = json.dumps([duckdb.__version__, source.files, source.times])
         return self._folder / f"{hashlib.sha256(of.encode()).hexdigest()[:40]}.duckdb"
 
@@ -116,7 +116,7 @@ class HotTables:
         try:
             byte_count = self._write(source)
         except FileExistsError:
-            # Another process is at it: asked for again, the table is looked for again.
+            # Another gateway process is writing it: look for it again when it is asked for again.
             table.asked = 0
             return
         except (GatewayError, OSError) as error:
@@ -130,8 +130,8 @@ class HotTables:
         log.info("hot_made" if table.hot else "hot_without_room", extra=facts)
 
     def _write(self, source: Source) -> int:
-        """Write the database of a source, unless it is there or has no room; its bytes. Raises
-        FileExistsError where somebody else writes it, OSError, WorkerDied."""
+        """Write the database of a source, unless it is there or too large; returns its
+        bytes. Raises FileExistsError when another process is writing it, OSError, WorkerDied."""
         path, most_bytes = self._path(source), self._most_bytes // _SHARE
         if path.exists():
             return path.stat().st_size

@@ -16,7 +16,7 @@ from lake import Column, Version, logs
 
 
 class Jobs:
-    """Makes jobs; remembers what the columns of the last answers mean."""
+    """Makes jobs. What the columns of the last answers mean is remembered."""
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
@@ -30,7 +30,7 @@ class Jobs:
         shelved: tuple[Shelved, ...],
         timeout_s: float,
     ) -> dict[str, Any]:
-        """A job of `kind` (`query` or `plan`) with all that its answer says beside the rows."""
+        """A job of `kind` (`query` or `plan`), with all that its answer says besides rows."""
         read = tuple((each.table, each.version, each.decision.edition) for each in shelved)
         return {
             "kind": kind,
@@ -57,7 +57,7 @@ class Jobs:
     def _describe(
         self, select: Select | None, read: tuple[tuple[str, Version, str | None], ...]
     ) -> dict[str, dict[str, str]]:
-        """What people read of the answer's columns, by their names."""
+        """The unit, titles and description of each of the answer's columns, by its name."""
         taken = {table: (version, edition) for table, version, edition in read}
 
         def columns_of(table: str) -> dict[str, Column]:

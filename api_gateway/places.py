@@ -1,8 +1,7 @@
-"""Places that go round: who may run now, and who is next.
+"""Places for queries, shared out fairly among parties: who may run now, and who is next.
 
-A place that becomes free is given to somebody at once, and only that one wakes. Among those who
-wait it is for the party that holds the fewest, and among those that hold as few for the one whose
-last turn is longest ago.
+A place that becomes free is given at once to one who waits, and only that one wakes. It goes to the
+party that holds the fewest places; of several, to the one that got a place longest ago.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from api_gateway.errors import Busy
 
 
 class _Ticket:
-    """One who waits. `given` turns true under the lock of its places."""
+    """One who waits. `given` is changed under the lock of the places only."""
 
     def __init__(self) -> None:
         self.given = False
@@ -37,7 +36,7 @@ class Places:
         self._share = share or fair_share(size)
         self._lock = threading.Lock()
         self._held: Counter[str] = Counter()
-        # Of those so many do not set back the party's others.
+        # How many of those held do not count against the party (`set_apart`).
         self._apart: Counter[str] = Counter()
         # The party whose last turn is longest ago comes first: a dict keeps the order.
         self._waiting: dict[str, deque[_Ticket]] = {}
@@ -54,10 +53,10 @@ class Places:
             return sum(map(len, self._waiting.values()))
 
     def take(self, party: str, wait_s: float | None = None) -> None:
-        """A place for `party`, which must `free` it. Raises Busy after the longest wait, or
-        `wait_s`."""
+        """Take a place for `party`, which must `free` it. Raises Busy after `wait_s`, or the usual
+        longest wait."""
         with self._lock:
-            # Mostly nobody waits.
+            # The usual case: nobody waits.
             if not self._waiting and self._took(party, self._size):
                 return
             ticket = _Ticket()
@@ -75,13 +74,13 @@ class Places:
         raise Busy(headers={"Retry-After": "2"})
 
     def move_in(self, party: str, most: int) -> bool:
-        """A place at once for one that runs already, though there be up to `most` in use then.
-        Whether there was one."""
+        """Take a place, without waiting, for a query that runs already, if no more than `most` are
+        in use then. Returns whether it has one."""
         with self._lock:
             return self._took(party, most)
 
     def set_apart(self, party: str) -> None:
-        """A place is held for long: it does not set back the party's other queries any more."""
+        """A place is held for long: from now on it does not count when it is the party's turn."""
         with self._lock:
             self._apart[party] += 1
             self._give()
@@ -125,5 +124,5 @@ def _lower(count: Counter[str], party: str) -> None:
 
 
 def fair_share(size: int) -> int:
-    """Three quarters, and never the last place."""
+    """The most places of one party: three quarters, and never the last one."""
     return max(1, size - max(1, size // 4))

@@ -49,12 +49,12 @@ from api_gateway.visit import Visit
 
 log = logging.getLogger(__name__)
 
-# Counting fewer rows than this is not worth an estimate.
+# `count=estimated` counts tables of up to so many rows exactly: that takes no longer.
 _COUNTED_ROWS = 1_000_000
 
 
 class Gateway:
-    """The parts a request passes; one for a web process."""
+    """All that a request passes through, in its order; one for each web process."""
 
     def __init__(
         self,
@@ -87,8 +87,8 @@ class Gateway:
     def query(
         self, asked: Asked, caller: Caller, door: str = "sql", *, sent: bool = True
     ) -> Answer:
-        """Answer a caller's SQL. If not `sent`, nothing is run or charged. Raises any
-        GatewayError."""
+        """Answer a caller's SQL. Unless the answer is `sent`, as for HEAD, nothing is run or
+        charged. Raises any GatewayError."""
         statement = self.reader.read(asked.sql, caller.name)
         visit = self.visit(door, "query", statement, asked, caller)
         answered = self._answer if sent else _untold
@@ -97,15 +97,16 @@ class Gateway:
     def rows(
         self, table: str, wanted: Rows, asked: Asked, caller: Caller, count: str, *, sent: bool
     ) -> Answer:
-        """Answer what an address asks of one table. `count`: `exact`, `planned`, `estimated`
-        (of small tables exact) or none. If not `sent`, no row is asked for.
+        """Answer rows by address. `count`: `exact`, `planned`, `estimated` or empty: whether all
+        rows that there are, are counted too. Unless the answer is `sent`, no row is asked for.
 
         Raises any GatewayError.
         """
         visit = self.visit("rows", "query", whole(table), asked, caller)
         read = visit.shelved[0]
         columns = self.shelf.columns(table, read.version, read.decision.edition)
-        # A long answer is not held back until its limit; that of one object is of what it is in.
+        # Where the limit stands: inside the SQL for a long answer, which then streams, and for one
+        # object, which is looked for among the limited rows; else beside the SQL.
         within = (wanted.limit or 0) > LIMIT_ROWS or asked.limit is not None
         made = compile_rows(table, wanted, columns, wanted.limit if within else None)
         asked = replace(asked, params=made.params)
@@ -123,7 +124,8 @@ class Gateway:
         return self._answer(made.statement, asked, caller, visit)
 
     def plan(self, asked: Asked, caller: Caller) -> dict[str, Any]:
-        """What a caller's SQL would do: columns, plan and estimate. Raises any GatewayError."""
+        """What a caller's SQL would do, without running it: columns, plan and estimate. Raises any
+        GatewayError."""
         statement = self.reader.read(asked.sql, caller.name)
         visit = self.visit("sql", "query", statement, asked, caller)
         timeout_s = min(asked.timeout_s or math.inf, self.settings.gateway_timeout_s)
@@ -136,7 +138,7 @@ class Gateway:
         return {"tables": [each.attribution for each in visit.shelved], **found}
 
     def export(self, asked: Asked, caller: Caller) -> Answer:
-        """As `query`, with the time of an export. Raises any GatewayError."""
+        """As `query`, with the engine time that exports have. Raises any GatewayError."""
         statement = self.reader.read(asked.sql, caller.name)
         visit = self.visit("export", "query", statement, asked, caller)
         return self._answer(statement, asked, caller, visit, self.settings.export_timeout_s)
@@ -152,7 +154,11 @@ class Gateway:
     def visit(
         self, door: str, action: str, statement: Statement, asked: Asked, caller: Caller
     ) -> Visit:
-        """The statement's tables at the versions asked for, if the caller may read all of them."""
+        """The statement's tables at the versions asked for, if the caller may read all of them.
+
+        `door` and `action` name the way in and the use, for the decision and for what the portal is
+        told. Raises any GatewayError.
+        """
         tables = statement.tables
         asked.as_of.require(tables)
         decision = self.decisions.decide(caller.token, tables, action)
@@ -175,14 +181,14 @@ class Gateway:
         return replace(visit, shelved=tuple(shelved))
 
     def close(self) -> None:
-        """End every query process, settle what is owed."""
+        """End every query process, and settle what was leased of quotas."""
         self.running.close()
         self._hot.close()
         self.nursery.close()
         self.meter.close()
 
     def _counted(self, statement: Statement, asked: Asked, caller: Caller, visit: Visit) -> Answer:
-        """What `_answer` says before the first row: only a count that is asked for is run."""
+        """The answer without rows: only the count is run, if one is asked for."""
         untold = _untold(statement, asked, caller, visit)
         if untold.held or not asked.count:
             return untold
@@ -191,7 +197,7 @@ class Gateway:
         visit = replace(visit, query=_question(none, untold.asked))
         counted = self._answer(none, untold.asked, caller, visit)
         try:
-            # Taken to its end it is one that was answered.
+            # Read to its end, so that it counts as answered and not as broken off.
             list(counted.chunks)
         finally:
             counted.end()
@@ -258,13 +264,14 @@ def _held(tag: str | None, caller: Caller) -> bool:
 
 
 def _untold(statement: Statement, asked: Asked, caller: Caller, visit: Visit) -> Answer:
-    """An answer of which nothing is known that only its query finds out, as what a limit cuts."""
+    """An answer that is not run: what only the query finds out, such as what a limit cuts off,
+    is left out."""
     tag = tags.tag(statement, asked, visit.shelved)
     told = replace(asked, limit=None, reach=None)
     return Answer(told, visit.shelved, tag, held=_held(tag, caller))
 
 
 def _question(statement: Statement, asked: Asked) -> str:
-    """What is asked, as a text that is the same for the same answer."""
+    """What is asked, as a text: the same one for requests that have the same answer."""
     asked_for = {"sql": statement.sql, "params": asked.params, "limit": asked.limit}
     return json.dumps(asked_for, ensure_ascii=False, sort_keys=True)

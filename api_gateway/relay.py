@@ -1,7 +1,8 @@
-"""A long answer's bytes, from its query process to its caller, and each frame of them metered.
+"""Passes an answer's bytes on, from its query process to its caller, and meters each frame.
 
-They come as pieces for whoever takes them himself. To a plain connection the kernel moves them from
-the other one (`direct`): whoever asks for very much keeps no other caller waiting.
+A long answer comes as pieces for whoever writes them himself. To a plain connection the kernel
+moves the bytes (`direct`), so that a large answer costs this process no time and keeps nobody
+waiting.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Interrupted(Exception):
 
 
 class AtOnce:
-    """A short answer, whose process is free already."""
+    """A short answer: all of it is here, and its process is given back already."""
 
     onto = None
 
@@ -48,7 +49,7 @@ class AtOnce:
         except GatewayError as error:
             self._metered.break_off(error.code)
             raise Interrupted(error.code) from error
-        # Who has all of it may ask for its receipt at once.
+        # Before the last byte leaves: whoever has all of it may ask for the receipt at once.
         if self._metered.receipt:
             self._metered.finish(self._content)
         yield self._data
@@ -60,8 +61,8 @@ class AtOnce:
 
 
 class Relay:
-    """One answer on its way. What goes wrong now can only break the connection off: the caller sees
-    an incomplete answer, never a short one that looks whole."""
+    """A long answer on its way. What goes wrong now breaks the connection off: the caller sees an
+    incomplete answer, never one that looks whole and is not."""
 
     byte_count = None
 
@@ -76,7 +77,7 @@ class Relay:
         self._turn, self._timeout_s, self._metered = turn, timeout_s, metered
         self._running = running
         self._flow = running.begin(metered.visit, caller.connection, framed=caller.framed)
-        # Of the next frame's data, decoded.
+        # How many bytes the next frame's data is before compression, by its process's word.
         self._decoded_bytes = 0
 
     def __iter__(self) -> Iterator[bytes]:
@@ -108,7 +109,7 @@ class Relay:
         return self._turn.lease.process.pieces(length, self._patience_s)
 
     def _passed_on(self, take: Callable[[int], Iterable[bytes]]) -> Iterator[bytes]:
-        """What `take` makes of the payload, of this length, of each frame with data."""
+        """Go through the frames; `take`, given a payload's length, passes on those with data."""
         flow, lease, metered = self._flow, self._turn.lease, self._metered
         try:
             while not flow.stopped:
@@ -143,7 +144,7 @@ class Relay:
             raise Interrupted(code) from error
         except ClientGone as error:
             log.info("client_gone")
-            # One that only stopped sending, or takes nothing, must not get a proper end either.
+            # The caller may only have stopped sending: it must not see a proper end either.
             raise BrokenPipeError(errno.EPIPE, "the caller is gone") from error
         finally:
             self.end()

@@ -1,4 +1,4 @@
-"""Answers that are being sent, and their end when their caller may no longer read them.
+"""Watches the answers that are being sent, and stops those that their caller may no longer read.
 
 One thread looks every second, so that neither a slow reader nor a file that the kernel sends by
 itself outlives a revocation for long.
@@ -25,8 +25,8 @@ _INTERVAL_S = 1.0
 
 
 class Flow:
-    """One answer on its way. `stopped` is the reason's code once it must not go on. `framed`:
-    the connection's end is not taken for the answer's."""
+    """One answer on its way. `stopped` is the reason's code once it must not go on. `framed` as in
+    `Caller`."""
 
     def __init__(
         self, visit: Visit, connection: socket.socket | None, epoch: int | None, *, framed: bool
@@ -36,8 +36,11 @@ class Flow:
         self.stopped: str | None = None
 
     def stop(self, code: str) -> bool:
-        """End it: what is not yet sent never will be, and the connection says so by closing.
-        False: whoever sends it should see that by itself; stop it again if it does not."""
+        """Stop it; returns whether it is over now.
+
+        A framed answer's connection is shut at once. Another one's sender is first given the chance
+        to reset the connection itself, so that its end looks broken; stop it again if it did not.
+        """
         again, self.stopped = self.stopped is not None, code
         if not (self._framed or again):
             return False
@@ -61,7 +64,7 @@ class Running:
 
     def begin(self, visit: Visit, connection: socket.socket | None, *, framed: bool = True) -> Flow:
         """Watch an answer until `end`."""
-        # The epoch of before the decision would be right; an older one only looks once more.
+        # Without the epoch of its decision it is only looked at once more than needed.
         flow = Flow(visit, connection, None, framed=framed)
         with self._lock:
             self._flows.add(flow)
@@ -97,7 +100,7 @@ class Running:
 
     def _stop(self, flow: Flow, code: str) -> None:
         with self._lock:
-            # One that ended meanwhile has given its connection to the next request.
+            # One that ended meanwhile: its connection serves the next request by now.
             if flow not in self._flows:
                 return
             if not flow.stop(code):
@@ -108,8 +111,8 @@ class Running:
     def require(
         self, token: str | None, address: str | None, action: str, shelved: Iterable[Shelved]
     ) -> None:
-        """That a caller may still read what it was given the right to. Raises AccessDenied, and
-        what asking the portal raises."""
+        """Ask the portal again whether a caller may read what it is reading. Raises AccessDenied if
+        not, and what asking raises."""
         read = {each.table: each.decision.edition for each in shelved}
         decision = self._decisions.decide(token, tuple(read), action)
         require_network(decision, address)

@@ -1,4 +1,4 @@
-"""What the gateway reads of the lake: versions, files and columns, remembered where fixed."""
+"""What the gateway reads of the lake: versions, files and columns. What can't change is kept."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from lake import errors as lake_errors
 
 log = logging.getLogger(__name__)
 
-# Of a lake on S3: a store that does not answer is not waited for by every caller for minutes, as
-# delta-rs would.
+# For a lake on S3: by its own settings delta-rs would let every caller wait minutes for a store
+# that does not answer.
 _IMPATIENT = {
     "connect_timeout": "3s",
     "timeout": "10s",
@@ -36,7 +36,7 @@ _IMPATIENT = {
 
 @contextmanager
 def _of_the_lake() -> Iterator[None]:
-    """Inside, a lake that cannot be read is LakeUnavailable. The methods below may raise it all."""
+    """Inside, a lake that cannot be read raises LakeUnavailable, as all methods below may."""
     try:
         yield
     except (OSError, DeltaError) as error:
@@ -81,8 +81,8 @@ class Shelf:
 
     @_of_the_lake()
     def take(self, table: str, decision: TableDecision, as_of: AsOfVersion | None) -> Shelved:
-        """A permitted table at a version, of those that its edition is written for; without one, at
-        the newest of them. Raises TableNotFound, VersionNotFound, EditionMissing."""
+        """A permitted table at a version; without `as_of`, at the newest that the caller's edition
+        is written for. Raises TableNotFound, VersionNotFound, EditionMissing."""
         version = self.version(table, as_of)
         if decision.edition:
             version = self._written(table, version, decision.edition, exact=isinstance(as_of, int))
@@ -145,8 +145,8 @@ class Shelf:
         return list(self._told(self._columns, table, version, edition_id))
 
     def _written(self, table: str, asked: Version, edition_id: str, *, exact: bool) -> Version:
-        """The version asked for, or unless it is to be `exact` the newest one up to it that the
-        edition is written for: nearly always itself."""
+        """The version asked for, if the edition is written for it, as nearly always. Else the
+        newest one before it that has the edition, unless it is to be `exact`."""
         with suppress(EditionMissing):
             self._told(self._files, table, asked, edition_id)
             return asked
@@ -155,7 +155,7 @@ class Shelf:
             if version.number <= asked.number:
                 return version
         if written and asked.number < written[0].number:
-            # An edition is written for the versions that come: this one it never will be.
+            # Editions are only written for versions that come: never again for this one.
             first = written[-1].number
             raise VersionNotFound(
                 f"version {asked.number} is not among those you may read; the first is {first}",
@@ -190,7 +190,8 @@ class Shelf:
         """As `arrow_schema`, in the JSON of Delta's `schemaString`."""
         return schema.delta_json(self.arrow_schema(shelved))
 
-    # Remembered by the whole version: a table that was made anew counts from 1 again.
+    # These are remembered by the whole version, not by its number: a table that was deleted and
+    # made again counts from 1 again.
     def _read_files(self, table: str, version: Version, edition_id: str | None) -> tuple[str, ...]:
         return tuple(edition.files(self._lake, table, version.number, edition_id))
 

@@ -1,4 +1,4 @@
-"""How a query starts: its place and process, and the first that is heard of its answer."""
+"""How a query starts: it gets a place and a process, and the beginning of its answer is awaited."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LEAST_MEMORY_MB = 64
 
 
 class Starts:
-    """Starts queries in the processes of a pool, which usually have so much memory."""
+    """Starts queries in the processes of a pool, each of which usually has `usual_memory_mb`."""
 
     def __init__(self, pool: Pool, hot: HotTables, queries: Queries, usual_memory_mb: int) -> None:
         self._pool, self._hot, self._queries = pool, hot, queries
@@ -37,7 +37,7 @@ class Starts:
         query = self._queries.begin(caller.query_id, caller.name)
         try:
             key = frozenset(sources), memory_mb
-            # Places go round among those whose queries are counted.
+            # `who` is also whose queries are counted, so both limits are of the same party.
             lease = self._pool.lease(key, sources, visit.who, hash(job["sql"]), memory_mb)
         except BaseException:
             query.end()
@@ -54,8 +54,8 @@ class Starts:
     def first(
         self, turn: Turn, asked: Asked, timeout_s: float
     ) -> tuple[dict[str, Any], bytes | None]:
-        """What an answer says before its rows; and all its bytes, if it is a short one. Raises any
-        GatewayError, ClientGone."""
+        """The answer's header, and all of its bytes if it is a short one. Raises any GatewayError,
+        ClientGone."""
         turn.lease.due_at = due_at = time.monotonic() + timeout_s
         try:
             kind, payload = turn.lease.receive(timeout_s + GRACE_S)
@@ -66,7 +66,7 @@ class Starts:
             if turn.query.cancelled:
                 raise QueryCancelled from None
             if time.monotonic() > due_at:
-                # The kernel was first.
+                # The kernel ended it before the gateway did.
                 turn.lease.fail("overtime")
                 raise QueryTimeout(timeout_s=timeout_s) from None
             raise
@@ -84,7 +84,7 @@ class Starts:
         raise reported(content, asked, timeout_s, memory_mb)
 
     def _memory_mb(self, visit: Visit) -> int | None:
-        """What the agreements give a query, if that is less than what the gateway does."""
+        """The agreements' limit of memory; None if it is not below the gateway's own."""
         told = visit.limits.get("memory_mb", math.inf)
         if told >= self._usual_memory_mb:
             return None
