@@ -1,4 +1,4 @@
-"""Works off exports: one at a time in a gateway process, as any other query is answered."""
+"""Makes the exports, one at a time in each gateway process, the way any query is answered."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LOOK_S = 1.0
 _REPORT_S = 1.0
 _PAUSE_S = 5.0
 _MOST_ATTEMPTS = 3
-# What another try later may not meet.
+# Errors that may have passed when the export is tried again.
 _PASSING = frozenset(
     {
         "busy", "decision_unavailable", "edition_not_ready", "lake_unavailable", "rate_limited",
@@ -68,7 +68,7 @@ class Exporter:
             try:
                 self._look()
             except Exception:
-                # The next look may find the disk as it should be.
+                # Perhaps the disk failed; look again later.
                 log.exception("exporter_failed")
             self._woken.wait(_LOOK_S)
             self._woken.clear()
@@ -84,7 +84,7 @@ class Exporter:
             with self.exports.held(export.id) as mine:
                 if mine:
                     self._take_up(export.id)
-                    # Whoever came meanwhile may be before the others.
+                    # An export that was added meanwhile may come first: look at all of them again.
                     self._woken.set()
                     return
 
@@ -154,9 +154,9 @@ class Exporter:
         )  # fmt: skip
 
     def _stopped(self, export: Export, error: GatewayError) -> None:
-        """It did not work out: for now, or for good."""
+        """An export failed: try it again later, or give it up."""
         if self._closing:
-            # The next process begins again, and this was no attempt.
+            # The gateway is closing: the next process begins again, and this try does not count.
             self.exports.change(export, attempts=export.attempts - 1)
         elif error.code in _PASSING:
             later = time.time() + _PAUSE_S
@@ -175,8 +175,8 @@ class Exporter:
 
 
 def _broken_off_by(reason: str) -> GatewayError:
-    """The error that would have come before the first byte: of that code, or, where the right to
-    read ended, of that reason."""
+    """The error that an answer was broken off by: of this code, or AccessDenied where `reason` says
+    why the right to read ended."""
     detail = f"the export was broken off: {reason}"
     kind = kinds().get(reason)
     return kind(detail) if kind else AccessDenied(detail, reason=reason)

@@ -69,14 +69,16 @@ class Export:
     # Whether its limit cut rows off, once it is known.
     truncated: bool | None = None
     receipt: str | None = None
-    # Of its tables, as the query read them: who reads others now may not have the result.
+    # The editions of its tables that the query read: whoever may read other ones at the download
+    # does not get the result.
     read_editions: dict[str, str | None] | None = None
     attribution: str = ""
     error: dict[str, Any] | None = None
 
     @property
     def caller(self) -> str:
-        """Under what its caller's exports are counted; without a token: its address."""
+        """What its caller's exports are counted under: the owner, or without a token the
+        address."""
         return self.owner or f"address:{forwarded.group(self.address)}"
 
     @property
@@ -86,7 +88,7 @@ class Export:
 
 @contextmanager
 def on_disk() -> Iterator[None]:
-    """Inside, a disk that is full is ExportsFull."""
+    """Inside, a full disk raises ExportsFull."""
     try:
         yield
     except OSError as error:
@@ -108,7 +110,7 @@ class Exports:
         self._cipher = Fernet(base64.urlsafe_b64encode(key))
 
     def add(self, token: str | None, **facts: Any) -> Export:
-        """A new export waits; for a request that is repeated with its `key`: the export there is.
+        """Add a new export; for a request that is repeated with its `key`, return the first one.
 
         Raises TooManyExports, Busy, ExportsFull, KeyReused.
         """
@@ -152,7 +154,8 @@ class Exports:
 
     @contextmanager
     def _adding(self) -> Iterator[None]:
-        """Inside, nobody else adds one, in whichever process: what was counted stays so."""
+        """Inside, no other process adds an export, so that the limits that were checked still
+        hold."""
         with (self.folder / "adding").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -174,8 +177,8 @@ class Exports:
         return sorted((each for each in found if each), key=lambda each: each.created_at)
 
     def in_turn(self) -> list[Export]:
-        """Those to be worked off now: each caller's oldest before anybody's second, and among
-        those of callers without a token the last."""
+        """The exports to be made now, in their order: each caller's oldest before anybody's second;
+        of equals those with a token first, then the oldest."""
         now, before = time.time(), Counter[str]()
         due = []
         for export in self.all():
@@ -185,7 +188,8 @@ class Exports:
         return [export for *_, export in sorted(due, key=lambda each: each[:3])]
 
     def save(self, export: Export) -> None:
-        """Write it down, whole or not at all; one that was removed meanwhile stays so."""
+        """Write an export down, whole or not at all. One that was removed meanwhile stays
+        removed."""
         path = self.path(export.id) / "export.json"
         unfinished = path.with_suffix(".part")
         with suppress(FileNotFoundError):
@@ -199,7 +203,7 @@ class Exports:
         return changed
 
     def cancel(self, export: Export) -> None:
-        """Have it stop, and remove it if nobody is at it."""
+        """Have an export stop, and remove it unless a process is making it."""
         with suppress(FileNotFoundError):
             (self.path(export.id) / "cancelled").touch()
         with self.held(export.id) as mine:
@@ -213,7 +217,7 @@ class Exports:
         shutil.rmtree(self.path(export_id), ignore_errors=True)
 
     def used_bytes(self) -> int:
-        """What all results take."""
+        """The disk that all results take together."""
         used = 0
         for each in self.folder.glob("*/result*"):
             with suppress(FileNotFoundError):
@@ -222,7 +226,8 @@ class Exports:
 
     @contextmanager
     def held(self, export_id: str) -> Iterator[bool]:
-        """Inside, no other process is at it, if True. A process that dies lets go."""
+        """Whether this process may work on an export; if so, no other one does inside. A process
+        that dies lets go."""
         try:
             descriptor = os.open(self.path(export_id) / "lock", os.O_CREAT | os.O_RDWR, 0o600)
         except FileNotFoundError:
@@ -245,6 +250,6 @@ class Exports:
             said = json.loads((self.path(export_id) / "export.json").read_text("utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        # What another version of the gateway wrote beside is none of its facts.
+        # Another version of the gateway may have written more members: they are passed over.
         known = {name: said[name] for name in _FACTS if name in said}
         return Export(**{**known, "tables": tuple(said["tables"])})

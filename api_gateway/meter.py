@@ -47,13 +47,15 @@ class Meter:
         if token is None:
             return self._rates.count(f"address:{forwarded.group(address)}", most)
         if not recognised:
-            # Who makes tokens up has as many counters, and each is a question to the portal.
+            # Counted by address too: whoever makes tokens up would get a new counter with each of
+            # them, and each is a question to the portal.
             self._rates.count(f"unrecognised:{forwarded.group(address)}", most)
         return self._rates.count(fingerprint(token), self._settings.gateway_requests_per_minute)
 
     def begin(self, visit: Visit, *, made_anew: bool = False) -> Metered:
-        """Admit an answer. `made_anew`: its bytes are this request's alone, as it names itself in
-        them. Raises RateLimited, TooManyQueries, QuotaExceeded, DecisionUnavailable."""
+        """Admit an answer. `made_anew`: its bytes differ from those of a repeated request, as the
+        request's id is in them. Raises RateLimited, TooManyQueries, QuotaExceeded,
+        DecisionUnavailable."""
         decisions = [each.decision for each in visit.shelved]
         limits = visit.limits
         metered = {each.agreement for each in decisions if each.metered and each.agreement}
@@ -98,7 +100,7 @@ class Meter:
 
 
 class Metered:
-    """One answer on its way."""
+    """One answer on its way, with what it may still cost."""
 
     def __init__(
         self,
@@ -113,9 +115,9 @@ class Metered:
         self._meter, self.visit, self._limits = meter, visit, limits
         self._slot, self._spendings = slot, spendings
         self._begun_at, self._rows, self._bytes, self._ended = time.monotonic(), 0, 0, False
-        # Of what is charged so much is sent.
+        # The share of what is charged that is truly sent (a range of a file).
         self._share = 1.0
-        # Other bytes need a receipt of their own, also where they are charged once.
+        # A repeated request is charged once, but different bytes need a receipt of their own.
         once = None if made_anew else visit.charged_once_as
         self.receipt = meter.receipts.begin(statement(visit), once) if meter.receipts else None
 
@@ -135,7 +137,7 @@ class Metered:
         return self._rows
 
     def rows(self, count: int) -> None:
-        """So many more rows are about to be sent. Raises QuotaExceeded, AnswerTooLarge,
+        """Charge rows that are about to be sent. Raises QuotaExceeded, AnswerTooLarge,
         DecisionUnavailable."""
         self._rows += count
         self._within("rows_per_answer", self._rows, "limit_rows")
@@ -143,22 +145,22 @@ class Metered:
             spending.spend(count, 0)
 
     def sending(self, decoded_bytes: int, sent_bytes: int) -> None:
-        """So much of an answer is about to be sent: by its query process's word, and as it lies
-        there in its encoding. Raises as `rows`."""
-        # A word that is too low cannot make it cheaper than what is sent.
+        """Charge a piece of an answer that is about to be sent: its bytes before compression, as
+        its query process says, and as they are sent. Raises as `rows`."""
+        # The process is not trusted: it can't make an answer cheaper than what is sent.
         byte_count = max(decoded_bytes, sent_bytes)
         self.counted(byte_count)
         metrics.bytes_of(self.door).inc(byte_count)
 
     def counted(self, byte_count: int) -> None:
-        """So many bytes are about to be sent. Raises as `rows`."""
+        """Charge bytes that are about to be sent. Raises as `rows`."""
         self._bytes += byte_count
         self._within("bytes_per_answer", self._bytes, "limit_bytes")
         for spending in self._spendings:
             spending.spend(0, byte_count)
 
     def part(self, share: float) -> None:
-        """So much of what was charged is sent: the portal is told that share of it."""
+        """Only this share of what was charged is sent: so much is told to the portal."""
         self._share = share
 
     def finish(self, content: dict[str, Any] | None = None) -> None:

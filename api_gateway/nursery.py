@@ -19,12 +19,13 @@ from lake import logs
 log = logging.getLogger(__name__)
 
 _START_S = 60.0
-# All a query process may know of its environment.
+# The whole environment of a query process.
 _ENVIRONMENT = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "LANG": "C.UTF-8",
     "MALLOC_ARENA_MAX": "2",
-    # Memory of a batch serves the next one: clean pages of the system cost as much as the rows.
+    # The memory of a batch is kept for the next one: new pages of the system cost as much as making
+    # the rows.
     "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
     "MALLOC_TRIM_THRESHOLD_": str(64 * 1024 * 1024),
     "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
@@ -41,7 +42,7 @@ class Nursery:
         self._control: socket.socket | None = None
         self._zygote: subprocess.Popen[bytes] | None = None
         self.locks = Locks(False, False, False)
-        # Whether a process that gave way may have its turn back.
+        # Whether a process that gave way can get its turn back.
         self.takes_turns = False
         with self._turn:
             self._start()
@@ -96,8 +97,9 @@ class Nursery:
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                # A Ctrl-C is for the gateway, which then ends them. Not a session of their own:
-                # Linux may share the CPU among sessions first, and by nice only within one.
+                # A process group of its own: Ctrl-C is for the gateway, which then ends them. No
+                # session of its own: Linux may share the CPU among sessions first, and heeds nice
+                # only within one.
                 process_group=0,
             )
         mine.settimeout(_START_S)

@@ -1,18 +1,20 @@
-"""A bounded set of query processes, kept by what they hold: a warm one answers in milliseconds.
+"""A bounded set of query processes, kept by the files they hold: a warm one answers in
+milliseconds.
 
-A process serves one set of files for its whole life, and whoever may read exactly those. Callers
-meet in it in turn and leave nothing behind: an instance holds the files and no state a query could
-change. Each query has a cursor of its own in a transaction that may not write (`worker.py`), the
-settings are locked, and a process that failed in any way is not used again.
+**Sharing.** A process serves one set of files for its whole life, and everybody who may read
+exactly those, one after the other. No query leaves anything behind: each has a cursor of its own in
+a transaction that may not write (`worker.py`), the settings are locked, and a process that failed
+in any way is not used again.
 
-A query that takes long makes its process give way to others. Queries that are known to take long
-have places of their own, half as many again, and may wait longer for one; all other queries find a
-place. One that is found to take long while it runs goes on in such a place, of which there are as
-many for that, and sets back its party's others in no case. Where a process cannot have its turn
-back it serves such queries only, and the others one that never gave way.
+**Long queries** make their process give way to others. Questions that are known to take long have
+places of their own, half as many again, so that quick queries always find one; they may wait
+longer. A query that turns out to take long while it runs moves to such a place, of which there are
+as many again for that, and no longer counts against its party. Where a process that gave way can't
+get its turn back (`Nursery.takes_turns`), it serves only long queries from then on, and processes
+that never gave way serve the others.
 
-Free places go round by party (an organisation, or the address of somebody unknown; `places.py`),
-and none may have all.
+**Parties.** Free places go round by party (an organisation, or the address of a stranger;
+`places.py`), and no party may have all.
 """
 
 from __future__ import annotations
@@ -54,8 +56,9 @@ class Life:
 
 
 class Pool:
-    """At most `size` processes with tables at work, and kept; besides half as many for queries that
-    take long, and as many while some are at work that were not known to."""
+    """At most `size` processes are at work on quick queries, and as many are kept. Beside them half
+    as many are at work on queries known to take long, and as many more on those that turned out to.
+    """
 
     def __init__(
         self,
@@ -79,11 +82,11 @@ class Pool:
         self.places = Places(size, wait_s, share)
         self.slow_places = Places(max(1, size // 2), SLOW_QUEUE_S, share)
         self._lock = threading.Lock()
-        # By whether they gave way for good, in the order of their last use: the first one has
-        # waited longest. In use of each kind are so many.
+        # Idle processes, and how many are in use, by whether they gave way for good. The idle ones
+        # are in the order of their last use: the first one has waited longest.
         self._idle: dict[bool, list[tuple[Hashable, Process]]] = {False: [], True: []}
         self._used: Counter[bool] = Counter()
-        # What took long when it last ran; a dict keeps the order.
+        # The questions that took long when they last ran; a dict, for its order.
         self._slow: dict[Hashable, None] = {}
         self._spare: Process | None = None
         self._refiller = ThreadPoolExecutor(1, "spare") if spare else None
@@ -113,8 +116,8 @@ class Pool:
         work: Hashable = None,
         memory_mb: int | None = None,
     ) -> Lease:
-        """As `process`, for answers that outlive the call: the caller must `end` the lease. `work`
-        is known again by the next lease."""
+        """As `process`, for answers that outlive the call: the caller must `end` the lease. By
+        `work` the next lease for the same question knows whether it takes long."""
         place = self._place(party, (key, work))
         slow = place is self.slow_places
         process, behind = None, self._stays_behind(slow=slow)
@@ -141,7 +144,7 @@ class Pool:
         return self.places.held + self.slow_places.held
 
     def _place(self, party: str, work: Hashable) -> Places:
-        """Where a query has its place now. Raises Busy."""
+        """Take a place for a query, among the quick or the long ones. Raises Busy."""
         with self._waiting.track_inprogress(), self._queued_s.time():
             known = work in self._slow
             place = self.slow_places if known else self.places
@@ -159,14 +162,15 @@ class Pool:
         place.free(party, apart=apart)
 
     def _found_slow(self, lease: Lease) -> None:
-        """A running query takes long: whoever asks the same waits for another place now."""
+        """A running query turned out to take long: it moves to a place for those, and whoever asks
+        the same from now on waits for one."""
         with self._lock:
             self._note((lease.key, lease.work), slow=True)
             self._used[lease.behind] -= 1
             lease.behind = self._stays_behind(slow=True)
             self._used[lease.behind] += 1
-        # Of those that are known beforehand fewer begin: here it is too late for that, and the
-        # others are to have their places.
+        # More of these are allowed than of queries known to take long, as this one runs already;
+        # what matters is that its place becomes free for quick ones.
         if self.slow_places.move_in(lease.party, self._size):
             lease.place.free(lease.party)
             lease.place = self.slow_places
@@ -175,7 +179,7 @@ class Pool:
             lease.apart = True
 
     def _stays_behind(self, *, slow: bool) -> bool:
-        """Whether a query needs a process that gave way, and cannot have its turn back."""
+        """Whether a query needs a process of those that gave way for good."""
         return slow and not self._nursery.takes_turns
 
     def _warm(self, key: Hashable, *, behind: bool) -> Process | None:
@@ -192,11 +196,12 @@ class Pool:
             return None
 
     def _make_room(self, *, behind: bool) -> None:
-        """Each kind makes room for itself, as they would end each other's at every turn."""
+        """End an idle process if there are too many. Each kind makes room for itself only: else the
+        two would end each other's at every turn."""
         apart = max(1, self._size // 2)
         most = apart if behind else self._size
         if self._nursery.takes_turns:
-            # Then all are of one kind, in every place.
+            # Then there is only one kind, for all places.
             most = self._size + apart
         idle = self._idle[behind]
         if idle and self._used[behind] + len(idle) > most:
@@ -239,7 +244,7 @@ class Pool:
     def _return(self, lease: Lease) -> None:
         process = lease.process
         if not lease.finished:
-            # Its place is free when it is gone, and with it what it held.
+            # Wait until it is gone, and its memory with it, before its place becomes free.
             self._discard(process, lease.cause, _DEATH_S)
             if lease.cause in _TOO_LONG:
                 with self._lock:
@@ -261,8 +266,8 @@ class Pool:
 
 
 class Lease:
-    """The right to use one process until `end`. `cause` is why it is killed when it is not finished
-    by then; metrics count by it."""
+    """The right to use one process until `end`. If it is not `finish`ed by then, the process is
+    killed, and counted in the metrics under `cause`."""
 
     def __init__(
         self,
@@ -281,13 +286,13 @@ class Lease:
         self.finished = self.apart = self._ended = self._found = False
         self.cause = "left"
         self.begun_at, self._cpu_at_start_s = time.monotonic(), process.cpu_s()
-        # When its query is to be over, as long as nothing of the answer is there.
+        # When the query must be over; infinity once its answer has begun.
         self.due_at = math.inf
         process.served += 1
 
     def head(self, timeout_s: float) -> tuple[bytes, int]:
-        """The next frame's, as `Process.head`; what is found to take long meanwhile lets others
-        pass."""
+        """As `Process.head`. A query that turns out to take long meanwhile makes room for
+        others."""
         deadline = time.monotonic() + timeout_s
         while not (self.slow or self._found):
             if self.took_long():
@@ -310,9 +315,11 @@ class Lease:
         return kind, b"".join(self.process.pieces(length, timeout_s))
 
     def took_long(self) -> bool:
-        """Whether its query used the CPU for long. One that waited for it, or found it slow for
-        a moment, did not. One that is known to stays known while it uses so much: in a process
-        that has read its tables before it is quicker than it was, and would lose that process."""
+        """Whether its query used the CPU for long; waiting for the CPU does not count.
+
+        A query that is known to take long stays so even if it is a little quicker now, as it is in
+        a process that has read its tables before: it would lose that process.
+        """
         if not self.slow and time.monotonic() - self.begun_at < SLOW_S:
             return False
         # A new process opens its tables first.

@@ -37,19 +37,19 @@ class Process:
         self._pid = pid
         self._pidfd = pidfd
         self._client: socket.socket | None = None
-        # Most of an answer is there when it is looked for.
+        # Not blocking: most of an answer is there already when it is read.
         sock.setblocking(False)
-        # Read, but not taken.
+        # Bytes that were read from the socket and not yet asked for.
         self._ahead = b""
         self.born_at = time.monotonic()
         self.memory_mb: int | None = None
-        # Queries it was leased for.
+        # How many queries it was leased for.
         self.served = 0
-        # Whether it gave way for good.
+        # Whether it gave way to others for good.
         self.slow = False
 
     def open(self, sources: Iterable[Source], memory_mb: int | None = None) -> None:
-        """Give it its tables, and less memory than it could have; for good."""
+        """Give it its tables, and possibly less memory than the usual; both for good."""
         self.memory_mb = memory_mb
         told = [vars(source) for source in sources]
         self.ask({"kind": "open", "sources": told, "memory_mb": memory_mb})
@@ -57,7 +57,7 @@ class Process:
     def ask(self, job: dict[str, Any], client: socket.socket | None = None) -> None:
         """Send a job. `client` is watched while frames are awaited."""
         self._client = client
-        # Quicker than JSON. Only in this direction: a query process is not to be trusted.
+        # Quicker than JSON, but only in this direction: a query process is not trusted.
         data = frames.frame(frames.JOB, marshal.dumps(job))
         try:
             if (sent := self._sent(data)) < len(data):
@@ -74,7 +74,7 @@ class Process:
             return 0
 
     def wait(self, timeout_s: float) -> None:
-        """Until it sends something. Raises TimeoutError, ClientGone."""
+        """Wait until it sends something. Raises TimeoutError, ClientGone."""
         if not self._ahead:
             self._await(timeout_s)
 
@@ -88,7 +88,8 @@ class Process:
                 raise TimeoutError
             if _has_left(self._client):
                 raise ClientGone
-            # It sent something early, as HTTP pipelining may: watch it no more.
+            # The client sent its next request early (HTTP pipelining): it can't be watched any
+            # more.
             self._client = None
 
     def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
@@ -97,8 +98,7 @@ class Process:
         return kind, b"".join(self.pieces(length, timeout_s))
 
     def head(self, timeout_s: float) -> tuple[bytes, int]:
-        """Kind and length of the next frame, whose payload must be taken next. Raises as
-        `receive`."""
+        """Kind and length of the next frame; its payload must be read next. Raises as `receive`."""
         while len(self._ahead) < frames.HEAD_BYTES:
             self._ahead += self._received(_AHEAD_BYTES, timeout_s)
         prefix = self.ahead(frames.HEAD_BYTES)
@@ -115,7 +115,7 @@ class Process:
             yield piece
 
     def ahead(self, most: int) -> bytes:
-        """What was read already, up to so many bytes: to be taken before what `move` moves."""
+        """Up to `most` bytes that were read already; they come before those that `move` moves."""
         piece, self._ahead = self._ahead[:most], self._ahead[most:]
         return piece
 
@@ -133,7 +133,8 @@ class Process:
             return piece
 
     def move(self, pipe: int, most: int, timeout_s: float) -> int:
-        """What is there of a payload, up to so many bytes, into a pipe. Raises as `receive`."""
+        """Move what has come of a payload, up to `most` bytes, into a pipe, inside the kernel;
+        returns how many bytes. Raises as `receive`."""
         flags = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
         while True:
             try:
@@ -155,14 +156,14 @@ class Process:
         return urgency.cpu_s(self._pid)
 
     def end_soon(self) -> None:
-        """Have it end, for another thread than the one that uses it, which sees it die."""
+        """End it from another thread than the one that uses it, which then sees it die."""
         try:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         except ProcessLookupError:
             log.debug("process_already_gone")
 
     def kill(self, patience_s: float = 0.0) -> None:
-        """End it at once, and wait for so long that its memory is free; safe to repeat."""
+        """End it at once, and wait up to `patience_s` until it is gone; safe to repeat."""
         if self._pidfd < 0:
             return
         try:
@@ -178,7 +179,7 @@ class Process:
 
 
 def _readable(one: socket.socket | int, other: socket.socket | None, timeout_s: float) -> set[int]:
-    """Which of the two can be read; `select` would end at 1024 open files."""
+    """Which of the two can be read. With `poll`, as `select` takes no more than 1024 open files."""
     poll = select.poll()
     poll.register(one, select.POLLIN)
     if other is not None:

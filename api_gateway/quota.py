@@ -23,24 +23,27 @@ log = logging.getLogger(__name__)
 Amounts = dict[str, int]
 ROWS_BLOCK = 100_000
 BYTES_BLOCK = 64 * 1024 * 1024
-# A hundredth of what is left, so that two gateways rarely hold what the other needs.
+# A block has a hundredth of the queries that are left, so that gateways rarely hold what another
+# one needs, and at most 50.
 _BLOCK_SHARE, _MOST_QUERIES = 100, 50
+# A block that no answer used for so long goes back.
 _IDLE_S = 2.0
-# The portal is told so often what a running answer has used; it settles by itself what it does not
-# hear of for a minute.
+# How often the portal is told what running answers have used: it settles a lease by itself when it
+# hears nothing of it for a minute.
 _TOLD_S = 10.0
-# New answers take a new block after so long: of the day and month they begin in.
+# No answer begins with a block older than this, so that each is charged to the day and month that
+# it begins in.
 _TAKEN_S = 30.0
 
 
 @dataclass
 class Lease:
-    """A block of an agreement's quota; `granted` lacks what the quota does not limit."""
+    """A block of an agreement's quota. What the quota does not limit is not in `granted`."""
 
     id: str
     agreement: str
     granted: Amounts
-    # Asked for with an idempotency key of the caller: for one answer and its repetitions.
+    # For one answer only, and its repetitions under the same idempotency key.
     once: bool = False
     used: Amounts = field(default_factory=lambda: {"queries": 0, "rows": 0, "bytes": 0})
     running: int = 0
@@ -54,19 +57,19 @@ class Lease:
 
     @property
     def spent(self) -> bool:
-        """Whether no further answer begins with it."""
+        """Whether no further answer may begin with it."""
         old = time.monotonic() - self.given_at > _TAKEN_S
         return self.once or old or self.left("queries") < 1
 
 
 class Spending:
-    """One answer's use of a quota, from its begin to `end`."""
+    """What one answer spends of a quota, from its beginning to `end`."""
 
     def __init__(self, ledger: Ledger, lease: Lease, once: str | None) -> None:
         self._ledger, self._leases, self._once = ledger, [lease], once
 
     def spend(self, rows: int, byte_count: int) -> None:
-        """To be called before so much is sent; all of it is counted, or nothing.
+        """Charge rows and bytes that are about to be sent: all of them, or none.
 
         Raises QuotaExceeded, AccessDenied, DecisionUnavailable.
         """
@@ -89,7 +92,7 @@ class Spending:
         return lease
 
     def end(self) -> None:
-        """What was used counts; the rest goes back."""
+        """The answer is over: what it used counts, and the rest goes back."""
         self._ledger.ended(self._leases)
 
 
@@ -106,7 +109,7 @@ class Ledger:
         threading.Thread(target=self._settle_regularly, name="quota", daemon=True).start()
 
     def begin(self, agreement: str, once: str | None = None) -> Spending:
-        """Charge one query. `once`: the same answer again, under the same key, costs nothing.
+        """Charge one query. With the key `once`, the same answer under it is charged only once.
 
         Raises QuotaExceeded, AccessDenied, DecisionUnavailable.
         """
@@ -127,16 +130,16 @@ class Ledger:
             return self._begun(fresh)
 
     def use(self, lease: Lease, what: str, amount: int) -> int:
-        """Take up to `amount` rows or bytes of a lease; returns how much it had. A negative amount
-        goes back."""
+        """Take up to `amount` rows or bytes from a lease; returns how much was taken. A negative
+        amount is given back."""
         with self._lock:
             part = int(min(amount, lease.left(what)))
             lease.used[what] += part
             return part
 
     def more(self, agreement: str, what: str, amount: int, key: str | None) -> Lease:
-        """Rows or bytes beyond the first block, for a running answer. Raises as `begin`."""
-        # Both, as the rows of an answer bring bytes and the other way round.
+        """A further block for a running answer that needs rows or bytes. Raises as `begin`."""
+        # Of both: whoever needs more rows will need more bytes, and the other way round.
         want = {"queries": 0, "rows": ROWS_BLOCK, "bytes": BYTES_BLOCK}
         lease = self._lease(agreement, want | {what: max(want[what], amount)}, key)
         lease.once = True
@@ -217,7 +220,7 @@ class Ledger:
         except (Refused, Unreachable) as error:
             log.warning("lease_not_settled", extra=logs.facts(error=type(error).__qualname__))
             if isinstance(error, Unreachable):
-                # Told again soon: what was used counts however late it is said.
+                # It will be told again soon: what was used counts however late it is told.
                 lease.settled = False
                 return
         if final:

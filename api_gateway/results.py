@@ -28,9 +28,10 @@ from api_gateway.formats import Row
 from api_gateway.row_text import RowText
 from api_gateway.short_text import Beyond
 
-# One vector of the engine; planning the expressions of a text takes longer than so many rows here.
+# Up to so many rows (one vector of the engine) are written here: it would take longer to plan the
+# expressions that make their texts.
 SHORT_ROWS = 2048
-# Of many rows so many leave at once; who waits for the first ones does not wait for more.
+# Of many rows the first ones leave at once, without waiting for the others.
 _FIRST_ROWS = 256
 _TEXTS = frozenset({"json", "rows", "object", "ndjson", "csv"})
 _BINARY = frozenset({"arrow", "parquet"})
@@ -48,9 +49,11 @@ NewCursor = Callable[[], duckdb.DuckDBPyConnection]
 
 @dataclass
 class Result:
-    """`batches` of the schema that a format's writer takes. `row_count` is known beforehand of a
-    limited answer alone; `truncated`: the limit cut rows off; `goes_on`: more rows
-    come than those of the first batch."""
+    """`batches` of the schema that a format's writer takes.
+
+    `row_count` is known beforehand for limited answers only. `truncated`: the limit cut rows off.
+    `goes_on`: more rows come than those of the first batch.
+    """
 
     row: Row
     shown: list[dict[str, Any]]
@@ -62,7 +65,7 @@ class Result:
 
 
 class Query:
-    """One query on its way: `job` as `answers.answer` has it, in batches of `batch_rows`."""
+    """One query on its way. `job` is that of `answers.answer`; `rows` is how many a batch has."""
 
     def __init__(
         self,
@@ -105,7 +108,7 @@ class Query:
     def _sized(
         self, relation: Any, again: Callable[[], Any], most_rows: int
     ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        """As `batches.sized`, of a relation that can be had again."""
+        """As `batches.sized`; `again` makes the relation another time."""
         known = [relation]
 
         def ask(rows: int) -> pa.RecordBatchReader:
@@ -123,8 +126,8 @@ class Query:
         return self._format in _TEXTS and most is not None and most <= SHORT_ROWS
 
     def _few(self) -> Result | None:
-        """The result of few rows, written here; None when only the engine can write them, and when
-        there are more of them than was said."""
+        """The result of few rows, written here. None when only the engine can write them, or when
+        there are more of them than was expected."""
         done = self._cursor.execute(self._parsed.of(self._sql), self._job["params"])
         self._describe((name, kind) for name, kind, *_ in done.description)
         rows = done.fetchmany(SHORT_ROWS + 1)
@@ -225,9 +228,9 @@ class Query:
     def _anew(
         self, row: Row, reader: pa.RecordBatchReader, first: pa.RecordBatch
     ) -> Iterator[pa.RecordBatch]:
-        """The texts of many rows: of a few at once, and of the others by the engine, which begins
-        anew and writes all of them as it reads them, with all its threads. It reads them in the
-        same order: the first ones are not sent twice."""
+        """The texts of many rows: those of the first few are written here and leave at once. Then
+        the engine begins again and writes all rows as it reads them, with all its threads; as it
+        reads them in the same order, the rows that were sent already are cut off."""
         few, sent = first.slice(0, _FIRST_ROWS), 0
         batch_rows = min(self._batch_rows, max(SHORT_ROWS, fitting(first)))
         try:
@@ -256,7 +259,7 @@ class Query:
         failed: list[BaseException] = []
 
         def told() -> Iterator[pa.RecordBatch]:
-            # What fails is told by what failed, not by whoever read from it.
+            # Keep the error itself: the engine, which reads from here, would raise one of its own.
             try:
                 yield from rows
             except BaseException as error:

@@ -20,12 +20,12 @@ from lake import logs
 log = logging.getLogger(__name__)
 
 _KEY = "hanoiic:slots:"
-# A gateway that died gives its slots back after so long; a running one renews them.
+# A slot ends after so long if it is not renewed, as when its gateway died.
 LEASE_S = 60.0
 _POLL_S = 0.05
-# A slot stays so long with this process for the caller's next query, which then asks nobody.
+# A freed slot stays so long with this process: the caller's next query takes it without asking.
 _KEPT_S = 0.2
-# Takes a slot if fewer than ARGV[1] are held; members are held until their score.
+# Takes a slot if fewer than ARGV[1] are held. The score of a member is when its slot ends.
 _TAKE = """
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
@@ -59,16 +59,17 @@ class Slot:
 
 
 class Slots:
-    """Running queries by caller. Valkey away: nothing is counted, the pool still bounds all."""
+    """The slots of all callers. While Valkey is away nothing is counted; the pool still bounds the
+    queries of all callers together."""
 
     def __init__(self, client: redis.Redis, wait_s: float) -> None:
         self._client, self._wait_s = client, wait_s
-        # Of those who wait here for a slot of the same caller one asks at a time, in turn.
+        # Of several queries that wait here for a slot of one caller, one asks at a time, in turn.
         self._turns = Places(sys.maxsize, wait_s, share=1)
         self._take = client.register_script(_TAKE)
         self._kept: defaultdict[tuple[str, int], list[_Member]] = defaultdict(list)
         self._some_kept = threading.Condition()
-        # One that its query forgot to free ends by itself.
+        # Weakly, so that a slot that its query forgot to free is no longer renewed.
         self._held: weakref.WeakSet[Slot] = weakref.WeakSet()
         threading.Thread(target=self._tend, name="slots", daemon=True).start()
 
@@ -118,7 +119,7 @@ class Slots:
     def _kept_for(self, who: str, most: int) -> _Member | None:
         with self._some_kept:
             kept = self._kept.get((who, most))
-            # One that was not renewed for long may be another's by now.
+            # A slot that was not renewed for long may have ended, and be somebody else's by now.
             while kept:
                 if time.monotonic() - kept[-1].renewed_at < LEASE_S / 2:
                     return kept.pop()

@@ -14,8 +14,8 @@ from api_gateway.settings import KILL_S, QUICK_S, SLOW_S
 
 
 class Stopwatch:
-    """Counts engine time, not the time a slow reader takes. A query that takes long gives way to
-    others; one that used its time up is interrupted, and ended by the kernel if it goes on."""
+    """Counts the engine's time, not that of a slow reader. A query that takes long gives way to
+    others; one whose time is over is interrupted, and killed by the kernel if it still goes on."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -29,7 +29,8 @@ class Stopwatch:
         self._watcher.start()
 
     def start(self, seconds: float, interrupt: Callable[[], None], *, slow: bool = False) -> None:
-        """Give a new job `seconds`, and its turn like any other unless it is known to be `slow`."""
+        """Begin a new job that has `seconds`. It runs like any other, unless it is known to be
+        `slow`: then it gives way from its beginning."""
         self._left_s, self._cpu_at_start = seconds, time.process_time()
         self._interrupt, self.fired = interrupt, False
         if slow:
@@ -39,12 +40,12 @@ class Stopwatch:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Inside, time counts."""
+        """Inside, the time is counted."""
         begun = time.monotonic()
-        # A long answer is made bit by bit, each of them quickly.
+        # Also checked here: a long answer is made in many pieces, each of them quick.
         if not self._gave_way and self._used_s >= self._quick_s:
             self._give_way()
-        # Nothing the engine does can hold this off: not all of it looks up when interrupted.
+        # The kernel's own timer: not everything in the engine notices an interruption.
         signal.setitimer(signal.ITIMER_REAL, max(0.0, self._left_s) + KILL_S)
         self._arm(begun + self._left_s, begun + self._quick_s)
         try:
@@ -66,7 +67,7 @@ class Stopwatch:
         with self._changed:
             self._deadline = deadline
             self._slow_at = math.inf if self._gave_way else slow_at
-            # Most queries end before the watch would look again: it sleeps on.
+            # Wake the watcher only if it would look too late: most queries end before that.
             if self._next < self._wakes_at:
                 self._changed.notify()
 
@@ -80,12 +81,12 @@ class Stopwatch:
                 now = time.monotonic()
                 if self._deadline <= now:
                     self.fired, self._deadline = True, math.inf
-                    # Whoever ends needs the CPU for that.
+                    # Ending takes CPU time too, so it should not wait for others.
                     if self._gave_way:
                         self._gave_way = not urgency.take_turn(self._usual_nice)
                     self._interrupt()
                 elif self._slow_at <= now:
-                    # Who only waited for the CPU keeps its turn.
+                    # A query that only waited for the CPU keeps its turn.
                     if (used_s := self._used_s) < self._quick_s:
                         self._slow_at = now + self._quick_s - used_s
                     else:

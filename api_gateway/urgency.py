@@ -1,8 +1,8 @@
-"""Who comes first for the CPU: a query that takes long gives way to all others, by its nice.
+"""Who comes first for the CPU: a query that takes long gives way to all others, by its nice value.
 
-Linux may share the CPU among sessions first (`sched(7)`, autogroup), and weighs nice within one
-only: query processes stay in the session of their web process. `SCHED_IDLE` served the others no
-better in a crowd, and a CPU that is never idle starves whoever is in it.
+Linux may share the CPU among sessions first (`sched(7)`, autogroup), and weighs nice only within
+one: so query processes stay in the session of their web process. `SCHED_IDLE` is not used: it
+served the others no better, and on a CPU that is never idle it starves the query.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# Steps of nice of a process that gave way: a thirtieth of the CPU that others want too.
+# How many steps of nice a process gives way: it gets a thirtieth of a CPU that others want too.
 BEHIND = 15
 # RLIMIT_NICE counts down from 20.
 _LIMIT_OF_ZERO = 20
 
 
 def allow_turns() -> bool:
-    """Let this process, and those it forks, `take_turn` after they gave way. Whether they may."""
+    """Let this process, and those it forks, `take_turn` after they gave way. Returns whether they
+    may."""
     with contextlib.suppress(OSError, ValueError):
         most = _LIMIT_OF_ZERO - own_nice()
         resource.setrlimit(resource.RLIMIT_NICE, (most, most))
@@ -29,13 +30,13 @@ def allow_turns() -> bool:
 
 
 def may_take_turn() -> bool:
-    """Whether what `give_way` does can be undone. Asked before."""
+    """Whether `take_turn` would be allowed after `give_way`; to be asked before that."""
     return resource.getrlimit(resource.RLIMIT_NICE)[0] >= _LIMIT_OF_ZERO - own_nice()
 
 
 def give_way(usual: int, watch: int | None = None) -> None:
-    """Have all threads of this process, whose nice is usually that, wait for others; all but the
-    one that watches over their time."""
+    """Have all threads of this process wait for others, except `watch`, the one that watches over
+    their time. `usual`: the nice value that they usually have."""
 
     def behind(thread: int) -> None:
         if thread != watch:
@@ -45,7 +46,7 @@ def give_way(usual: int, watch: int | None = None) -> None:
 
 
 def take_turn(usual: int) -> bool:
-    """Be like any other query process again. Whether that was allowed."""
+    """Be like any other query process again. Returns whether that was allowed."""
     try:
         _each_thread(lambda thread: os.setpriority(os.PRIO_PROCESS, thread, usual))
     except PermissionError:

@@ -18,10 +18,10 @@ from lake import logs
 
 @dataclass(frozen=True)
 class Visit:
-    """One request for tables at one door: who, by which decision, which versions, and for what.
+    """One request for tables: by whom, through which door, by which decision, for which versions.
 
-    `query` is what is asked, as a text that is the same for the same answer. `once` is the key
-    under which a repeated request is charged once only.
+    `query` is what is asked, as a text: the same one for requests that have the same answer. `once`
+    is the key under which a repeated request is charged only once.
     """
 
     door: str
@@ -35,23 +35,24 @@ class Visit:
     media_type: str
     issuer: str
     once: str | None = None
-    # An answer may end after its request's context.
+    # Kept here, as an answer may end when its request's context is gone.
     request_id: str | None = field(default_factory=logs.request_id)
 
     @property
     def who(self) -> str:
-        """Whose slots are taken: the organisation's, else the user's, token's or address's."""
+        """Who is counted: the organisation, else the user, the token or the address."""
         told = self.decision.organization_id or self.decision.sub
         return told or fingerprint(self.token) or f"address:{forwarded.group(self.address)}"
 
     @property
     def limits(self) -> dict[str, float]:
-        """Of the limits of all its tables the lowest of each."""
+        """The limits that hold for all of its tables: the lowest of each."""
         return strictest(each.decision for each in self.shelved)
 
     @property
     def charged_once_as(self) -> str | None:
-        """The caller's key with all that makes the answer: another answer is another charge."""
+        """The caller's key, with everything that the answer is made of: the same key with another
+        answer is charged again."""
         if self.once is None:
             return None
         made_of = [self.who, self.once, self.query, self.media_type]
@@ -60,7 +61,7 @@ class Visit:
 
 
 def strictest(decisions: Iterable[TableDecision]) -> dict[str, float]:
-    """Of the limits of several tables the lowest of each."""
+    """The lowest of each limit of several tables."""
     found: dict[str, float] = {}
     for each in decisions:
         for name, value in each.limits.items():
@@ -69,7 +70,7 @@ def strictest(decisions: Iterable[TableDecision]) -> dict[str, float]:
 
 
 def statement(visit: Visit) -> dict[str, Any]:
-    """The members of a receipt that are known before the answer."""
+    """The members of a receipt that are known before the answer is made."""
     return {
         "sub": visit.decision.organization or visit.decision.username or "anonymous",
         "query_sha256": hashlib.sha256(visit.query.encode()).hexdigest(),

@@ -35,8 +35,8 @@ _STORE_NICE = 10
 
 @dataclass(frozen=True)
 class Room:
-    """What a query process may have: where the lake and hot tables are, a folder of its own, and
-    its memory."""
+    """What a query process may use: the folders of the lake and of hot tables, to read; a folder of
+    its own, to spill into; and memory."""
 
     readable: tuple[Path, ...]
     spill: Path
@@ -104,9 +104,9 @@ class Worker:
         self._beside: duckdb.DuckDBPyConnection | None = None
 
     def _store(self, job: dict[str, Any]) -> None:
-        """Answer HEADER with `bytes`, and DATA with a database of so many that holds the rows of a
-        source. Behind all others, and the only job of this process."""
-        # A share of the CPU it has on a busy machine too: then it is wanted most.
+        """Make a DuckDB database of a source's rows: answer HEADER with its `bytes`, then the
+        database itself as DATA. It is the only job of this process."""
+        # Behind other queries, but not behind everything: hot tables matter most on a busy machine.
         os.nice(_STORE_NICE)
         source = _source(job["source"])
         self._restrict_files(source.readable)
@@ -127,7 +127,7 @@ class Worker:
             self._beside.interrupt()
 
     def _reading_cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection that can change nothing the next query would see. Made ahead of it."""
+        """A cursor that can change nothing that the next query would see; made before it comes."""
         cursor = self._connection.cursor()
         cursor.execute("BEGIN TRANSACTION READ ONLY")
         return cursor
@@ -138,8 +138,8 @@ class Worker:
         self._stopwatch.start(job["timeout_s"], cursor.interrupt)
         with self._stopwatch.running():
             verdict = reading.told(job["sql"], partial(self._text, cursor), (duckdb.Error,))
-        # One that was interrupted says that the SQL cannot be parsed. The gateway, whose time is
-        # over too, knows better.
+        # An interrupted parser only says that the SQL can't be parsed. The gateway, whose time is
+        # over too, says the true reason.
         if not self._stopwatch.fired:
             frames.send_json(self._sock, frames.END, verdict)
 
@@ -152,7 +152,7 @@ class Worker:
         begun = time.monotonic()
         self._stopwatch.start(job["timeout_s"], self._interrupt, slow=job.get("slow", False))
         if not job["repeatable"]:
-            # The time that SQL knows is that of its transaction, which began long ago.
+            # `now()` is the beginning of the transaction, which may be long ago: begin another one.
             self._begin_anew()
         try:
             job |= {"folder": str(self._room.spill), "params": bound(job["params"])}
@@ -192,7 +192,7 @@ class Worker:
         if duration_s < self._room.slow_query_s:
             log.info("query_done", extra=logs.facts(**found))
         else:
-            # Equal queries have an equal fingerprint; their text is the caller's own.
+            # The text is the caller's own and is not logged; equal queries have equal fingerprints.
             told = hashlib.sha256(job["sql"].encode()).hexdigest()[:16]
             log.warning("slow_query", extra=logs.facts(query=told, **found))
 
@@ -202,7 +202,7 @@ class Worker:
             "query_failed", extra=logs.facts(code=report["code"], error=type(error).__qualname__)
         )
         frames.send_json(self._sock, frames.FAILED, report)
-        # Whatever the error left behind in the engine goes with it; a new process is cheap.
+        # Ends the process, with whatever the error left behind in the engine; a new one is cheap.
         os._exit(1)
 
 
