@@ -1,4 +1,5 @@
-"""Work in threads whose results come in order: what Arrow, DuckDB and hashing do keeps no lock."""
+"""Work in threads, with results in order. It pays since Arrow, DuckDB and hashing release Python's
+lock."""
 
 from __future__ import annotations
 
@@ -17,10 +18,10 @@ Result = TypeVar("Result")
 def each(
     work: Callable[[Item], Result], items: Iterable[Item], threads: int = THREADS
 ) -> Iterator[Result]:
-    """`work` on every item, `threads` at once; results in the items' order.
+    """Do `work` on every item, in up to `threads` threads; results come in the items' order.
 
-    The first item is done by the caller's own thread: most streams have no second one. What work
-    raises is raised here, once what had begun is through; nothing else is begun then.
+    The caller's own thread does the first item, as most streams have no second one. When `work`
+    raises, nothing else is begun, and the error is raised here once what had begun is done.
     """
     iterator = iter(items)
     for item in iterator:

@@ -11,7 +11,8 @@ from harvesters.errors import SourceTooLarge, SourceTooSlow
 
 @dataclass(frozen=True)
 class RunCaps:
-    """A download and an API's pages have caps of their own (`FetchLimits`)."""
+    """The most bytes and seconds of one run. Single downloads have caps of their own
+    (`FetchLimits`)."""
 
     total_bytes: int = 100 << 30
     total_s: float = 12 * 3600.0
@@ -19,7 +20,7 @@ class RunCaps:
 
 @dataclass
 class Allowance:
-    """What is left of a run's caps. Threads may share it."""
+    """What is left of a run's caps. Thread-safe."""
 
     caps: RunCaps
     begun_s: float = field(default_factory=time.monotonic)
@@ -31,8 +32,8 @@ class Allowance:
             self.fetched_bytes += byte_count
 
     def check(self) -> None:
-        """Raises SourceTooLarge, SourceTooSlow. What was published stays; the next run takes up
-        from there, since what did not change costs little."""
+        """Raises SourceTooLarge or SourceTooSlow when a cap is reached. What was published stays,
+        and the next run gets further, since unchanged files cost little."""
         if self.fetched_bytes > self.caps.total_bytes:
             raise SourceTooLarge(
                 f"The files of the source are over {self.caps.total_bytes >> 20} MiB together; the "

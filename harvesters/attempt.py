@@ -1,4 +1,5 @@
-"""One attempt of one run: from its lane to its end, or to the pause before the next attempt."""
+"""One attempt of one run: from getting its lane (its turn at the host) to the run's end, or to the
+pause before the next attempt."""
 
 from __future__ import annotations
 
@@ -25,12 +26,12 @@ from lake import logs
 log = logging.getLogger(__name__)
 
 UNFINISHED = ("requested", "running")
-# The portal's lease on a running run is longer than any pause.
+# All shorter than the portal's lease on a running run.
 LONGEST_PAUSE_S = 640
 
 
 class TryAgain(Exception):
-    """What stopped the run may pass: again after `pause_s` seconds."""
+    """What stopped the run may pass: try again after `pause_s` seconds."""
 
     def __init__(self, pause_s: float) -> None:
         super().__init__(f"again in {pause_s} s")
@@ -39,14 +40,15 @@ class TryAgain(Exception):
 
 @dataclass(frozen=True)
 class Attempts:
-    """How runs are attempted: the pauses after what may pass, and what keeps runs apart."""
+    """How runs are attempted: the pauses between attempts, and the lanes that keep runs apart."""
 
     retry_after_s: tuple[int, ...]
     lanes: Lanes
     tries: Tries
 
     def run(self, run_id: str, room: Room, should_abort: Callable[[], bool]) -> None:
-        """Attempt a run. Raises LaneBusy and TryAgain (later again) and JobAborted (at once)."""
+        """Attempt a run. Raises LaneBusy or TryAgain if it is to be tried later, JobAborted if at
+        once."""
         run = room.portal.call("hanoiic_run_show", id=run_id)
         if run["state"] not in UNFINISHED:
             return
@@ -67,7 +69,8 @@ class Attempts:
             self.tries.forget(run_id)
 
     def give_up(self, run_id: str, portal: Portal) -> bool:
-        """Whether a run whose worker died had all its attempts; then it fails."""
+        """Fail a run that has used up its attempts, as workers died in all of them. Returns whether
+        it did."""
         if self.tries.count(run_id) <= len(self.retry_after_s):
             return False
         error = WorkerLost("The workers that tried this run died each time.")
@@ -117,8 +120,8 @@ class Attempts:
             finish(room.portal, run_id, report.outcome, report, None)
 
     def _pause_s(self, error: HarvestError, begun: int) -> int | None:
-        """Until the next attempt; None when there is none: later and later for what may pass, and
-        not before the source said, never for what may not."""
+        """Seconds until the next attempt: more each time, and not before the source allows it. None
+        when there is no further attempt, as the error can't pass by itself."""
         if not error.passing or begun > len(self.retry_after_s):
             return None
         said = int(error.facts.get("retry_after_s") or 0)

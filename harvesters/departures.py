@@ -1,8 +1,8 @@
-"""Datasets that a catalogue has no longer: last of all, and guarded.
+"""What becomes of datasets that a catalogue no longer has.
 
-One that is absent is first noted as missing, archived after so many runs and days, and restored
-when it returns. When too many would go at once, or the catalogue came empty, nothing changes and
-an officer is asked; an approval lets exactly that set go. Nothing is purged.
+An absent dataset is first marked as missing, archived after some runs and days, and restored when
+it returns. When too many would go at once, or the catalogue came empty, nothing changes and an
+officer is asked; an approval is for exactly that set of datasets. Nothing is ever purged.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ RESTORED = "restored"
 
 @dataclass(frozen=True)
 class Patience:
-    """How long an absent dataset stays `missing`, and which share may become so unasked."""
+    """How long an absent dataset stays `missing`, and how large a share may become missing without
+    an officer's word."""
 
     runs: int = 3
     days: int = 7
     max_share: float = 0.2
 
     def of(self, source: Source) -> Patience:
-        """With what the source's officer said of it."""
+        """The operator's settings, with what the source's officer pinned instead."""
         said = source.options
         return Patience(
             runs=self.runs if said.archive_runs is None else said.archive_runs,
@@ -102,10 +103,11 @@ def settle(
     run_id: str,
     patience: Patience,
 ) -> None:
-    """Note who came, went and returned, in the portal and in the memory, once a whole catalogue was
-    seen: identifier → (dataset id, name), or None for a dataset that could not be registered.
+    """Note which datasets came, went and returned, in the portal and in `presence`, when a whole
+    catalogue was `seen`: identifier → (dataset id, name), or None for a dataset that could not be
+    registered.
 
-    The portal first: what breaks off in between is done again by the next run.
+    The portal is told first: if this breaks off in between, the next run does it again.
     """
     now = datetime.now(UTC)
     found = foresee(source, seen, presence.known(source.id), run_id, patience, now)
@@ -142,7 +144,7 @@ def _mark(dataset: Known, state: str, portal: Portal, report: Report) -> None:
     try:
         portal.call("package_patch", id=dataset.dataset_id, harvest_state=state)
     except NotThere:
-        # Somebody took the dataset out of the portal: then there is nothing to mark.
+        # Somebody removed the dataset from the portal, so there is nothing to mark.
         return
     told = RESTORED if state == PRESENT else state
     report.add_dataset(DatasetPart(dataset.identifier, dataset.name, told))

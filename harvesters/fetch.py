@@ -1,7 +1,8 @@
 """The one guarded HTTP client: every byte from outside comes through here.
 
-`addresses` says where it may go, `guarded` keeps its connections to that, `politeness` spares the
-hosts, `incoming` takes what comes, `credentials` are sent to the source's own host only.
+`addresses` decides which addresses are allowed, `guarded` makes connections to no others,
+`politeness` spares the hosts, `incoming` stores what comes, and `credentials` are sent to the
+source's own host only. `fetch_failures` says why a fetch failed.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from harvesters.politeness import HOSTS, Host
 
 PACKAGE = "hanoiic"
 USER_AGENT = f"{PACKAGE}-harvest/{metadata.version(PACKAGE)}"
-# What was said of pages when they were last fetched, in the raw store.
+# The folder of the raw store that keeps what servers said of pages when they were last fetched.
 REMEMBERED = "pages"
 
 
@@ -79,11 +80,11 @@ class Client:
     ) -> None:
         self.raw_dir = raw_dir
         self.limits = limits = limits or FetchLimits()
-        # For a source that is not reached over http; its connector logs in with it.
+        # The secret of a source that is not reached over http: its connector logs in with it.
         self.credential: Credential | None = None
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
         self._session = requests.Session()
-        # No proxies and no .netrc: what the environment says of them is not for sources.
+        # No proxies and no .netrc: the environment must not decide how sources are reached.
         self._session.trust_env = False
         self._session.max_redirects = limits.redirects
         self._session.hooks["response"].append(_leave_redirect_unread)
@@ -114,9 +115,9 @@ class Client:
         parameters: Mapping[str, str | int] | None = None,
         body: bytes | None = None,
     ) -> Fetched:
-        """Fetch one file, or confirm that the `known` one is still the same. What breaks off is
-        gone on with where the server can, and begun anew where it can't. With a `body` (of JSON)
-        it is the answer to that question, which is sent by POST.
+        """Fetch one file, or confirm that the `known` one is still the same. A download that breaks
+        off is resumed if the server can do that, and begun again if not. A `body` (JSON) is sent by
+        POST, and its answer is the file.
 
         Raises UrlRefused, AddressForbidden, RedirectsExhausted, SourceUnreachable, TlsFailed,
         SourceAnsweredError, SourceInterrupted, SourceTooSlow, SourceTooLarge.
@@ -143,7 +144,7 @@ class Client:
 
     @contextmanager
     def visit(self, url: str) -> Iterator[Host]:
-        """A place at the host of an address, when its turn has come. Raises as `Host.visit`."""
+        """Wait for a turn at the host of an address, and hold it inside. Raises as `Host.visit`."""
         authority = urlsplit(url).netloc.lower()
         is_own = bool({authority, urlsplit(url).hostname} & self._allowed_hosts)
         host = HOSTS.of(authority, self.limits.at_once)
@@ -151,23 +152,23 @@ class Client:
             yield host
 
     def addresses(self, host: str, port: int) -> list[Address]:
-        """Where a host is that is not reached over http: checked, and to be connected to as they
-        are. Raises AddressForbidden, SourceUnreachable."""
+        """The checked addresses of a host that is not reached over http. Connect to them as they
+        are: a name might lead elsewhere by then. Raises AddressForbidden, SourceUnreachable."""
         try:
             return resolved(host, port, self._allowed_hosts)
         except (OSError, UnicodeError) as error:
             raise SourceUnreachable(f"There is no host {host}.") from error
 
     def fetch_again(self, url: str, owner: str, accept: str = "*/*") -> Fetched:
-        """As `fetch`, for a page of a catalogue that `owner` (a source's id) asks for again and
-        again: it comes only when it has changed."""
+        """As `fetch`, for a page that `owner` (a source's id) asks for in every run: it is only
+        sent if it has changed."""
         key = hashlib.sha256(json.dumps([owner, url, accept]).encode()).hexdigest()
         remembered = self.raw_dir / REMEMBERED / key
         before = _remembered(remembered)
         known = Validators(before["etag"], before["last_modified"], before["sha256"])
         fetched = self.fetch(url, known if before["sha256"] else None, accept)
         if fetched.not_modified:
-            # Both are needed still.
+            # Keep both young, so that upkeep does not remove them.
             os.utime(fetched.path)
             os.utime(remembered)
             kept = {name: before[name] for name in ("content_type", "link")}
@@ -180,7 +181,8 @@ class Client:
         return fetched
 
     def store(self, answer: requests.Response) -> tuple[str, int]:
-        """The body of an answer in the raw store: its SHA-256 and size. Raises as `fetch`."""
+        """Put the body of an answer into the raw store. Returns its SHA-256 and size. Raises as
+        `fetch`."""
         with Incoming(self.raw_dir, self.limits) as incoming:
             incoming.take(answer)
             return incoming.keep(), incoming.byte_count
@@ -197,10 +199,10 @@ class Client:
         incoming: Incoming,
         body: bytes | None,
     ) -> Fetched:
-        """The file in as many pieces as it breaks into, up to a cap."""
+        """Fetch a file, resuming it up to `limits.resumes` times when it breaks off."""
         for resumes_left in range(self.limits.resumes, -1, -1):
             try:
-                # A part of an answer to a question is nothing that HTTP knows.
+                # HTTP knows no ranges for answers to POST.
                 wanted = incoming.wanted() if body is None else {}
                 with self._ask(url, {**headers, **wanted}, parameters, incoming, body) as got:
                     if got.status_code == 304 and known and not incoming.byte_count:
@@ -276,7 +278,7 @@ def _remembered(path: Path) -> dict[str, Any]:
 
 
 def _leave_redirect_unread(answer: requests.Response, **_: Any) -> None:
-    """requests reads the body of every redirect whole, before any limit of ours counts it."""
+    """Close redirects unread: requests would read their whole body, without any of our limits."""
     if answer.is_redirect:
         answer.close()
 

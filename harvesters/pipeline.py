@@ -2,10 +2,11 @@
 
     fetch → decode → normalise → validate → publish → register
 
-A source's connector discovers datasets, each with files. A file that is unchanged since it was last
-settled stops after `fetch`. What an officer must see first waits, the other tables go on. Every
-table that is published is kept for the source by the portal beforehand. The receipt comes last: a
-crash anywhere before it is healed by the next run. Datasets that are gone come last of all.
+A source's connector discovers datasets, and each dataset has files. A file that has not changed
+since it last went through stops after `fetch`. A table that an officer must see first waits, and
+the others go on. Before a table is published, the portal reserves its name for the source. A file's
+receipt is written last, so the next run repeats whatever a crash cut off. What becomes of datasets
+that are gone is settled when all others are done.
 """
 
 from __future__ import annotations
@@ -46,18 +47,20 @@ from harvesters.workbenches import Workbenches
 from lake import names
 from lake.errors import InvalidName
 
-# Three keep two processors busy: one of them mostly waits for the portal.
+# Datasets that are worked on at a time. Three keep two processors busy: one mostly waits for the
+# portal.
 DATASETS_AT_ONCE = 3
-# With those that only wait for the portal to make them: it makes many together.
+# Datasets that are begun at a time, with those that wait for the portal to make them: it makes many
+# in one request.
 DATASETS_BEGUN = 48
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a source, and what it keeps from file to file.
+    """One run of a source: everything that its datasets share.
 
-    `fetching` is held by whoever asks the source: a few datasets are worked on at once, but a
-    source is asked for one thing at a time. `places` are those of the datasets that are worked on.
+    Several datasets are worked on at once. `fetching` lets only one of them ask the source at a
+    time, and `places` bounds how many work.
     """
 
     source: Source
@@ -72,9 +75,11 @@ class Run:
     places: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(DATASETS_AT_ONCE))
 
     def dataset(self, offer: Offer) -> tuple[Offer, str | None, HarvestError | None]:
-        """Work on one dataset: its id in the portal, when it has one, and what it failed of.
+        """Take one dataset through all stages. Returns the offer, the dataset's id in the portal if
+        it has one, and the error that it failed with, if any.
 
-        Raises what ends the run: any failure of a source that is no catalogue, and the run's caps.
+        Raises the errors that end the whole run: any failure of a source that is no catalogue, and
+        reaching one of the run's caps.
         """
         self.allowance.check()
         try:
@@ -86,7 +91,7 @@ class Run:
             return offer, None, error
 
     def create(self, fields: dict[str, Any], stage: Passage) -> dict[str, Any]:
-        """Have the portal make a dataset; meanwhile another one has its place."""
+        """Have the portal make a dataset. While this one waits, another dataset may work."""
         self.places.release()
         begun = time.monotonic()
         try:
@@ -100,9 +105,10 @@ class Run:
 
 
 def harvest(source: Source, room: Room, report: Report, run_id: str) -> None:
-    """Run one source to its end. What happened is in `report`; what ended it, raised.
+    """Run one source to its end. `report` tells what happened; the error that ended the run is
+    raised.
 
-    A dataset of a catalogue that fails is told in the report, and the others go on.
+    When a dataset of a catalogue fails, the report says so and the others go on.
     """
     with own_parts.named_errors():
         _harvest(source, room, report, run_id)
@@ -131,7 +137,8 @@ def _harvest(source: Source, room: Room, report: Report, run_id: str) -> None:
 
 
 def _dataset(offer: Offer, run: Run, part: DatasetPart) -> str | None:
-    """All files of a dataset, then the dataset itself; its id in the portal, when it has one."""
+    """Take all files of a dataset through their stages, then register the dataset. Returns its id
+    in the portal, if it has one."""
     source, room, report = run.source, run.room, run.report
     settled: list[Settled] = []
     failed: list[HarvestError] = []
@@ -180,7 +187,7 @@ def _dataset(offer: Offer, run: Run, part: DatasetPart) -> str | None:
 
 
 def _file(file: File, offer: Offer, run: Run) -> Settled:
-    """One file through every stage but the last."""
+    """Take one file through every stage but `register`."""
     source, room, report = run.source, run.room, run.report
     with run.fetching, report.stage("fetch") as stage:
         run.allowance.check()
@@ -220,7 +227,8 @@ def _file(file: File, offer: Offer, run: Run) -> Settled:
                 if not done.changed:
                     stage.say(f"{one.table}: the same content as version {done.version}.")
                 if not run.registered.none():
-                    # Of a source without a dataset no offer knows a table.
+                    # A source without a dataset in the portal has no offers, so there are no
+                    # editions to write.
                     _write_editions(done, room, stage)
                 name = resource_name(file, one.checked)
                 said = file.description or around.description(one.checked.typed.raw)
@@ -241,7 +249,8 @@ def _publish(one: Gated, room: Room, run_id: str, file: File, sha256: str) -> Pu
 
 
 def _write_editions(done: Published, room: Room, stage: Passage) -> None:
-    """What offers let be seen of the new version; one that fails is its officers' to mend."""
+    """Write the editions of the new version that offers want. One that fails ends nothing: its
+    officers are told to mend the offer."""
     outcome = editions.write_wanted(room.portal, room.lake, done.table)
     if outcome.written:
         stage.count(editions=outcome.written)
@@ -250,7 +259,7 @@ def _write_editions(done: Published, room: Room, stage: Passage) -> None:
 
 
 def discover(source: Source, client: Client, report: Report) -> Iterator[Offer]:
-    """The connector's offers; asking for the next one is part of `fetch`."""
+    """The connector's offers. The time that it takes to ask for the next one counts as `fetch`."""
     offers = iter(connectors.of(source.kind).discover(source, client))
     while True:
         with report.stage("fetch"):
@@ -279,7 +288,8 @@ def _name_dataset(report: Report, entries: list[TableEntry], dataset: str) -> No
 
 
 def is_catalogue(source: Source) -> bool:
-    """Whether a source offers many datasets; else it has the one that its officer described."""
+    """Whether a source offers many datasets. Any other source has one, which its officer
+    described."""
     return connectors.of(source.kind).is_catalogue
 
 

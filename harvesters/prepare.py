@@ -39,7 +39,8 @@ from lake.store import Lake
 
 @dataclass(frozen=True)
 class Gated:
-    """A checked table at the gates: it passes, or it has `holds`, or an officer `rejected` it."""
+    """A checked table at the gates: it passes, or `holds` keep it waiting for an officer, or an
+    officer has `rejected` it before."""
 
     table: str
     checked: Checked
@@ -55,7 +56,7 @@ class Gated:
 def fetch(
     file: File, client: Client, portal: Portal | None, known: Validators | None = None
 ) -> Fetched:
-    """A file from where it lies: at the department, or uploaded to the portal.
+    """Fetch a file from where it lies: at the department, or in the portal if it was uploaded.
 
     Raises the errors of `Client.fetch`, `uploads.fetch`, and of the file's `collect`.
     """
@@ -71,7 +72,8 @@ def fetch(
 def guessed(
     source: Source, client: Client, portal: Portal | None, report: Report
 ) -> tuple[Source, Fetched | None]:
-    """A source without a kind, with the one that its address or its file is of, and that file."""
+    """Find out the kind of a source that names none, by its address or its file. Returns the source
+    with its kind, and the file if it was fetched."""
     with report.stage("fetch") as stage:
         if found := guess.of_scheme(source.url):
             stage.say(found.reason)
@@ -92,10 +94,10 @@ def prepare(
     mask_secret: str | None,
     references: References | None = None,
 ) -> list[Checked]:
-    """Bytes to checked tables: decode, mask, normalise and validate.
+    """Make checked tables of a file's bytes: decode, mask, normalise and validate.
 
-    `mask_secret` is behind columns that are hashed, `references` what columns may refer
-    to. Raises DataRefused, MaskKeyMissing.
+    `mask_secret` is the key for columns that are hashed; `references` are the tables that columns
+    may refer to. Raises DataRefused, MaskKeyMissing.
     """
     connector = connectors.of(file.kind)
     if connector.decode is None:
@@ -142,7 +144,8 @@ def prepare(
 def gate(
     file: File, checked: list[Checked], source: Source, lake: Lake | None, report: Report
 ) -> list[Gated]:
-    """The tables of a file with what holds them back; without a lake all of them are new."""
+    """Judge the tables of a file: which pass, and what holds the others back. Without a lake all of
+    them count as new."""
     with report.stage("validate") as stage:
         gated = list(_gated(file, checked, source, lake))
         for one in gated:

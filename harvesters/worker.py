@@ -1,10 +1,12 @@
-"""The harvest worker: claims the portal's runs, queues them, works them off, rescues lost; shows
-officers previews; and once a day, one of the workers tends the lake and the raw store.
+"""The harvest worker. It claims the portal's runs, queues them and works them off, takes over those
+of workers that died, and shows officers previews. Once a day, one of the workers tidies the lake
+and the raw store.
 
-A run is one job of procrastinate: one at a time a source (its lock), once in the queue (its
-queueing lock), in the order of its trigger, again after a pause when what stopped it may pass. A
-worker that is killed stops its heartbeat; any other worker puts its jobs back after
-`Pace.stalled_s` and a rescue's pause. Start as many workers as you like, on as many machines.
+A run is one job of procrastinate. Its lock lets a source have one run at a time, its queueing lock
+keeps it in the queue only once, and its trigger decides its place there. When what stopped a run
+may pass, the job comes back after a pause. A worker that is killed stops its heartbeat: after
+`Pace.stalled_s`, any other worker puts its jobs back. Start as many workers as you like, on as many
+machines.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from lake.store import Lake
 log = logging.getLogger(__name__)
 
 CLAIM_LIMIT = 10
-# Higher ones are worked off first.
+# Trigger of a run → its priority; higher ones are worked off first.
 PRIORITY = {"release": 30, "manual": 20, "retry": 10, "schedule": 0}
 # At night in Hanoi (19:17 UTC is 02:17 there).
 UPKEEP_CRON = "17 19 * * *"
@@ -48,7 +50,8 @@ MakeRoom = Callable[[], Room]
 
 @dataclass(frozen=True)
 class Pace:
-    """How often things are done, and how long silence is not yet death; in seconds."""
+    """How often things are done, and how long a worker may be silent before it counts as dead; in
+    seconds."""
 
     claim_every_s: float = 2.0
     preview_every_s: float = 2.0
@@ -63,7 +66,8 @@ class Pace:
 
 
 class Again(BaseRetryStrategy):
-    """When a job comes back: at once after a shutdown, after its pause, never else."""
+    """When a job comes back into the queue: at once after a shutdown, after its pause when it is to
+    be tried again, and never otherwise."""
 
     def __init__(self, lane_pause_s: float) -> None:
         self._lane_pause_s = lane_pause_s
@@ -75,14 +79,14 @@ class Again(BaseRetryStrategy):
         if isinstance(exception, TryAgain):
             return RetryDecision(retry_in={"seconds": int(exception.pause_s)})
         if isinstance(exception, LaneBusy | PortalUnavailable | psycopg.OperationalError):
-            # A run that could not even be begun, or whose end the portal did not hear.
+            # The run could not even begin, or the portal was not told its end.
             return RetryDecision(retry_in={"milliseconds": int(self._lane_pause_s * 1000)})
         return None
 
 
 class Worker:
-    """`make_room` opens a run's own connections; `app` is the queue, not yet opened. With a `lake`
-    it also writes the editions that become wanted between runs."""
+    """One worker process. `make_room` opens a run's own connections; `app` is the queue, not yet
+    opened. With a `lake` the worker also writes the editions that become wanted between runs."""
 
     def __init__(
         self,
@@ -139,10 +143,11 @@ class Worker:
                 log.info("worker_stopped", extra=logs.facts(worker=self.name))
 
     async def _work_until_stopped(self) -> bool:
-        """Work the queue; true when the worker lost its place in it and has to take a new one.
+        """Work off the queue. Returns True when the worker lost its registration there and needs a
+        new one.
 
-        That happens when the database went away, and when others took the worker for dead while
-        it was frozen.
+        It loses it when the database was away, or when it was frozen for so long that others took
+        it for dead.
         """
         pace = self._pace
         try:
@@ -162,7 +167,8 @@ class Worker:
         return False
 
     async def _repeat(self, step: Callable[[], Any], every_s: float) -> None:
-        """A step for ever: the portal or the database may be away for a while."""
+        """Repeat a step for ever. Its errors are only logged: the portal or the database may be
+        away for a while."""
         failing = ""
         while True:
             try:
@@ -180,7 +186,7 @@ class Worker:
             await asyncio.sleep(every_s)
 
     async def _claim(self) -> None:
-        """Take the portal's runs into the queue, all there are."""
+        """Take all runs that the portal has ready into the queue."""
         while True:
             claimed = await asyncio.to_thread(
                 self._portal.call, "hanoiic_run_claim", worker=self.name, limit=CLAIM_LIMIT
@@ -201,7 +207,8 @@ class Worker:
             log.info("run_queued", extra=logs.facts(run=run["id"], source=run["source_id"]))
         except AlreadyEnqueued:
             pass
-        # Without this word the portal hands the run out again soon. A quick run is over by now.
+        # Tell the portal that the run is queued, else it soon hands it out again. A quick run may
+        # be over by now, which is no error.
         with suppress(PortalRefused):
             await asyncio.to_thread(self._portal.call, "hanoiic_run_update", id=run["id"])
 
@@ -222,12 +229,12 @@ class Worker:
         return self._attempts.give_up(str(run_id), self._portal)
 
     async def _preview(self) -> None:
-        """Answer the officers who wait for a preview, one after the other."""
+        """Make the previews that officers wait for, one after the other."""
         while await asyncio.to_thread(answer_one, self._portal, self._make_room, self.name):
             continue
 
     async def _write_editions(self) -> None:
-        """Write what offers and agreements made wanted since, after what officers look at."""
+        """Answer officers who look at an edition, then write the editions that became wanted."""
         if self._lake is not None:
             await asyncio.to_thread(editions.answer_previews, self._portal, self._lake)
             await asyncio.to_thread(editions.write_wanted, self._portal, self._lake)
@@ -238,7 +245,7 @@ class Worker:
         with logs.request(None):
             room = self._make_room()
             try:
-                # Without the portal's word nothing is removed: agreements pin versions.
+                # Agreements pin versions: while the portal can't say which, nothing is removed.
                 pinned = self._portal.call("hanoiic_pins_list")
                 wanted = {one["edition"] for one in self._portal.call("hanoiic_edition_list")}
                 tend(room.lake, room.receipts, room.client.raw_dir, self._keep, pinned, wanted)
