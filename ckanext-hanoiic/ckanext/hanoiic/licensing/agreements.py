@@ -1,6 +1,6 @@
 """Agreements: how one begins, changes and ends; :mod:`requests` has the ways that lead to one.
 
-All of it happens under the lock of the dataset's row (:func:`offers.settle`), is written to the
+Every change happens under the lock of the dataset's row (:func:`offers.settle`), is written to the
 audit in the same transaction, and is committed by the caller.
 """
 
@@ -34,7 +34,8 @@ def change(agreement: Agreement, event: str, officer: model.User, reason: str = 
 
 
 def expire_due(at: datetime) -> int:
-    """Store as ``expired`` what is past its end; decisions have obeyed the clock before."""
+    """Store agreements past their end as ``expired``. Decisions don't wait for this: they go by the
+    clock."""
     due = model.Session.scalars(
         sa.select(Agreement).where(Agreement.state.in_(states.LIVE), Agreement.valid_until <= at)
     ).all()
@@ -46,7 +47,7 @@ def expire_due(at: datetime) -> int:
 
 
 def is_expired(agreement: Agreement, at: datetime) -> bool:
-    """Whether a live agreement is past its end, to the second it ends."""
+    """Whether a live agreement is past its end, which is exact to the second."""
     return agreement.state in states.LIVE and (
         agreement.valid_until is not None and agreement.valid_until <= at
     )
@@ -59,7 +60,7 @@ def newest_of(offer: Offer, party: Party, actor_id: str | None) -> Agreement | N
         sa.select(Agreement)
         .filter_by(dataset_id=offer.dataset_id, table_name=offer.table_name, **party.columns())
         .order_by(
-            # A live one is the newest whatever the clock said.
+            # A live one is the newest, even if the clock was set back.
             Agreement.state.in_(states.LIVE).desc(),
             Agreement.state == "superseded",
             Agreement.created_at.desc(),
@@ -82,9 +83,9 @@ def begin(
     valid_until: datetime | None = None,
     actor_id: str | None = None,
 ) -> Agreement:
-    """A new agreement; an active one before it is superseded in the same instant, and what was
-    used of its quota counts on. It ends when the offer says, or sooner. Raises
-    :class:`OfferClosed` and :class:`AgreementStands`.
+    """Begin an agreement. An active one before it is superseded in the same instant, and what was
+    used of its quota goes on counting. It ends when the offer says, or sooner. Raises
+    :class:`OfferClosed`, :class:`AgreementStands`.
     """
     began_at = clock.now()
     package = model.Session.get(model.Package, offer.dataset_id)
@@ -129,7 +130,8 @@ def begin(
 
 
 def refuse_own(row: AccessRequest | Agreement, asked_by: str, officer: model.User) -> None:
-    """Neither who asked nor anyone for whom it was asked gives access, sysadmins included."""
+    """Refuse that somebody decides a request of their own, or one for a party they belong to;
+    sysadmins too."""
     if asked_by == officer.id or parties.of(row) in parties.held_by(officer.id):
         raise OwnRequest("Somebody else must decide your own request")
 
@@ -138,7 +140,7 @@ def lock(row: AccessRequest | Agreement, actor_id: str | None) -> Offer:
     """Take the dataset's lock, then read the row as it is now."""
     package = model.Session.get(model.Package, row.dataset_id)
     if package is None:
-        # It was purged, and what was agreed about it stays.
+        # The dataset was purged; what was agreed about it stays.
         model.Session.refresh(row, with_for_update={"of": type(row)})
         return row.offer
     offer = offers.settle(package, actor_id, row.table_name)
@@ -162,7 +164,8 @@ def move(
     reason: str,
     **facts: Any,
 ) -> None:
-    """Move a request or agreement as its table says, and write it down."""
+    """Move a request or agreement to its next state, by its table (:mod:`states`), and write that
+    down."""
     if event in states.NEEDS_REASON and not reason.strip():
         raise ReasonMissing("Give a reason")
     before, row.state = row.state, states.after(table, row.state, event)

@@ -1,8 +1,8 @@
-"""What the portal does every minute: ends what is over, and signs where the audit stands.
+"""What the portal does every minute: it ends what is over, and signs the newest entry of the audit.
 
-Decisions obey the clock without it; this writes down what the clock has decided, and tells people.
-A background job (``ckanext.hanoiic.jobs`` asks for it); each chore has its own transaction, and
-one that fails does not keep the others from being done.
+Decisions don't wait for it: they go by the clock. This writes down what the clock has decided, and
+tells people. It runs as a background job, which ``ckanext.hanoiic.jobs`` enqueues. Each chore has
+its own transaction; one that fails does not keep the others from being done.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def expire_agreements(at: datetime) -> int:
 
 
 def settle_leases(at: datetime) -> int:
-    """Settle what gateways left, and forget leases whose keys nobody repeats any more."""
+    """Settle leases that gateways left unsettled, and forget those so old that nobody repeats their
+    keys."""
     settled = usage.settle_expired(at)
     usage.forget(at - SETTLED_KEPT)
     return settled
@@ -71,7 +72,7 @@ def remind(at: datetime) -> int:
             Agreement.reminded_at.is_(None),
             Agreement.valid_until > at,
             Agreement.valid_until <= at + REMIND_BEFORE,
-            # A short one needs no reminder on its first day.
+            # Not for a short agreement on its first day.
             Agreement.created_at <= at - REMIND_BEFORE,
         )
     ).all()

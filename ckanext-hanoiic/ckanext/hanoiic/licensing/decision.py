@@ -11,10 +11,10 @@ class Facts:
     """What is known about one caller, speaking for one party, and one table.
 
     ``agreement`` is the state of the party's newest agreement (``expired`` by the clock),
-    ``request`` of a request made after it. ``audience_ok``: the token is for this gateway;
-    ``scope_ok``: it carries the action's scope. ``terms``: why the offer or its licence's policy
-    refuse who holds no agreement, ``held_terms``: who holds one; None: they don't. ``sample``:
-    there is one for whoever is signed in.
+    ``request`` that of a request made after it. ``audience_ok``: the token is for this gateway;
+    ``scope_ok``: it carries the action's scope. ``terms`` and ``held_terms`` say why the offer or
+    its licence's policy refuse somebody without an agreement, and somebody with one; None: they
+    don't refuse. ``sample``: there is a sample for everyone who is signed in.
     """
 
     tier: str
@@ -36,7 +36,8 @@ class Facts:
 
     @property
     def needs_officer(self) -> bool:
-        """Whether only an officer can give access: by the tier, or because one took it away."""
+        """Whether only an officer can give access: because the tier says so, or because an officer
+        has taken it away."""
         return self.tier != "click" or self.agreement == "revoked"
 
 
@@ -55,7 +56,7 @@ class Decision:
 
 Rule = tuple[Callable[[Facts], bool], str, str | None]
 
-# What an offer or its licence's policy refuse for.
+# The reasons for which an offer or its licence's policy refuse.
 TERMS = (
     "offer_withdrawn", "licence_withdrawn", "offer_not_valid",
     "policy_unknown_term", "policy_not_permitted", "policy_unmet",
@@ -106,5 +107,6 @@ def decide(facts: Facts) -> Decision:
 
 
 def best(decisions: Iterable[tuple[Decision, object]]) -> tuple[Decision, object]:
-    """Of several parties' decisions the one for the caller: a permit, else the nearest to it."""
+    """The caller's decision, of those for all parties that the caller speaks for: a permit, else
+    the one that is nearest to a permit."""
     return min(decisions, key=lambda one: (not one[0].permits, one[0].rank))

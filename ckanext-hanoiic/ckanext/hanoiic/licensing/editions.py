@@ -1,8 +1,8 @@
 """Which edition of a table a caller reads, and which editions the harvest worker has to write.
 
-An edition is named by what it shows (:func:`specs.edition_id`), so nothing has to be kept about one
-but whether it is written. Until an offer's new edition is, what its previous offer showed to the
-very same callers is served; never what a withdrawn offer or licence showed.
+An edition's name is made of what it shows (:func:`specs.edition_id`), so all that is kept about it
+is whether it is written. Until an offer's new edition is written, its callers get what the previous
+offer showed them; never what a withdrawn offer or licence showed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 WHOLE, PROJECTION, SAMPLE = "whole", "projection", "sample"
 LEAST_KEY_BYTES = 16
-# Who reads by the offer itself, without an agreement.
+# The reasons of those who read by the offer itself, without an agreement.
 _FREE = ("open", "registered")
 
 
@@ -80,12 +80,13 @@ def _chosen(table: str, offer: Offer, salt_id: str, *, sample: bool = False) -> 
 
 
 def _is_awaited(one: Chosen, known: Mapping[str, Edition]) -> bool:
-    """Whether it is still to be written. One that failed is not awaited: its reader waits."""
+    """Whether the edition is still to be written. For one that failed nothing is served in its
+    place."""
     return one.edition is not None and one.edition not in known
 
 
 def _previous(table: str, one: Standing) -> Chosen | None:
-    """What the offer before showed to this caller; None when it gave this caller nothing."""
+    """What the previous offer showed to this caller; None if it showed nothing."""
     use = one.use
     if use is None or use.agreement is not None or use.trial:
         return None

@@ -1,11 +1,11 @@
 """The epoch: one integer in Valkey that moves with every change a decision may depend on.
 
-SQLAlchemy's session events see every change made through the models, CKAN's own actions included.
-A change is signalled twice. Before the commit, so that nothing commits which could not be
-signalled: without Valkey the transaction fails. And after it, because a decision taken between
-the two read the old rows under the first new number. Statements that name a watched table, or
-that are raw text, count as well; SQL on a bare connection or outside CKAN must be followed by
-:func:`bump` or ``INCR hanoiic:epoch``.
+SQLAlchemy's session events see every change made through the models, also by CKAN's own actions.
+Each change moves the epoch twice. Before the commit, so that nothing is committed that could not be
+signalled: without Valkey the transaction fails. And after it, because a decision made between the
+two read the old rows under the first new number. Statements that name a watched table, or that are
+raw text, count too. SQL on a bare connection or outside CKAN must be followed by :func:`bump` or
+``INCR hanoiic:epoch``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ KEY = "hanoiic:epoch"
 MARK = "hanoiic_epoch_moves"
 QUIET = {"hanoiic_quiet": True}
 
-# The class, and the columns that matter; None: every one of them.
+# Watched class → the columns that matter; None: all of them.
 WATCHED: dict[type, frozenset[str] | None] = {
     model.Package: None,
     model.Resource: None,
@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 
 def current() -> int:
-    """The present epoch. Read it before the rows that it is to vouch for."""
+    """The present epoch. Read it before the rows that are to be remembered under it."""
     value = connect_to_redis().get(KEY)
     return int(value) if value is not None else bump()
 
@@ -56,8 +56,8 @@ def current() -> int:
 def bump() -> int:
     """Move the epoch on.
 
-    A lost Valkey would count from one again and come to numbers that caches still hold, so a
-    missing key starts at the present milliseconds.
+    If Valkey lost its data, counting from one again would reach numbers that caches still hold; so
+    a missing key starts at the present time in milliseconds.
     """
     with connect_to_redis().pipeline() as pipe:
         pipe.set(KEY, time.time_ns() // 1_000_000, nx=True)
@@ -107,12 +107,12 @@ def _before_commit(session: Session) -> None:
 
 
 def _after_commit(session: Session) -> None:
-    # Savepoints pass here too; the mark stays until the outermost transaction ends.
+    # This is called for savepoints too: the mark stays until the outermost transaction ends.
     if session.info.get(MARK):
         try:
             bump()
         except Exception:
-            # The rows are committed: the caller must not believe otherwise.
+            # Don't raise: the rows are committed, and the caller must not believe otherwise.
             log.exception("The epoch did not move after a commit; decisions may lag behind")
 
 

@@ -1,12 +1,12 @@
 """The gateway's questions, answered without what CKAN prepares for a browser.
 
-Every answer of the gateway may wait for one of these actions. For its own user they are answered
-before CKAN's handlers of a request begin: no page's globals, no session, no language. The action
-itself is CKAN's, with its validation and its rights.
+Each of the gateway's answers may wait for one of these actions. For the gateway's own user they are
+answered before CKAN prepares the request, so without a page's globals, session and language. The
+action itself is called as CKAN calls it, with its validation and its rights.
 
-CKAN also looks up an API token with every request and notes its use: an UPDATE and a commit of the
-token's one row, for which all requests of a busy gateway would queue. Here the token is checked as
-CKAN does it, once in five seconds, and its use is noted once a minute, for each process.
+CKAN also looks up an API token with every request and notes its use: all requests of a busy gateway
+would queue for the UPDATE of that one row. Here each process checks the token as CKAN does, but
+once in five seconds, and notes its use once a minute.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ACTIONS = frozenset(
     for name in ("introspect", "link_create", "usage_lease", "usage_settle", "usage_record")
 )
 NOTED_EVERY_S = 60.0
-# As long as the gateway itself may remember a decision.
+# No longer than the gateway itself remembers a decision.
 KNOWN_S = 5.0
 
 
@@ -55,11 +55,11 @@ def install(app: Any) -> Any:
 
 
 def answer() -> Response | None:
-    """What the gateway asked for; None leaves the request to CKAN."""
+    """The answer to the gateway; None leaves the request to CKAN."""
     action = _asked()
     if action is None or request.method != "POST" or identify() is None:
         return None
-    # Where CKAN's handler of the answer looks when the request began.
+    # CKAN's handler of responses reads here when the request began.
     setattr(g, "__timer", time.time())
     return api.action(action, api.API_DEFAULT_VERSION)
 
@@ -82,7 +82,7 @@ def _identify() -> model.User | None:
         return None
     user = _remembered(token) or _looked_up(token)
     if user is not None:
-        # As CKAN marks a request that no browser's cookie made.
+        # This is how CKAN marks a request that was not made with a browser's cookie.
         g.login_via_auth_header = True
     return user
 
@@ -104,7 +104,7 @@ def _looked_up(token: str) -> model.User | None:
         return None
     if due:
         _noted_at = now
-    # Of no session, so that it stays as it was read.
+    # Detached from the session, so that it stays as it was read.
     model.Session.expunge(user)
     _known = _Known(hashlib.sha256(token.encode()).digest(), user, now + KNOWN_S)
     return user

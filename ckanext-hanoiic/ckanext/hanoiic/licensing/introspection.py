@@ -18,10 +18,10 @@ from ckanext.hanoiic.licensing.standing import Caller, Dataset, Standing
 ACTIONS = ("query", "download", "share", "describe")
 OPEN = "open"
 UNKNOWN = {"decision": "unknown"}
-# The lake's names. Nothing else is looked up.
+# What a lake table may be called; for anything else the database is not asked.
 TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-# A refusal is written down once in so many seconds for a token, table and reason: the gateway
-# reports every one that it tells.
+# The same refusal (of one token, table and reason) is audited once in so many seconds; the gateway
+# reports each one that it tells a caller by itself.
 DENIED_KEY = "hanoiic:denied:"
 DENIED_S = 60
 
@@ -30,7 +30,7 @@ def answer(
     token: str | None, tables: list[str] | None, action: str, audience: str = tokens.GATEWAY
 ) -> dict[str, Any]:
     """Decide ``tables`` (None: every one the caller may know of) for the bearer of ``token``."""
-    # Read first: the number must never vouch for rows older than itself.
+    # The epoch is read before the rows, so that it never stands for rows that are older than it.
     number = epoch.current()
     bearer, link = _bearer(token)
     if isinstance(bearer, tokens.Invalid):
@@ -100,12 +100,13 @@ def _tables(
     told = {name: _table(one, read.get(name)) for name, one in known.items()}
     if link is not None:
         told = {name: _bound(one, link, action) for name, one in told.items()}
-    # A private table and one that never was give the very same answer.
+    # A private table and one that does not exist have the same answer.
     return told if names is None else {name: told.get(name, UNKNOWN) for name in names}
 
 
 def _bound(told: dict[str, Any], link: Link, action: str) -> dict[str, Any]:
-    """What a link gives: its action only, and only what it was made for."""
+    """A link's decision: it permits nothing but the action, agreement and edition it was made
+    for."""
     if told["decision"] != "permit":
         return told
     reason = None
@@ -117,7 +118,7 @@ def _bound(told: dict[str, Any], link: Link, action: str) -> dict[str, Any]:
 
 
 def denied(told: dict[str, Any], reason: str) -> dict[str, Any]:
-    """A permit turned into a deny."""
+    """A permit made into a deny."""
     kept = {name: told[name] for name in ("tier", "dataset", "licence")}
     return {
         "decision": "deny",
@@ -145,11 +146,11 @@ def _table(one: Standing, read: editions.Chosen | None) -> dict[str, Any]:
 
 
 def _conditions(use: terms.Use | None) -> dict[str, Any]:
-    """Duties, limits and end of a use; nothing binds those who publish the table."""
+    """Duties, limits and end of a use; those who publish the table are bound by nothing."""
     agreement = use.agreement if use else None
     granted = use.granted() if use else None
     quota = terms.quota(use.offer) if use and agreement else {}
-    # Who holds an agreement outlasts the offer's own days.
+    # An agreement may last longer than its offer stands.
     own_end = agreement.valid_until if agreement else use and use.offer.valid_until
     ends = [own_end, granted and granted.valid_until]
     until = min((end for end in ends if end), default=None)

@@ -1,8 +1,8 @@
 """What a dataset, or one of its tables, offers: tier, licence and terms, kept with their history.
 
-The dataset's form says tier and licence, the offers editor the rest; the offer is what counts. A
-change supersedes the current offer, and those who hold an agreement keep what they accepted until
-it ends.
+The dataset's form sets tier and licence, the offers editor everything else; what counts is the
+offer. A change makes a new offer that supersedes the current one. Those who hold an agreement keep
+what they accepted until it ends.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from ckanext.hanoiic.licensing.model import LakeTable, Licence, Offer
 
 TIERS = ("open", "click", "registered", "request")
 STRICTEST = "request"
-# What an offer says beside tier and licence; a change of those two carries it on.
+# What an offer says besides tier and licence. When only those two change, it is carried over.
 TERMS = (
     "columns", "masks", "row_filter", "sample", "quota", "valid_from", "valid_until",
     "agreement_days", "auto_approve", "sla_working_days", "pinned_versions", "questions",
 )  # fmt: skip
 
 
-# Asked for every dataset that is shown or indexed: making a statement takes as long as asking it.
+# Made once, as it is asked for every dataset that is shown or indexed: making a statement takes as
+# long as running it.
 _ALL_CURRENT = (
     sa.select(Offer)
     .where(Offer.dataset_id == sa.bindparam("dataset"), Offer.superseded_at.is_(None))
@@ -69,9 +70,9 @@ def settle(
 
     Returns the offer in force for ``table``, or the dataset's own.
 
-    Locks the dataset's row until the transaction ends: everything that makes an offer, a request
-    or an agreement of one dataset passes here one by one. One that ``is_new`` in this transaction
-    nobody else has yet.
+    Locks the dataset's row until the transaction ends, so that whatever makes an offer, a request
+    or an agreement of a dataset happens one after the other. A dataset that ``is_new`` in this
+    transaction needs no lock: nobody else sees it yet.
     """
     if not is_new:
         _lock(package.id)
@@ -92,10 +93,11 @@ def publish(
     licence: Licence | None,
     terms: Mapping[str, Any],
 ) -> Offer:
-    """Make an offer of tier, licence and :data:`TERMS` the current one; the same again is none.
+    """Make an offer of tier, licence and :data:`TERMS` the current one; one that changes nothing is
+    not made.
 
-    The dataset's form says tier and licence of its own offer, so they are written there in the
-    same transaction: never does a new tier meet old terms. Raises :class:`OfferInvalid`.
+    Tier and licence of the dataset's own offer also stand in its form, and are written there in the
+    same transaction, so that a new tier never meets old terms. Raises :class:`OfferInvalid`.
     """
     _lock(package.id)
     if tier == "click" and licence is None:
@@ -147,7 +149,7 @@ def remove(offer: Offer, actor_id: str) -> None:
 
 
 def follow(licence: Licence, actor_id: str | None) -> int:
-    """Offer under a licence's new version whatever is offered under an older one; how many."""
+    """Move every offer under an older version of a licence to its new version; returns how many."""
     query = (
         sa.select(Offer)
         .where(
@@ -169,7 +171,7 @@ def follow(licence: Licence, actor_id: str | None) -> int:
 
 
 def carried(offer: Offer | None) -> dict[str, Any]:
-    """An offer's :data:`TERMS`; those of none for None."""
+    """An offer's :data:`TERMS`; for None, those of an offer that says nothing."""
     if offer is None:
         return {}
     return {name: getattr(offer, name) for name in TERMS}
@@ -216,7 +218,7 @@ def _replace(
     licence: Licence | None,
     terms: Mapping[str, Any],
 ) -> Offer:
-    """Put a new offer in the place of the last one, or behind it when that ended before."""
+    """Put a new offer in the place of the last one, or after it if that has ended already."""
     before, now = _standing(last), clock.now()
     if before:
         before.superseded_at = now
@@ -274,8 +276,8 @@ def _same(offer: Offer, tier: str, licence: Licence | None, terms: Mapping[str, 
 
 
 def _says(offer: Offer, tier: str, licence: Licence | None) -> bool:
-    """Whether an offer is what the form says. A withdrawn one does not follow its licence to the
-    next version: access comes back when somebody offers it, not by a harvest."""
+    """Whether an offer is what the form says. A withdrawn offer stays withdrawn when its licence
+    gets a new version: only a person can offer the data again, not a harvest."""
     of_offer, of_form = _version(offer.licence), _version(licence)
     if offer.withdrawn_at is not None:
         of_offer, of_form = of_offer and of_offer[:1], of_form and of_form[:1]
@@ -287,7 +289,8 @@ def _version(licence: Licence | None) -> tuple[str, int] | None:
 
 
 def _tier(package: model.Package, has_text: bool) -> str:
-    """What the form says; the strictest when that is unknown or there is no text to accept."""
+    """The tier that the form says; the strictest one if it is unknown, or if there is no licence
+    text to accept."""
     tier = package.extras.get("access_tier")
     if tier not in TIERS or (tier == "click" and not has_text):
         return STRICTEST

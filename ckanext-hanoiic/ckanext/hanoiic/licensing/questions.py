@@ -1,4 +1,4 @@
-"""What a request for access is asked besides its purpose; answers are kept with the question.
+"""What applicants are asked besides their purpose. Each answer is kept with its question.
 
 An offer asks the usual questions unless its officers wrote others. A question has a kind, and an
 answer that is not of that kind is refused while the form is open.

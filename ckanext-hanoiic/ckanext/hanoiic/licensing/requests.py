@@ -1,7 +1,7 @@
 """The ways to an agreement: accepting a licence, or a request, from being sent to a decision.
 
-Under the same lock, and written to the audit, as :mod:`agreements`. Every event is also a note of
-the request: the thread that its party and the officers read.
+Locked and audited as in :mod:`agreements`. Every event is also a note of the request; together they
+are the thread that its party and the officers read.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def submit(
         answers=request.answers, renews=request.renews, **party.columns(),
     )  # fmt: skip
     _note(request, "submit", user.id, None)
-    # Access that an officer took away is given back by an officer only.
+    # What an officer took away, only an officer gives back.
     if not revoked and terms.auto_approves(offer, party, purpose_code):
         _approve(request, offer, newest, None, None, "", automatic=True)
     else:
@@ -120,14 +120,14 @@ def submit(
 
 
 def can_renew(agreement: Agreement, offer: Offer) -> bool:
-    """Whether something is to be gained by a new agreement before this one ends."""
+    """Whether a new agreement would bring the party something before this one ends."""
     return agreement.state == "active" and (
         agreement.valid_until is not None or agreement.offer_id != offer.id
     )
 
 
 def ask(request: AccessRequest, officer: model.User, question: str) -> AccessRequest:
-    """Ask the party for something; until it answers the officer's clock stands."""
+    """Ask the party for information. The officer's clock stands still until it answers."""
     agreements.lock(request, officer.id)
     agreements.refuse_own(request, request.user_id, officer)
     now = clock.now()
@@ -138,7 +138,7 @@ def ask(request: AccessRequest, officer: model.User, question: str) -> AccessReq
 
 
 def answer(request: AccessRequest, user: model.User, text: str) -> AccessRequest:
-    """The party answers; the officer has the working days that were left."""
+    """The party answers; the officer again has the working days that were left."""
     agreements.lock(request, user.id)
     now = clock.now()
     _move(request, "answer", user.id, text)
@@ -150,7 +150,7 @@ def answer(request: AccessRequest, user: model.User, text: str) -> AccessRequest
 def approve(
     request: AccessRequest, officer: model.User, valid_until: datetime | None, reason: str
 ) -> Agreement:
-    """Approve a request: its party holds an agreement under the offer of now.
+    """Approve a request: its party gets an agreement under today's offer.
 
     It ends at ``valid_until``, or when the offer says where that is sooner.
     """

@@ -1,4 +1,5 @@
-"""What an offer lets be seen, as the spec of an edition, and the checks of it at saving.
+"""What an offer shows of a table, as the spec of an edition, and its checks when the offer is
+saved.
 
 The lake reads the same JSON (docs/architecture.md, "Editions") and checks it again against the
 table itself; here an officer is told what is wrong while the form is open.
@@ -27,7 +28,7 @@ MOST_LENGTH = 1000
 
 
 def hides(offer: Offer) -> bool:
-    """Whether holders get less than the whole table."""
+    """Whether those who hold an agreement get less than the whole table."""
     held_sample = bool(offer.sample and offer.sample.get("holders"))
     return offer.columns is not None or bool(offer.masks or offer.row_filter) or held_sample
 
@@ -35,8 +36,8 @@ def hides(offer: Offer) -> bool:
 def spec(offer: Offer, salt_id: str, *, sample: bool = False) -> dict[str, Any] | None:
     """The spec of an offer's edition, or of its sample; None where it shows the whole table.
 
-    ``salt_id``: whose key hashes columns; it stays out where no column is hashed, so that all
-    agreements of an offer share one edition.
+    ``salt_id``: the agreement or offer whose key hashes columns. It is left out when no column is
+    hashed, so that all agreements of an offer share one edition.
     """
     if not (sample or hides(offer)):
         return None
@@ -86,7 +87,7 @@ def checked(
 
 
 def common(tables: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, str]:
-    """Name → type of the columns that every table has alike."""
+    """Name → type of the columns that all tables have with the same type."""
     if not tables:
         return {}
     each = [{column["name"]: column["type"] for column in columns} for columns in tables]

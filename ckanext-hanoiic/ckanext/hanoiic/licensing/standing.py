@@ -16,7 +16,7 @@ from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, LakeTable,
 from ckanext.hanoiic.licensing.offers import STRICTEST
 from ckanext.hanoiic.licensing.parties import Party
 
-# Dataset id, and the table with an offer of its own or "".
+# What is offered: a dataset's id, and the table if that has an offer of its own, else "".
 Scope = tuple[str, str]
 NOBODY = Party("nobody", "")
 # States of agreements and of requests.
@@ -25,8 +25,8 @@ LIVING = (*states.LIVE, *states.OPEN)
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks. ``scopes`` None: not limited by a token. ``audience_ok``: the token is for whom
-    it was shown to."""
+    """Who asks. ``scopes`` None: no token limits the caller. ``audience_ok``: the token is for the
+    gateway that it was shown to."""
 
     user: model.User | None = None
     parties: tuple[Party, ...] = ()
@@ -49,7 +49,7 @@ ANONYMOUS = Caller()
 
 
 def signed_in(user: model.User | None) -> Caller:
-    """The caller of a page: a signed-in user with everything the user is, or nobody."""
+    """The caller of a page: a signed-in user, with every party the user speaks for, or nobody."""
     if user is None or user.state != "active":
         return ANONYMOUS
     return Caller(user, parties.held_by(user.id))
@@ -65,7 +65,7 @@ class Dataset:
 
     @property
     def scope(self) -> Scope:
-        """What agreements and requests about it are filed under."""
+        """The scope that agreements and requests about it belong to."""
         return self.package.id, self.offer.table_name if self.offer else ""
 
     @property
@@ -107,7 +107,7 @@ def by_id(dataset_id: str, table: str = "") -> Dataset | None:
     return Dataset(*row[1:]) if row else None
 
 
-# To put a statement together takes longer than to run it: each is made once.
+# Made once: putting a statement together takes longer than running it.
 @cache
 def _of_tables(*, every: bool) -> sa.Select:
     packages = sa.join(model.Package, LakeTable, LakeTable.dataset_id == model.Package.id)
@@ -141,7 +141,7 @@ def _datasets(packages: Any, key: sa.ColumnElement[str], table: sa.ColumnElement
         .outerjoin(model.Group, model.Group.id == model.Package.owner_org)
         .outerjoin(Offer, Offer.id == in_force)
         .where(model.Package.state == "active")
-        # Another request may have changed what this session read before.
+        # Read again what this session may have read before: another request may have changed it.
         .execution_options(populate_existing=True)
     )
 
@@ -157,8 +157,8 @@ def judge(
 ) -> dict[Scope, Standing]:
     """Scope → how the caller stands to it for ``query``, ``download``, ``share`` or ``describe``.
 
-    ``samples`` false: as if there were none, to see what an agreement would need. ``history``
-    false: without the requests that decide nothing.
+    With ``samples`` false, samples do not count, to see what an agreement would need. With
+    ``history`` false, requests that decide nothing are left out.
     """
     scopes = {dataset.scope: dataset for dataset in datasets}
     held = _held(scopes, caller.parties, at, history)
@@ -175,7 +175,7 @@ def _standing(
         offer = agreement.offer if agreement else dataset.offer
         return offer and terms.Use(offer, action, at, party, agreement, trial)
 
-    # Whom an officer shut out tries no sample, whoever else the caller is.
+    # A party that an officer shut out gets no sample, even if the caller also speaks for others.
     shut_out = any(
         (mine := held.agreements.get((dataset.scope, party))) and mine.state == "revoked"
         for party in caller.parties
@@ -245,7 +245,7 @@ def _held(
     held = newest(Agreement)
     served = {scope for (scope, _), row in held.items() if _state(row, at) == "active"}
     free = {scope for scope, dataset in datasets.items() if dataset.tier == "open"}
-    # A request decides only where no agreement does.
+    # A request only matters where there is no agreement.
     needed = history or datasets.keys() - served - free
     return Held(held, newest(AccessRequest) if needed else {})
 
@@ -259,8 +259,8 @@ def _newest_last(table: type) -> sa.Select:
             table.dataset_id.in_(sa.bindparam("datasets", expanding=True)),
             held_by.in_(sa.bindparam("parties", expanding=True)),
         )
-        # What lives is the newest, and a superseded one older than what took its place, whatever
-        # the clock said.
+        # By state before time, as the clock may have been set back: a living agreement is the
+        # newest, and a superseded one is older than its successor.
         .order_by(table.state.in_(LIVING), table.state != "superseded", table.created_at)
         .execution_options(populate_existing=True)
     )

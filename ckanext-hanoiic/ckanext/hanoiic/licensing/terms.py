@@ -1,6 +1,7 @@
-"""What an offer comes to for one caller: its licence's policy with its own quota, days and columns.
+"""What an offer permits to one caller: the policy of its licence together with its own quota, days
+and columns.
 
-The strictest of licence and offer holds: an offer never gives more than its licence.
+The stricter of licence and offer holds: an offer never permits more than its licence.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ckanext.hanoiic.licensing.policy_constraints import Facts
 
 METERED = ("queries_per_day", "rows_per_month", "bytes_per_month")
 QUOTAS = (*METERED, "concurrent_queries")
-# What a rule of automatic approval may ask for.
+# A rule of automatic approval: its members, and the words that each may have.
 RULE: dict[str, tuple[str, ...]] = {
     "organization_kinds": ("department", "company"),
     "purposes": policy_profile.PURPOSES,
@@ -27,7 +28,8 @@ RULE: dict[str, tuple[str, ...]] = {
 
 
 def quota(offer: Offer) -> dict[str, int]:
-    """What an agreement under the offer may use, any of :data:`QUOTAS`; one left out is free."""
+    """The quota of an agreement under the offer: amounts of :data:`QUOTAS`. What is left out is not
+    limited."""
     own = dict(offer.quota or {})
     for name, amount in (policy.limits(offer.licence.policy) if offer.licence else {}).items():
         own[name] = min(amount, own.get(name, amount))
@@ -49,8 +51,8 @@ def valid_until(offer: Offer, began_at: datetime) -> datetime | None:
 def auto_approves(offer: Offer, party: Party, purpose_code: str | None = None) -> bool:
     """Whether the offer's rule approves a party's request without an officer.
 
-    The rule: ``organization_kinds`` and ``purposes``, each a list; what it names must hold. A
-    person without an organisation is always decided about by an officer.
+    The rule has lists ``organization_kinds`` and ``purposes``; the request must fit each of those
+    that are there. An officer always decides about a person without an organisation.
     """
     rule = offer.auto_approve
     if rule is None or party.kind != "organization":
@@ -86,7 +88,8 @@ def checked_rule(said: Mapping[str, Any] | None) -> dict[str, list[str]] | None:
 def closed(offer: Offer | None, at: datetime, *, held: bool = False) -> str | None:
     """Why the offer gives nobody access now, as a reason of a decision; None: it does give access.
 
-    ``held``: for those who hold an agreement under it, who outlast the offer's own days.
+    ``held``: asked for somebody who holds an agreement, which may last longer than the offer
+    stands.
     """
     if offer is None:
         return None
@@ -102,7 +105,8 @@ def closed(offer: Offer | None, at: datetime, *, held: bool = False) -> str | No
 
 @dataclass(frozen=True)
 class Use:
-    """One use of an offer by one party. ``agreement`` None: of what is open or registered."""
+    """One use of an offer by one party. ``agreement`` None: a use of an open or registered
+    table."""
 
     offer: Offer
     action: str
@@ -116,7 +120,8 @@ class Use:
         return closed(self.offer, self.at, held=self.agreement is not None)
 
     def refusal(self) -> str | None:
-        """Why offer or licence refuse the use, as a reason of a decision; None: they don't."""
+        """Why the offer or its licence refuse the use, as a reason of a decision; None: they don't
+        refuse it."""
         return self.closed() or self._verdict().refusal(self.action)
 
     def uses(self) -> list[str]:
@@ -152,7 +157,7 @@ class Use:
         )
 
 
-# A dataset whose licence is not stated: its tier alone says who may use it.
+# For a dataset whose licence is not stated: its tier alone says who may use it.
 _WITHOUT_LICENCE = policy.Verdict(
     {action: policy.Granted((), {}, None) for action in policy_profile.ACTIONS}
 )

@@ -46,7 +46,7 @@ BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 @dataclass(frozen=True)
 class Bearer:
-    """Who presents a token, as it is now.
+    """Whoever presents a token: user, parties and rights as they are at this moment.
 
     ``parties`` are those the bearer speaks for: the token's organisation alone while the user
     belongs to it, or everything the user is when the token names none. ``link`` is what a link
@@ -144,12 +144,13 @@ def create(
 
 
 def rotate(row: Token, user: model.User, overlap_hours: int) -> tuple[str, Token]:
-    """A token to follow ``row``, which is good for the overlap only; with 0 it ends at once.
+    """Make the token that replaces ``row``. The old one stays good for the overlap; with 0 it ends
+    at once.
 
     The new one has the same rights and as long a life as the old one had. Raises
     :class:`TokenEnded`.
     """
-    # One at a time: the second of two rotations sees the first.
+    # Locked: of two rotations at the same time, the second one sees the first.
     model.Session.refresh(row, with_for_update={"of": Token})
     now = clock.now()
     known = sa.select(Token.id).where(Token.replaces == row.id, Token.revoked_at.is_(None))
@@ -176,9 +177,9 @@ def revoke(row: Token, actor_id: str | None) -> None:
 
 
 def bearer(token: str) -> Bearer | Invalid:
-    """Who presents a stored or preview ``token``, or why it proves nothing.
+    """Whoever presents a stored or preview ``token``, or why the token is not valid.
 
-    Notes the use, to the minute.
+    The use is noted, to the minute.
     """
     if not token.isascii() or len(token) > LONGEST:
         return Invalid("token_unknown")
@@ -190,7 +191,7 @@ def bearer(token: str) -> Bearer | Invalid:
 
 
 def of_id(token_id: str) -> Bearer | Invalid:
-    """The bearer of a stored token by its id: for what was made with it."""
+    """The bearer of a stored token, by the token's id; for links that were made with it."""
     return _stored(_known_by("id"), token_id)
 
 
@@ -246,7 +247,8 @@ def _note_use(row: Token) -> None:
 
 
 def preview(user: model.User) -> tuple[str, datetime]:
-    """A token of a minute for the portal's own page, to query as ``user``; nothing is stored."""
+    """A token that lasts a minute, for the portal's own pages to query as ``user``. Nothing is
+    stored."""
     token = PREVIEW_PREFIX + _serializer().dumps(user.id)
     return token, clock.now() + timedelta(seconds=PREVIEW_LIFETIME_S)
 

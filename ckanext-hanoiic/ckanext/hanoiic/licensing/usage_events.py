@@ -1,4 +1,4 @@
-"""What the gateways tell of their answers and refusals: kept, summed up, and audited.
+"""What the gateways report of their answers and refusals is kept here, summed up, and audited.
 
 An event counts once, whatever the number of times it is told. Answers of licensed tables and every
 refusal go to the audit; answers of open data are summed up only.
@@ -113,7 +113,7 @@ def _sum_up(rows: list[dict[str, Any]]) -> None:
                 day[name] += row[name]
     if not sums:
         return
-    # In one order, so that two batches don't wait for each other in a circle.
+    # In a fixed order, so that two batches can't deadlock.
     values = [dict(zip(KEY, key, strict=True)) | sums[key] for key in sorted(sums)]
     statement = insert(DAYS)
     added = {name: DAYS.c[name] + statement.excluded[name] for name in SUMS}
@@ -150,7 +150,8 @@ def _entry(row: dict[str, Any], known: dict[str, tuple[str, str | None]]) -> dic
 
 
 def _licensed(table: dict[str, Any], known: dict[str, tuple[str, str | None]]) -> bool:
-    """Whether a table is not open to everyone; one that nobody knows any more counts as such."""
+    """Whether a table is not open to everyone. A table that is no longer known counts as
+    licensed."""
     return bool(table.get("agreement")) or known.get(table["name"], ("", None))[1] != "open"
 
 
@@ -167,7 +168,7 @@ def _known(tables: set[str]) -> dict[str, tuple[str, str | None]]:
             ),
         )
         .where(LakeTable.name.in_(tables))
-        # The dataset's own offer first, so that the table's own stays.
+        # The dataset's offer comes first, so that the table's own replaces it.
         .order_by(Offer.table_name)
     )
     return {name: (dataset_id, tier) for name, dataset_id, tier in model.Session.execute(query)}
