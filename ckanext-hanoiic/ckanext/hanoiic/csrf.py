@@ -1,7 +1,8 @@
-"""Forms of everybody who is known by a cookie carry a token, on CKAN's pages and on ours.
+"""Protects forms against cross-site requests: whoever is known by a cookie must send a token, on
+all pages.
 
-CKAN checks the token too, but as soon as somebody without a session opens a view, it stops checking
-that view for everybody, for as long as the process lives.
+CKAN checks the token too. But once somebody without a session has opened a view, its process never
+again checks that view, for anybody.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def guard(app: Any) -> Any:
 
 
 def protect_sessions() -> None:
-    """Refuse with 400 what a session's cookie alone would allow.
+    """Refuse with 400 a request that only a session's cookie would allow.
 
     CKAN's mark ``login_via_auth_header`` says that no session speaks: an API token, or nobody.
     """

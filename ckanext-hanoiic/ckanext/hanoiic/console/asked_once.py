@@ -1,9 +1,9 @@
-"""A request that does one thing many times asks the same of the database only once.
+"""Lets a request that does one thing many times ask the database each question only once.
 
 CKAN's ``package_create`` asks thirteen times who the caller is, which organisation is meant and
-what the one may in the other. Within :func:`asked_once` the first answer stands: as if all were
-asked at the moment when the request began. It works by SQLAlchemy's event for caches, on this
-session only, and forgets what it knows of a table where this session itself changes it.
+what the caller may do there. Inside :func:`asked_once` the first answer stands, as if everything
+had been asked when the request began. It uses SQLAlchemy's event for caches, on this session only.
+When this session changes a table, the answers about it are forgotten.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STEADY = {
     sa.inspect(kind).local_table: kind
     for kind in (model.User, model.Group, model.Member, model.Tag, Licence)
 }
-# The rows of `member` that give rights; the others say in which groups a dataset is.
+# The rows of `member` that give rights; its other rows say which groups a dataset is in.
 RIGHTS = "user"
 
 Question = tuple[Any, ...]
@@ -32,7 +32,7 @@ Question = tuple[Any, ...]
 
 @contextlib.contextmanager
 def asked_once() -> Iterator[None]:
-    """Keep it to one transaction."""
+    """Answer repeated questions from memory, inside one transaction."""
     session, answers = model.Session(), _Answers()
     events = {"do_orm_execute": answers.to, "after_flush": answers.forget_changed}
     for event, handler in events.items():

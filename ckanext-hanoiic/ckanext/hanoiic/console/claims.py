@@ -1,10 +1,11 @@
-"""Handing runs to harvest workers: what was asked for, what came due, what a lost worker left.
+"""Hands runs out to harvest workers: those that were asked for, that came due, or that a lost
+worker left behind.
 
 Every claim is one transaction and skips rows that another claim holds, so that no two workers ever
-get the same run. A run that was handed out stays ``requested`` until its worker reports; with every
-report its lease is renewed. When the lease ends without a report the run is handed out again: soon,
-when the worker did not even say that it queued it. When that happened to a running one too often,
-it fails with ``worker_lost``.
+get the same run. A run that was handed out stays ``requested`` until its worker reports; every
+report renews its lease. When the lease ends without a report, the run is handed out again; this
+comes sooner when the worker did not even say that it queued the run. A running one to which this
+happens too often fails with ``worker_lost``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .states import FINISHED, OPEN, REQUESTED, RUNNING
 
 # A run that kills its worker must not come back for ever.
 LOSSES_ALLOWED = 3
-# So long a worker has to say that it queued what it was given.
+# How long a worker has to say that it queued a run.
 QUEUED_WITHIN = timedelta(seconds=30)
 # What an officer waits for goes first.
 URGENCY = {"release": 0, "manual": 1}
@@ -33,7 +34,8 @@ def lease_end(now: datetime) -> datetime:
 
 
 def claim(worker: str, limit: int, now: datetime) -> list[Run]:
-    """At most ``limit`` runs for ``worker``: the most urgent, of those the longest waiting first.
+    """Hand out at most ``limit`` runs to ``worker``: the most urgent first, and of equals the one
+    that waits longest.
 
     The caller commits.
     """
@@ -51,7 +53,7 @@ def claim(worker: str, limit: int, now: datetime) -> list[Run]:
 
 
 def hand_out(run: Run, worker: str, now: datetime) -> bool:
-    """Give a run to a worker, or end it when it was lost too often."""
+    """Give a run to a worker, or end the run if workers were lost with it too often."""
     run.losses += run.state == RUNNING
     if run.losses > LOSSES_ALLOWED:
         detail = f"The worker was lost {run.losses} times while it ran; it is not tried again."
@@ -63,7 +65,8 @@ def hand_out(run: Run, worker: str, now: datetime) -> bool:
 
 
 def reschedule(run: Run, now: datetime) -> None:
-    """A source that stays unchanged comes due more seldom; any other end restores its rhythm.
+    """Set when a source comes due next. One that stays unchanged comes due less often; any other
+    end of a run restores its schedule.
 
     Called when a run has ended and its source is locked; the caller commits. A source whose option
     ``adaptive`` is false keeps to its schedule.
@@ -81,7 +84,7 @@ def reschedule(run: Run, now: datetime) -> None:
 
 
 def every_nth(source: Source) -> int:
-    """At every how many times of its schedule a source is asked now."""
+    """The n of "every n-th time of its schedule", at which an unchanged source is asked now."""
     return schedule.every_nth(unchanged_runs(source.id)) if _is_adaptive(source) else 1
 
 
@@ -102,7 +105,7 @@ def unchanged_runs(source_id: str, before: Run | None = None) -> int:
 
 
 def request_due(limit: int, now: datetime) -> list[Run]:
-    """Make the runs of at most ``limit`` sources whose time has come.
+    """Make runs for at most ``limit`` sources that are due.
 
     Missed times collapse into one run, and the next time is counted from now. A source whose run is
     not finished waits for that.

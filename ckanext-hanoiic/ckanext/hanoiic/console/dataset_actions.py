@@ -67,7 +67,8 @@ def hanoiic_datasets_create(context: Context, data_dict: dict[str, Any]) -> dict
 
 
 def _lock_new_tags(datasets: Sequence[Fields]) -> None:
-    """Two transactions that make one tag would make it twice: CKAN's tables don't forbid it."""
+    """Lock the names of new tags: two transactions could else make the same tag twice, as CKAN's
+    tables don't forbid it."""
     named = {
         tag["name"]
         for fields in datasets
@@ -87,7 +88,8 @@ def _lock_new_tags(datasets: Sequence[Fields]) -> None:
 
 
 def _index(datasets: Sequence[str]) -> None:
-    """As ``package_create`` does before it commits: what can't be found is not kept either."""
+    """Index the datasets before the commit, as ``package_create`` does: a dataset that can't be
+    indexed is not kept."""
     both_forms = forms_of(datasets)
     with gathered():
         for dataset in datasets:

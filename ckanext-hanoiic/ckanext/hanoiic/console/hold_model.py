@@ -47,7 +47,8 @@ class Hold(tk.BaseModel):
 
     @property
     def stands(self) -> bool:
-        """Whether a decision counts: an approval with masks or types only while they are pinned.
+        """Whether a decision still counts. An approval with masks or types counts only while the
+        source pins them.
 
         Without its masks an approved finding would be published in clear.
         """
@@ -65,7 +66,8 @@ class Hold(tk.BaseModel):
 
 
 def keep(source: Source, run_id: str, said: list[dict[str, Any]]) -> list[Hold]:
-    """The holds that a run reports, kept once each; what they replace becomes ``superseded``.
+    """Store the holds that a run reports, the same finding only once. Open holds that they replace
+    become ``superseded``.
 
     A finding that was decided stays decided as long as the decision stands.
     """
@@ -92,7 +94,7 @@ def keep(source: Source, run_id: str, said: list[dict[str, Any]]) -> list[Hold]:
 
 
 def settle(source: Source, run_id: str, tables: Iterable[str], *, complete: bool) -> None:
-    """After a run's end: open holds of ``tables`` that it no longer found are superseded.
+    """At a run's end: supersede open holds of ``tables`` that it no longer found.
 
     ``complete``: the run went through the whole source without holding anything, so no deletes wait
     either.

@@ -1,4 +1,4 @@
-"""The harvest worker's place in a department and in topics, so that it may register datasets."""
+"""Gives the harvest worker's user the roles that it needs to register datasets of a department."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Addresses of the portal's pages, each put together once.
+"""Remembers the addresses of the portal's pages, instead of putting each together again.
 
 A page names sixty pages and files by CKAN's ``url_for``, which takes a seventh of its time. The
-answer for a page of this portal follows from what is named, the language and the prefix of the
-request, and one setting, so it is remembered under all of them. CKAN's own helpers (menus, links,
-assets) find the function in their module: it is replaced there once, and never put back.
+address of a page of this portal depends on its name, the language and prefix of the request, and
+one setting, so it is remembered under all of them. CKAN's own helpers (menus, links, assets) look
+the function up in their module, where it is replaced once and for good.
 """
 
 from __future__ import annotations

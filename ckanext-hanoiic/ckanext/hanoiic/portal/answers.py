@@ -1,4 +1,4 @@
-"""Headers that CKAN and ckanext-dcat leave out, or say wrongly."""
+"""Corrects headers of answers that CKAN and ckanext-dcat leave out or set wrongly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def install(app: Any) -> Any:
 def complete(response: flask.Response) -> flask.Response:
     if response.mimetype in UTF8:
         response.content_type = f"{response.mimetype}; charset=utf-8"
-    # CKAN calls an answer of its API public, whatever its reader may see.
+    # CKAN marks every answer of its API as public, even if others may not see it.
     if response.cache_control.public and tk.current_user.is_authenticated:
         response.headers["Cache-Control"] = "private, no-store"
     return response

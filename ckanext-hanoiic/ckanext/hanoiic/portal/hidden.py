@@ -1,4 +1,4 @@
-"""A private dataset and one that never was are told alike: CKAN's page does so, DCAT's does not."""
+"""Answers 404 for a private dataset, as for one that does not exist, also from ckanext-dcat."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ckan.plugins import toolkit as tk
 @tk.side_effect_free
 @tk.chained_action
 def dcat_dataset_show(original: Any, context: Any, data_dict: dict[str, Any]) -> Any:
-    """As ckanext-dcat's, which answers 403 for a dataset that the caller may not know of."""
+    """As ckanext-dcat's action, which would answer 403 and so tell that the dataset exists."""
     try:
         return original(context, data_dict)
     except tk.NotAuthorized:

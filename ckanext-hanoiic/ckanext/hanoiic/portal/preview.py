@@ -1,9 +1,10 @@
 """The first rows and the versions of a dataset's tables, asked from the gateway for its page.
 
 The page never waits longer than ``DEADLINE_S`` for all its tables together, and shows a friendly
-note where an answer lacks. Rows of open tables are kept in Valkey under (table, version); rows
-that need a right are asked anew for every view, with a token of a minute for this user alone, and
-so are those of an edition: while a new one is written the gateway still serves the one before.
+note where an answer is missing. Rows of open tables are kept in Valkey under (table, version). Rows
+that need a right are asked for at every view, with a token that lasts a minute and is this user's
+alone. So are those of an edition, as the gateway serves the previous one while a new one is
+written.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def _ask_all(tables: Mapping[str, dict[str, Any]], headers: dict[str, str]) -> d
         for id_, resource in tables.items()
     }
     answers = {id_: _outcome(future, ends) for id_, future in futures.items()}
-    # A thread that still waits for the gateway must not hold the page.
+    # Don't wait for threads that still wait for the gateway.
     pool.shutdown(wait=False, cancel_futures=True)
     return answers
 
@@ -158,7 +159,7 @@ def _ask(base: str, table: str, headers: dict[str, str], ends: float) -> Preview
 
 
 def _preview_token() -> str | None:
-    """A token of a minute for the person who looks, or None for one who has not signed in."""
+    """A token that lasts a minute for the person who looks; None for one who has not signed in."""
     if not tk.current_user.is_authenticated:
         return None
     try:
@@ -192,7 +193,7 @@ def _keep(key: str, preview: Preview) -> None:
 
 
 def _resting() -> bool:
-    """Whether the gateway kept a page waiting a moment ago: then the next ones do not ask."""
+    """Whether the gateway kept a page waiting a moment ago: then the next pages do not ask it."""
     try:
         return bool(connect_to_redis().exists(RESTING_KEY))
     except RedisError:

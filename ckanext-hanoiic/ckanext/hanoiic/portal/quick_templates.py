@@ -1,8 +1,8 @@
-"""Jinja's templates with fewer look-ups: the same pages in less time.
+"""Renders Jinja's templates with fewer look-ups: the same pages in less time.
 
-A page has a hundred messages. For each of them Jinja calls three functions within one another, and
-flask-babel asks eight times which request this is; here it is one function, and once. And for each
-of its forty snippets Jinja compares the names that all templates know, one by one.
+A page has a hundred messages. For each of them Jinja calls three nested functions, and flask-babel
+asks eight times which request this is; here one function asks once. And for each of a page's forty
+snippets Jinja goes through the names that all templates know, one by one; here they are a set.
 """
 
 from __future__ import annotations

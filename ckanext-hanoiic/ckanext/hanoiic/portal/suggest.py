@@ -1,4 +1,4 @@
-"""What a reader may want while still typing: datasets, departments, topics and wards."""
+"""Suggestions while a reader types: datasets, departments, topics and wards."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _covered(reader: dict[str, Any]) -> frozenset[str]:
 
     Counted once for each state of the catalogue and each set of rights: readers type faster.
     """
-    # As `package_search` decides it, else one reader could get what was counted for another.
+    # Rights as `package_search` sees them: else one reader could get what was counted for another.
     name = reader.get("user")
     sees_all = bool(reader.get("ignore_auth") or (name and authz.is_sysadmin(name)))
     user = reader.get("auth_user_obj") or model.User.get(name)

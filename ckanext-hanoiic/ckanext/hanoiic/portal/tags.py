@@ -1,6 +1,6 @@
-"""Tags, as far as they stand on datasets that the caller may see.
+"""CKAN's actions on tags, limited to tags of datasets that the caller may see.
 
-CKAN tells every tag to everybody, also those of private, draft and deleted datasets only.
+CKAN itself shows everybody every tag, even those that only private, draft or deleted datasets have.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def tag_list(original: Any, context: Any, data_dict: dict[str, Any]) -> Any:
 @tk.side_effect_free
 @tk.chained_action
 def tag_autocomplete(original: Any, context: Any, data_dict: dict[str, Any]) -> Any:
-    """As CKAN's; what is left out is not made up for below ``limit``."""
+    """As CKAN's; where tags are left out, there are fewer than ``limit``."""
     return _of_free_tags(original(context, data_dict), context, data_dict)
 
 

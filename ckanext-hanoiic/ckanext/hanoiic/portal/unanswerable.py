@@ -1,4 +1,5 @@
-"""What no page can answer is told as 400 or 404, also where CKAN and ckanext-dcat would fail."""
+"""Answers 400 or 404 to requests that CKAN and ckanext-dcat would fail on with an error of the
+server."""
 
 from __future__ import annotations
 

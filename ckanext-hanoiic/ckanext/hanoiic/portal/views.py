@@ -30,7 +30,7 @@ def forget_assets() -> str:
 
 
 def once(name: str, render: Callable[[], str]) -> str:
-    """A part of a page that its layout asks for several times: rendered once a request."""
+    """Render a part of a page, which its layout asks for several times, once for each request."""
     rendered: dict[str, str] = flask.g.setdefault("_hanoiic_rendered", {})
     if name not in rendered:
         rendered[name] = render()

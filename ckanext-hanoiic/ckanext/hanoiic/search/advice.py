@@ -1,4 +1,4 @@
-"""What may help a reader who found nothing: other spellings, fewer words, no filters."""
+"""Suggestions for a reader who found nothing: other spellings, or fewer words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SYNTAX = re.compile(r'[:"()\[\]{}^~*?]')
 
 
 class Words(Protocol):
-    """The words of the index, whoever may read the datasets that they are of."""
+    """The words of the index, of all datasets, whoever may read those."""
 
     def known(self, words: list[str]) -> set[str]: ...
 
@@ -71,7 +71,8 @@ def _candidates(text: str, plain: str, index: Words, count: Callable[[str], int]
 
 
 def fewer_words(q: str) -> Iterator[str]:
-    """Parts of the query: of a short one all words but one, of a longer one neighbours in pairs."""
+    """Parts of the query to try instead: of a short one all words but one, of a longer one pairs of
+    neighbours."""
     typed = q.split()
     if 2 <= len(typed) <= 3:
         for place in range(len(typed) - 1, -1, -1):
@@ -81,7 +82,7 @@ def fewer_words(q: str) -> Iterator[str]:
 
 
 def as_words(q: str) -> str:
-    """The words of a query without its signs: what to search for where it can't be read."""
+    """The words of a query without its signs, to search for when the query can't be parsed."""
     found = _WORD.findall(vietnamese.storable(q[:LONGEST_QUERY]))
     return " ".join(word.lower() if word in ("AND", "OR", "NOT") else word for word in found)
 

@@ -1,7 +1,7 @@
-"""Some number of several conditions: one tsquery that the index answers, as short as can be.
+"""At least so many of several conditions, as one tsquery that is as short as possible.
 
-A GIN index reads the condition anew for each row that has any of its words, so its length is the
-time that a query of many words takes.
+A GIN index evaluates the condition for each row that has any of its words, so a query of many words
+takes as long as its condition is.
 """
 
 from __future__ import annotations

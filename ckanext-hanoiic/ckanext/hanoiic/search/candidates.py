@@ -1,4 +1,4 @@
-"""Which of very many matching rows are ranked: those that must come first.
+"""Chooses, of very many matching rows, those that must come first; only they are ranked.
 
 A common word finds a good part of the catalogue, and ranking each row takes longer than the reader
 waits. A row with every word in its title comes before one that has them in its texts, so where

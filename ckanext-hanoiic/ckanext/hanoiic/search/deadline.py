@@ -1,7 +1,8 @@
-"""A query's time limit holds for all its statements together.
+"""Holds all statements of a query together to its time limit.
 
-PostgreSQL's ``statement_timeout`` starts anew with each statement; a query of many would take as
-many times as long. What is left is set before each statement, once a noticeable part is gone.
+PostgreSQL's ``statement_timeout`` is for each statement, so a query of many statements could take
+many times its limit. Here the timeout is set to what is left before each statement, once a
+noticeable part is used up.
 """
 
 from __future__ import annotations

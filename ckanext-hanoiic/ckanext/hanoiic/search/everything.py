@@ -1,9 +1,9 @@
-"""Everything that a reader may see: the question of a catalogue's first page, without any word.
+"""The search without any word, as for the catalogue's first page: everything that a reader may see.
 
-Its rows are read in order until a page is full. All others need only be counted, which takes the
-longest of all questions, and gives the same until the index is written to. So each process
-remembers the counts, by the question (with the labels of who asks) and the writes that the asking
-transaction sees: no other process needs to tell it that they are old.
+Its rows are read in order until a page is full. Counting all rows and their facets takes longer
+than any other search, and gives the same result until the index is written to. So each process
+remembers the counts, under the question (with the labels of who asks) and the last writes that its
+transaction sees: it notices by itself when they are old.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def writes_seen(connection: sa.Connection) -> int:
 
 
 def note_write(connection: sa.Connection) -> None:
-    """To be the last statement of a transaction that writes: others may wait for it."""
+    """Note a write. This must be the last statement of its transaction, as others may wait for
+    it."""
     connection.exec_driver_sql(NOTE_WRITE)
 
 

@@ -104,10 +104,11 @@ class Store:
 
     @contextlib.contextmanager
     def heaping(self) -> Iterator[None]:
-        """While many rows are written, GIN sorts them into its index by the heap, not one by one.
+        """Inside, GIN collects new rows in a heap (its pending list) and sorts them into the index
+        together, instead of one by one. For writing many rows.
 
-        That takes a third of the time, and a query reads the heap (a few MB) too. A process killed
-        within leaves it so; ``sort_in`` mends that.
+        That takes a third of the time; queries meanwhile read the heap (a few MB) too. A process
+        that is killed inside leaves it so, which ``sort_in`` mends.
         """
         with self.transaction() as connection:
             for index in connection.exec_driver_sql(_GIN, ("fastupdate=off",)).scalars().all():
@@ -119,7 +120,7 @@ class Store:
             self.sort_in()
 
     def sort_in(self) -> None:
-        """What waits in the heap is sorted in, and nothing waits there any more; idempotent."""
+        """Sort in what waits in the heap, and let nothing wait there from now on; idempotent."""
         with self.transaction() as connection:
             for index in connection.exec_driver_sql(_GIN, ("fastupdate=on",)).scalars().all():
                 connection.exec_driver_sql(f"ALTER INDEX {index} SET (fastupdate = off)")
@@ -156,7 +157,7 @@ def _as_search_error(error: sa.exc.DBAPIError) -> SearchFailed:
 
 
 def ensure_layout(connection: sa.Connection) -> None:
-    """Make the tables, or make them anew where they are of an older layout; idempotent."""
+    """Make the tables, or replace those of an older layout; idempotent."""
     connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (LAYOUT_LOCK,))
     found = None
     if connection.exec_driver_sql("SELECT to_regclass('hanoiic_search.layout')").scalar():

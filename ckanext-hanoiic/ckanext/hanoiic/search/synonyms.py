@@ -1,4 +1,4 @@
-"""What else a reader may mean: abbreviations, synonyms, names of before and of today.
+"""What else a reader may mean: abbreviations, synonyms, former and today's names of places.
 
 Read from the YAML files in ``words/`` and one of the portal's own (``hanoiic.search.synonyms``).
 Only queries are widened, so an edited file needs no new index.

@@ -1,6 +1,7 @@
-"""Words as the keys of Telex leave them when its program was off: ``beenhj vieenj``, ``bệnh viện``.
+"""Reads words that were typed for Telex while its program was off: ``beenhj vieenj`` as ``bệnh
+viện``.
 
-Telex is the usual way to type Vietnamese; who types so and finds nothing sees no mistake.
+Telex is the usual way to type Vietnamese, and it is easy to overlook that it is off.
 """
 
 from __future__ import annotations

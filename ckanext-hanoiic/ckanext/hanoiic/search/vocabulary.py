@@ -1,7 +1,7 @@
-"""The words and values in the index, for what stands for many of them: patterns, fuzzy, ranges.
+"""Looks up the words and values of the index that a pattern, a fuzzy word or a range stands for.
 
-One query may ask so often and get so many words, then it is refused: a hundred wildcards at once
-are no search.
+How often one query may ask, and how many words it may get, is limited; a query beyond that is
+refused.
 """
 
 from __future__ import annotations
