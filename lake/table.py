@@ -105,7 +105,7 @@ class Table:
 
     def files(self, number: int) -> list[str]:
         """Absolute paths or URIs of the Parquet files of a version."""
-        return self._at(number).file_uris()
+        return [f"{self.uri}/{path}" for path in _paths(self._at(number))]
 
     def columns(self, number: int) -> list[Column]:
         """The columns of a version, in order."""
@@ -123,7 +123,7 @@ class Table:
         """The rows of a version as they are stored."""
         delta = self._at(number)
         stored = pa.schema(delta.schema().to_arrow())
-        for path in pa.table(delta.get_add_actions()).column("path").to_pylist():
+        for path in _paths(delta):
             file = f"{self._folder}/{path}"
             rows = pyarrow.dataset.dataset(file, stored, format="parquet", filesystem=self._fs)
             yield from rows.to_batches()
@@ -234,3 +234,9 @@ class Table:
 
 def _published(version: Version, *, changed: bool) -> Published:
     return Published(version.number, changed, version.row_count, version.content_hash)
+
+
+def _paths(delta: DeltaTable) -> list[str]:
+    """The files of a version, below the table: as they are named, where a URI of them would be
+    percent-encoded."""
+    return [str(path) for path in pa.table(delta.get_add_actions()).column("path").to_pylist()]

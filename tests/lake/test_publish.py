@@ -57,6 +57,13 @@ def test_same_content_twice_publishes_one_version_and_leaves_no_file(any_table, 
     assert len(list(tmp_path.rglob("*.parquet"))) == len(any_table.versions()) == 1
 
 
+def test_a_lake_may_lie_in_a_folder_with_blanks_and_vietnamese_letters(tmp_path):
+    table = Lake(tmp_path / "Cổng dữ liệu 100%").table("t")
+    table.publish(content(1), Provenance())
+    assert files_on_disk(table) == set(table.files(1))
+    assert number_of(table, 1) == 1
+
+
 def test_old_content_again_is_a_new_version(any_table):
     for number in (1, 2, 1):
         any_table.publish(content(number), Provenance())
