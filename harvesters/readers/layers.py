@@ -10,7 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyogrio  # type: ignore[import-untyped]
-import pyproj
 from pyogrio import errors as gdal_errors
 from pyogrio import raw
 
@@ -102,30 +101,18 @@ def _table(
                 "some hundred metres; pin the option `crs` if you know its code"
             )
     schema = pa.schema([*fields, pa.field(REJECTED, pa.string())])
-    batches = _batches(reader, columns, geometry, to_crs84, schema)
+    batches = places.batches(_rows(reader, columns, geometry), to_crs84, schema)
     return Table(schema, batches, listed, part, messages)
 
 
-def _batches(
-    reader: pa.RecordBatchReader,
-    columns: list[Kept],
-    geometry: str | None,
-    to_crs84: pyproj.Transformer | None,
-    schema: pa.Schema,
-) -> Iterator[pa.RecordBatch]:
-    row = 0
+def _rows(
+    reader: pa.RecordBatchReader, columns: list[Kept], geometry: str | None
+) -> Iterator[places.Rows]:
     while True:
         with named_errors():
             batch = next(iter(reader), None)
-        if batch is None:
-            return
-        arrays = [pa.array(range(row + 1, row + 1 + len(batch)), pa.int64())]
-        with named_errors():
-            arrays += [each.convert(batch.column(each.column.header)) for each in columns]
-        reasons: list[str | None] = [None] * len(batch)
-        if geometry is not None:
-            located, reasons = places.all_of(batch.column(geometry).to_pylist(), to_crs84)
-            arrays += located
-        arrays.append(pa.array(reasons, pa.string()))
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-        row += len(batch)
+            if batch is None:
+                return
+            kept = [each.convert(batch.column(each.column.header)) for each in columns]
+        wkb = None if geometry is None else batch.column(geometry).to_pylist()
+        yield places.Rows(len(batch), kept, wkb)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pyproj
 
 from harvesters.errors import CrsMissing, ParquetBroken, ParquetEncrypted
 from harvesters.pins import pins_by_column
@@ -69,7 +68,7 @@ def _table(file: pq.ParquetFile, arguments: Mapping[str, Any]) -> Table:
         listed += places.COLUMNS
         messages.append(f"geometry {geometry!r} in {places.name(crs or places.CRS84)}")
     schema = pa.schema([*fields, pa.field(REJECTED, pa.string())])
-    batches = _batches(file, columns, geometry, to_crs84, schema)
+    batches = places.batches(_rows(file, columns, geometry), to_crs84, schema)
     return Table(schema, batches, listed, messages=messages)
 
 
@@ -112,26 +111,11 @@ def _geometry(file: pq.ParquetFile, pinned_crs: str | None) -> tuple[str | None,
     return name, json.dumps(column["crs"])
 
 
-def _batches(
-    file: pq.ParquetFile,
-    columns: list[Kept],
-    geometry: str | None,
-    to_crs84: pyproj.Transformer | None,
-    schema: pa.Schema,
-) -> Iterator[pa.RecordBatch]:
-    row = 0
+def _rows(file: pq.ParquetFile, columns: list[Kept], geometry: str | None) -> Iterator[places.Rows]:
     for batch in _read(file):
         table = arrow_columns.flattened(pa.Table.from_batches([batch])).combine_chunks()
-        rows = range(row + 1, row + 1 + len(batch))
-        arrays = [pa.array(rows, pa.int64())]
-        arrays += [_converted(each, table) for each in columns]
-        reasons: list[str | None] = [None] * len(batch)
-        if geometry is not None:
-            located, reasons = places.all_of(table.column(geometry).to_pylist(), to_crs84)
-            arrays += located
-        arrays.append(pa.array(reasons, pa.string()))
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-        row += len(batch)
+        wkb = None if geometry is None else table.column(geometry).to_pylist()
+        yield places.Rows(len(batch), [_converted(each, table) for each in columns], wkb)
 
 
 def _read(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -62,6 +62,31 @@ def of(geometry: BaseGeometry | None) -> list[Any]:
         *(point.x, point.y, west, south, east, north),
         shapely.to_wkb(geometry, byte_order=1),
     ]
+
+
+class Rows(NamedTuple):
+    """Some rows of a file: how many, their kept columns, and their geometries (WKB) if any."""
+
+    row_count: int
+    columns: list[pa.Array]
+    wkb: Sequence[bytes | None] | None
+
+
+def batches(
+    parts: Iterable[Rows], to_crs84: pyproj.Transformer | None, schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    """The rows under `schema`: their numbers from 1, the kept columns, `FIELDS` if there are
+    geometries, and why a row is rejected."""
+    before = 0
+    for row_count, columns, wkb in parts:
+        numbers = pa.array(range(before + 1, before + 1 + row_count), pa.int64())
+        located: list[pa.Array] = []
+        reasons: list[str | None] = [None] * row_count
+        if wkb is not None:
+            located, reasons = all_of(wkb, to_crs84)
+        arrays = [numbers, *columns, *located, pa.array(reasons, pa.string())]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+        before += row_count
 
 
 def all_of(
