@@ -1,5 +1,5 @@
-"""requests' adapter over connections that check where they lead, end in time, and carry a source's
-secret to its own host only."""
+"""An adapter for requests whose connections check where they lead, end in time, and carry a
+source's secret to its own host only."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from harvesters.http_dates import moment
 class Deadline(threading.local):
     """The end of a thread's present download: its sockets are shut then, whatever is read.
 
-    A timeout of a socket ends a silence only: a source that sends a byte now and then would keep a
-    read of a line, or of a block, for days.
+    A socket's timeout only ends a silence: a source that sends a byte now and then could keep the
+    read of a line or block waiting for days.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Deadline(threading.local):
     def holds(self, sock: socket.socket | None) -> None:
         if sock is not None and self._sockets is not None:
             self._sockets.add(sock)
-            # A request that is made once more would begin a time of its own.
+            # Retries count too: else each would begin with the whole time again.
             if self._is_over.is_set():
                 _shut(sock)
 
@@ -67,7 +67,7 @@ def _shut(sock: socket.socket) -> None:
 
 
 class PatientRetry(Retry):
-    """Not again at all when the source asks for a longer pause than is waited here."""
+    """Gives up at once when the source asks for a longer pause than is waited here."""
 
     def increment(
         self,
@@ -84,7 +84,7 @@ class PatientRetry(Retry):
         return super().increment(method, url, response, error, _pool, _stacktrace)
 
     def parse_retry_after(self, retry_after: str) -> float:
-        """One that has no sense is none: the answer's status says enough."""
+        """A header that makes no sense is ignored: the answer's status says enough."""
         return retry_after_s(retry_after) or 0
 
 
@@ -102,7 +102,7 @@ class GuardedAdapter(HTTPAdapter):
             redirect=False,
             backoff_factor=limits.backoff_s,
             status_forcelist=(429, 500, 502, 503, 504),
-            # What is sent by POST are questions too: asked twice they change nothing.
+            # POST only sends questions here, which change nothing: it may be repeated too.
             allowed_methods=("GET", "POST"),
             raise_on_status=False,
             retry_after_max=limits.retry_after_s,
@@ -112,7 +112,7 @@ class GuardedAdapter(HTTPAdapter):
     def send(
         self, request: requests.PreparedRequest, *arguments: Any, **named: Any
     ) -> requests.Response:
-        # Redirects come by here too, each with its own address, and are made from the original.
+        # Redirects come by here as well, as copies of the first request with another address.
         headers: Mapping[str, str] = self.carried.for_url(request.url or "") if self.carried else {}
         if headers:
             request = request.copy()
@@ -151,7 +151,8 @@ class GuardedAdapter(HTTPAdapter):
 
 
 def retry_after_s(said: str) -> int | None:
-    """Seconds of a Retry-After (RFC 9110, 10.2.3: seconds or a date); None when it has no sense."""
+    """The seconds of a Retry-After (RFC 9110, 10.2.3: seconds or a date); None when it makes no
+    sense."""
     if said.isdecimal():
         return int(said[:6])
     at = moment(said)

@@ -1,7 +1,7 @@
 """The gate before publishing: what an officer must see first holds a version.
 
-A hold says what was found and shows it; its fingerprint stays the same for the same finding, so
-that an officer decides once. What was approved passes; what was rejected refuses the run.
+A hold says what was found and shows it. The same finding always has the same fingerprint, so an
+officer decides about it only once: what was approved passes, and what was rejected refuses the run.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def fingerprint(kind: str, table: str, seen: Any) -> str:
 def examine(
     checked: Checked, before: list[Column] | None, source: Source, table: str
 ) -> list[Hold]:
-    """What holds this version of `table` back: schema drift and personal data, undecided yet.
+    """What holds this version of `table` back: changed columns and personal data that no officer
+    has decided about.
 
     `before` are the columns of the published version, None for a new table. Raises
     HeldVersionRejected when an officer rejected what is found again.
@@ -75,8 +76,8 @@ def _personal(table: str, findings: list[Finding], checked: Checked) -> Hold:
     rules = personal_rules.latest()
     titles = {kind.name: kind.title for kind in rules.kinds}
     told = "; ".join(f"{finding.column}: {titles[finding.kind]}" for finding in findings)
-    # Masks that an officer chose are part of what was seen: after "approve, and mask these" the
-    # rest is the same finding still.
+    # Masked columns stay part of the fingerprint: after "approve, and mask these" the finding about
+    # the other columns is still the same one.
     seen = sorted({finding.column for finding in findings} | set(checked.typed.raw.masked))
     return Hold(
         table=table,

@@ -1,4 +1,4 @@
-"""A download on its way into the raw store: the part that came so far, and how to go on with it."""
+"""A download on its way into the raw store: the part that has come so far, and how to resume it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from harvesters.http_dates import moment
 
 CHUNK_BYTES = 1 << 18
 _SURE_AFTER_S = 60
-# What stands behind a packed body, such as zeros that fill a block.
+# The most bytes that may follow a packed body, such as zeros that fill a block.
 _TRAILING = GzipDecoderState.SWALLOW_DATA
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
 class Incoming:
-    """Use as a context manager: what was not kept is gone afterwards."""
+    """One download. Use it as a context manager: what was not kept is removed afterwards."""
 
     def __init__(self, raw_dir: Path, limits: FetchLimits) -> None:
         raw_dir.mkdir(parents=True, exist_ok=True)
@@ -60,10 +60,11 @@ class Incoming:
         return time.monotonic() - self._started >= self._limits.total_s
 
     def wanted(self) -> dict[str, str]:
-        """Headers that ask for the rest, if that is sure to be of the same file."""
+        """Headers that ask for the rest of the file; empty when it might be the rest of another
+        one."""
         if not self.byte_count or not self._validator:
             return {}
-        # A range is one of the bytes as they are sent.
+        # A range counts the bytes as they are sent, so nothing may be packed.
         return {
             "Range": f"bytes={self.byte_count}-",
             "If-Range": self._validator,
@@ -71,7 +72,7 @@ class Incoming:
         }
 
     def goes_on(self, answer: requests.Response) -> bool:
-        """Whether an answer is just the rest that was wanted, of the same file."""
+        """Whether an answer is exactly the rest that was asked for, of the same file."""
         said = _content_range(answer)
         return (
             answer.status_code == 206
@@ -84,7 +85,7 @@ class Incoming:
         )
 
     def begin(self, answer: requests.Response | None = None) -> None:
-        """From the first byte on, with what the answer says for going on later."""
+        """Begin at the first byte, and note what the answer says for resuming later."""
         self._file.seek(0)
         self._file.truncate()
         self._digest, self.byte_count = hashlib.sha256(), 0
@@ -100,7 +101,7 @@ class Incoming:
         try:
             self._file.write(chunk)
         except OSError as error:
-            # To whoever reads from a server an OSError is one of the connection.
+            # Not as an OSError: the caller would take that for an error of the connection.
             raise own_parts.not_stored(error) from error
         if self.is_late:
             raise self._too_slow()
@@ -129,7 +130,7 @@ class Incoming:
             raise SourceInterrupted("The answer ended before its announced length.")
 
     def _next(self, answer: requests.Response) -> bytes:
-        """One read of the socket, so that the clock is looked at also when little comes."""
+        """Read the socket once, so that the clock is checked even when little comes."""
         try:
             return bytes(answer.raw.read1(CHUNK_BYTES, decode_content=True))
         except ReadTimeoutError as error:
@@ -140,13 +141,13 @@ class Incoming:
             raise SourceInterrupted("The answer ended before its announced length.") from error
 
     def keep(self) -> str:
-        """Put the whole file under its SHA-256, which is returned."""
+        """Move the whole file to its place in the raw store; returns its SHA-256."""
         self._file.flush()
         os.fsync(self._file.fileno())
         sha256 = self._digest.hexdigest()
         kept = raw_path(self._raw_dir, sha256)
         try:
-            # Bytes that a run needs are young: upkeep removes only what is old.
+            # Make the file young: upkeep removes only old ones.
             os.utime(kept)
         except FileNotFoundError:
             kept.parent.mkdir(exist_ok=True)
@@ -170,7 +171,8 @@ def raw_path(raw_dir: Path, sha256: str) -> Path:
 
 
 def _validator(answer: requests.Response) -> str | None:
-    """What makes sure that a rest is of the same file: a strong ETag, or the time of its change."""
+    """What proves that a rest is of the same file: a strong ETag, or the time of its last
+    change."""
     if "Content-Encoding" in answer.headers:
         return None
     if answer.headers.get("Accept-Ranges", "").strip().lower() == "none":
@@ -178,7 +180,8 @@ def _validator(answer: requests.Response) -> str | None:
     etag = answer.headers.get("ETag", "")
     if etag.startswith('"'):
         return etag
-    # A weak ETag does not promise the same bytes, nor a change of a moment ago (RFC 9110, 8.8.2).
+    # A weak ETag does not promise the same bytes, and nor does a change of a moment ago (RFC 9110,
+    # 8.8.2).
     changed, sent = (moment(answer.headers.get(name, "")) for name in ("Last-Modified", "Date"))
     if etag or changed is None or sent is None or sent - changed < _SURE_AFTER_S:
         return None
@@ -201,7 +204,8 @@ def _named(answer: requests.Response, validator: str) -> str:
 
 
 def _is_unpacked(answer: requests.Response) -> bool:
-    """Whether a packed body came to its end: urllib3 takes as much of it as there is."""
+    """Whether a packed body came to its end. urllib3 unpacks as much as there is and says
+    nothing."""
     decoder = answer.raw._decoder
     return all(
         part is None or _ended(part._obj) or getattr(part, "_state", None) == _TRAILING

@@ -1,8 +1,8 @@
-"""Who works where: one run at a time on a source, a few at a time on a host, over all workers.
+"""Keeps runs apart, over all workers: one at a time on a source, a few at a time at a host.
 
-Both are PostgreSQL's advisory locks on a connection that lives as long as the run. A worker that is
-killed loses its connection, and with it the locks, at once; when its whole machine is gone, after
-half a minute. The address of the database must not lead through a pooler of transactions.
+Both are PostgreSQL's advisory locks, on a connection that lives as long as the run. A killed worker
+loses its connection at once, and with it the locks; when its whole machine is gone, this takes half
+a minute. The address of the database must not lead through a transaction pooler.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _KEEPALIVE = {"tcp_keepalives_idle": 15, "tcp_keepalives_interval": 5, "tcp_keep
 
 
 class LaneBusy(Exception):
-    """Somebody else works on the source, or enough do on its host: come back a little later."""
+    """Another run works on the source, or enough work at its host: try again a little later."""
 
 
 class Lanes:

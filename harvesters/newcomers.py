@@ -1,11 +1,11 @@
-"""New datasets on their way into the portal: those that wait together go in one request.
+"""Makes new datasets in the portal, those that wait at the same time in one request.
 
-Making datasets takes the portal longer than anything else of a catalogue's first run, and many in
-one request cost it half. Nothing waits for company: a dataset goes at once where a request may, and
-what comes while the requests are under way goes together in the next one.
+Nothing in a catalogue's first run takes the portal longer than making datasets, and many in one
+request cost it half. No dataset waits for others to come: it goes at once if a request may be made,
+and those that come while requests are under way go together in the next one.
 
-A request is made whole or not at all. One that fails says nothing of most of its datasets, so each
-of them is made by itself then, and has its own error.
+A request makes all of its datasets or none. When one fails, this says nothing about most of them,
+so each is then made by itself and gets its own error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lake import logs
 
 log = logging.getLogger(__name__)
 
-# Answered within seconds, while people use the portal too.
+# So few that a request is answered within seconds, while people use the portal.
 MOST = 25
 # As many as the portal has processes.
 REQUESTS_AT_ONCE = 2
@@ -112,7 +112,7 @@ class Newcomers:
         return True
 
     def _make_each(self, batch: list[_Waiting]) -> None:
-        """Make each by itself, until the portal is away: it would be so for each of the others."""
+        """Make each by itself. When the portal is away, the others fail with it at once."""
         for one in batch:
             begun = time.monotonic()
             try:

@@ -1,6 +1,7 @@
 """Text columns to typed columns: decide on the whole file, then read.
 
-A column gets a type only when one reading accepts every text in it; else it stays text. Pins win.
+A column gets a type only if one way of reading accepts every text in it; else it stays text. What
+an officer pinned comes first.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ def _without_unnamed_empty(raw: RawTable, bench: Workbench) -> list[RawColumn]:
 
 
 def _strangeness(reading: Reading, decimal: str, order: str | None) -> tuple[bool, bool]:
-    """How far a reading is from the table's own signs; the least strange one is taken."""
+    """How far a reading is from the signs that the table uses elsewhere; the least strange reading
+    is taken."""
     wrong_order = order is not None and reading.order not in (None, order)
     return (reading.decimal not in (None, decimal), wrong_order)
 

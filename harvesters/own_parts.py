@@ -1,5 +1,5 @@
-"""What a run has of its own: the database, the disk, the lake. Where they fail the source is not to
-blame, and a later attempt may go through."""
+"""Errors of the portal's own parts (database, disk, lake). The source is not to blame for them, and
+a later attempt may succeed."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A table that an API gives in pages: asked for one after the other, kept as one file.
 
 Every page comes through the guarded client (conditional requests, caps, politeness, the source's
-secret) and lies in the raw store as it came. The file that is made of them has their rows alone:
-what an API writes around them, such as the time, makes no new version.
+secret) and is kept in the raw store as it came. The file that is made of the pages has only their
+rows: what an API writes around them, such as the time, must not make a new version.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Pages:
         self.count = 0
 
     def get(self, url: str, accept: str = "application/json", *, is_page: bool = True) -> Fetched:
-        """One page. Its address must be of the source's host, and not be asked for twice; what is
-        no page of the rows, such as what the source says of them, may be.
+        """Get one page. Its address must be of the source's host, and may be asked for only once;
+        documents about the rows may be asked for again.
 
         Raises PagesBroken, SourceTooLarge, SourceTooSlow, and the errors of `Client.fetch`.
         """

@@ -1,5 +1,5 @@
-"""The dry run: everything a run would do up to publishing, and what it would change, without
-effect: tables, what waits for an officer, and datasets that would go.
+"""The dry run: does everything that a run does before publishing, and tells what the run would
+change: tables, what would wait for an officer, and datasets that would go. Nothing is changed.
 """
 
 from __future__ import annotations

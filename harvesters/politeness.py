@@ -1,6 +1,7 @@
 """How a host is spared: a few questions at once, a pause between them, rest when it asks for it.
 
-Over all runs of a process; runs at one host over all workers are counted in `lanes`.
+This holds for all runs of one process together. How many runs may be at one host over all workers
+is counted in `lanes`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from harvesters.errors import SourceAnsweredError, SourceTooSlow
 from harvesters.fetch_limits import FetchLimits
 
-# A host that asked for more is asked again all the same after so long.
+# The longest rest that a host is granted, whatever it asks for.
 LONGEST_REST_S = 3_600
 
 
@@ -29,10 +30,10 @@ class Host:
 
     @contextmanager
     def visit(self, limits: FetchLimits, pause_s: float) -> Iterator[None]:
-        """A place at the host, when its turn has come.
+        """Wait for a turn at the host, and hold it inside.
 
-        Raises SourceAnsweredError when the host rests for longer than is waited, SourceTooSlow when
-        others don't leave it.
+        Raises SourceAnsweredError when the host rests for longer than one waits here, SourceTooSlow
+        when no place becomes free.
         """
         if not self._places.acquire(timeout=limits.total_s):
             raise SourceTooSlow("Other downloads from the same host took too long.")

@@ -1,8 +1,8 @@
-"""Rows that are no plain rows: sums, names of groups, notes. They stay, and are marked.
+"""Marks rows that are not plain data: sums, names of groups, notes. They stay in the table.
 
-Nobody but the department knows what they are for, so none is dropped; but who adds a column up must
-not count a sum twice. Where there are any, the table gets a column that says what each row is. Only
-the notes below the last row go: the report has their text.
+Only the department knows what they are for, so none is dropped; but whoever adds up a column must
+not count a sum twice. When there are any, the table gets a column that says what each row is. Only
+notes below the last row are taken out; the report has their text.
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ from lake.store import Lake
 
 @dataclass(frozen=True)
 class Room:
-    """A run's own connections. `mask_secret` is behind columns that are hashed, `references`
-    are what columns may refer to. With `replay` files are read from the raw store."""
+    """The connections of one run. `mask_secret` is the key for columns that are hashed,
+    `references` are the tables that columns may refer to. With `replay`, files are read from the
+    raw store."""
 
     client: Client
     lake: Lake

@@ -1,4 +1,4 @@
-"""Files that went through: whether one is settled already, and the receipt that it is now."""
+"""Whether a file went through all stages before (it is *settled*), and the receipt that says so."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lake.history import Version
 class Settled:
     """One file that went through: its tables as resources, or the receipt that it is unchanged.
 
-    `waiting`: a table of it is held, or was rejected; then it is no receipt's business yet.
+    `waiting`: one of its tables is held, or was rejected; then it gets no receipt yet.
     """
 
     file: File
@@ -47,8 +47,9 @@ def kept_versions(
     room: Room,
     registered: Registered,
 ) -> list[Version] | None:
-    """The versions of the file's tables when nothing is to do: the same bytes and wishes, the lake
-    and the portal as left. None when there is."""
+    """The versions of the file's tables if there is nothing to do: the bytes and the source's
+    options are the same, and lake and portal are as the last run left them. None if there is
+    something to do."""
     if not receipt.covers(fetched, receipts.asked(source, file.table, _wishes(offer))):
         return None
     try:
@@ -90,8 +91,8 @@ def settle(file: Settled, offer: Offer, source: Source, room: Room, dataset_id: 
 def report_unchanged(
     receipt: Receipt, versions: list[Version], run_id: str, report: Report
 ) -> None:
-    """The tables of an unchanged file; a version that this very run made before its worker was
-    lost is its change all the same."""
+    """Report the tables of an unchanged file. A version that this same run made, before its worker
+    was lost, still counts as the run's change."""
     for row, version in zip(receipt.tables, versions, strict=True):
         report.add_table(
             row["table"],

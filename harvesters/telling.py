@@ -1,8 +1,7 @@
 """Telling the portal how a run goes, and how it ended.
 
-While a run works, a thread of its own tells the portal what changed, once a second at most, and
-now and then that somebody still works on it. Progress is told as far as the portal listens; only
-the end of a run must be heard.
+While a run works, a thread tells the portal what changed, once a second at most, and now and then
+that the work goes on. Progress may get lost while the portal is away; the end of a run must not.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from lake import logs
 log = logging.getLogger(__name__)
 
 TELL_EVERY_S = 1.0
-# A long report takes the portal a while: it gets so many times that to do other things.
+# A long report takes the portal a while: the pause before the next one is so many times as long.
 REST_FACTOR = 20
-# The end of a run tells of more.
+# The report of a run's end is larger.
 DATASETS_MEANWHILE = 200
 # The portal hands a run out again when nobody reports on it.
 KEEP_LEASE_EVERY_S = 60.0
@@ -53,7 +52,7 @@ class Teller:
         )
 
     def changed(self, report: Report) -> None:
-        """Something changed. Raises RunStopped when the portal has ended the run."""
+        """Note that something changed. Raises RunStopped when the portal has ended the run."""
         self._report = report
         self._wake.set()
         if self._stopped:
@@ -91,7 +90,7 @@ class Teller:
 def tell(portal: Portal, run_id: str, report: Report | None = None) -> bool:
     """Tell progress; false when the portal has ended the run."""
     said = report.as_dict(DATASETS_MEANWHILE) if report else {}
-    # What waits for an officer waits from the end of the run on.
+    # Holds are told at the end of the run only.
     said.pop("holds", None)
     try:
         portal.call("hanoiic_run_update", id=run_id, state="running", **said)

@@ -1,5 +1,5 @@
-"""How often a run was begun. Kept apart from the queue's own count, which also grows while a run
-waits for its lane."""
+"""Counts how often a run was begun. The queue's own count won't do: it also grows while a run waits
+for its lane."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class Tries:
         return self._write("SELECT begun FROM tries WHERE run_id = %s", run_id)
 
     def take_back(self, run_id: str) -> None:
-        """An attempt that was broken off to stop the worker does not count."""
+        """Take an attempt back that was broken off because the worker was stopped: it does not
+        count."""
         self._write("UPDATE tries SET begun = begun - 1 WHERE run_id = %s", run_id)
 
     def forget(self, run_id: str) -> None:

@@ -1,7 +1,7 @@
 """The files in an archive, one after the other: zip, gzip and tar, also in each other.
 
-Every file lies on disk only while it is looked at. Sizes, ratios, counts and depth are bounded over
-the whole of what lies in each other, so that many small bombs are one.
+Every file is on disk only while it is looked at. Sizes, ratios, counts and depth are bounded over
+all nested archives together, so that many small bombs count as one.
 """
 
 from __future__ import annotations

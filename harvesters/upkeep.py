@@ -1,8 +1,8 @@
 """Upkeep: what nobody can ask for any more is removed, once a day.
 
-Superseded versions of tables and their editions, old rejected rows, and fetched bytes that no
-receipt is about. A run in progress loses nothing: what it fetched is young, and only what is old
-goes.
+Removes superseded versions of tables and their editions, old rejected rows, and fetched bytes that
+no receipt mentions. A run in progress loses nothing: what it fetched is young, and only old things
+are removed.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def _judged(typed: TypedTable, rules: list[Rule]) -> str:
     ruled = sorted({rule.position for rule in rules})
     texts = ", ".join(
         f"{typed.columns[index].text} AS t{index}, "
-        # As it stood in the file: a sentinel that means nothing may be the reason.
+        # The text as it stood in the file: a sign for "no value" may be the reason.
         f"CAST({quoted(typed.columns[index].raw.key)} AS VARCHAR) AS o{index}"
         for index in ruled
     )

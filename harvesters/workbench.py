@@ -1,10 +1,10 @@
 """The temporary DuckDB database of one run: text tables lie here between decode and publish.
 
-What does not fit in MEMORY_LIMIT lies on disk; locked, since what it holds comes from outside: no
-files, no network, no extension, no further configuration.
+What does not fit in MEMORY_LIMIT is spilled to disk. The database is locked, since what it holds
+comes from outside: it reads no files, no network and no extensions, and its configuration is fixed.
 
-A table is either DuckDB's own, or it is kept beside as it came, in Arrow's file format, which costs
-a tenth of that; DuckDB reads both alike, and `own` makes the one the other before it is changed.
+A table is either DuckDB's own, or it is kept beside it as it came, in Arrow's file format, which
+costs a tenth. DuckDB reads both alike; `own` makes a table DuckDB's own before it is changed.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class Workbench:
         try:
             self._connection.execute(f"CREATE TABLE {name} AS SELECT * FROM incoming")  # noqa: S608
         except duckdb.Error:
-            # DuckDB wraps what the stream raised; the reader of the data knows better what it was.
+            # Raise what the stream raised: DuckDB's error about it says less.
             if failures:
                 raise failures[0] from None
             raise
