@@ -56,7 +56,7 @@ class Deadline(threading.local):
     def holds(self, sock: socket.socket | None) -> None:
         if sock is not None and self._sockets is not None:
             self._sockets.add(sock)
-            # Retries count too: else each would begin with the whole time again.
+            # A retry that connects after the end gets no time of its own.
             if self._is_over.is_set():
                 _shut(sock)
 
