@@ -13,15 +13,15 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from harvesters import decode as decoding
 from harvesters import pages
-from harvesters.connectors import json, sensorthings_news, typed_rows
+from harvesters.connectors import sensorthings_news, typed_rows
 from harvesters.connectors.base import Connector, File, Offer, one_file
+from harvesters.connectors.sensorthings_pages import next_page, values
 from harvesters.connectors.sensorthings_streams import COLUMNS, Datastream, grouped
-from harvesters.errors import ApiRefused, PartNotFound, SourceInvalid, SourceTooLarge
+from harvesters.errors import PartNotFound, SourceInvalid, SourceTooLarge
 from harvesters.fetch import Client, Fetched
 from harvesters.incoming import Incoming
-from harvesters.pages import Pages, joined, line, query_of, with_query
+from harvesters.pages import Pages, line, query_of, with_query
 from harvesters.source import Source
 from lake import names
 
@@ -108,25 +108,6 @@ def _datastreams(address: str, walk: Pages) -> Iterator[Datastream]:
                 )
             yield Datastream.of(about)
         url = next_page(fetched, url)
-
-
-def values(fetched: Fetched) -> Iterator[Any]:
-    """The entities of a page. Raises ApiRefused for what is no page of SensorThings."""
-    if not json.has_list(decoding.text(fetched.path), "value"):
-        said = pages.scalars(fetched.path, ["message", "error.message", "description"])
-        words = next((str(text)[:200] for text in said.values() if text), "it has no value")
-        raise ApiRefused(f"The answer is no list of SensorThings: {words}.")
-    return pages.items(fetched.path, "value.item")
-
-
-def next_page(fetched: Fetched, url: str) -> str | None:
-    """The address of the next page. Raises PagesBroken, ApiRefused."""
-    said = pages.scalars(fetched.path, ["@iot.nextLink"]).get("@iot.nextLink")
-    if said in (None, ""):
-        return None
-    if not isinstance(said, str):
-        raise ApiRefused("The service's @iot.nextLink is no address.")
-    return joined(url, said)
 
 
 def _has_news(streams: list[Datastream], root: str, walk: Pages) -> bool:

@@ -15,7 +15,8 @@ from itertools import groupby
 from typing import Any
 
 from harvesters import kept, pages
-from harvesters.connectors import sensorthings, typed_rows
+from harvesters.connectors import typed_rows
+from harvesters.connectors.sensorthings_pages import next_page, values
 from harvesters.connectors.sensorthings_streams import Datastream
 from harvesters.connectors.typed_rows import TypedColumn
 from harvesters.errors import ApiRefused, PagesBroken, SourceChanging
@@ -169,7 +170,7 @@ def _rows(place: str, stream: Datastream, since: str | None, walk: Pages) -> Ite
     while url is not None:
         fetched = walk.get(url)
         ids: set[str] = set()
-        for about in sensorthings.values(fetched):
+        for about in values(fetched):
             row = _row(about, stream)
             ids.add(row[_ID])
             # What came meanwhile moves the last rows of a page to the next one.
@@ -178,7 +179,7 @@ def _rows(place: str, stream: Datastream, since: str | None, walk: Pages) -> Ite
         if ids and ids <= before:
             raise PagesBroken("The service gave the same observations again for the next page.")
         before = ids
-        url = sensorthings.next_page(fetched, url)
+        url = next_page(fetched, url)
 
 
 def _row(about: Any, stream: Datastream) -> list[Any]:
