@@ -65,14 +65,14 @@ _EXPOSED = (
     "Hanoiic-Truncated, Link, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
     "X-Request-Id"
 )
-# Any page may ask, as a public API should allow; without cookies there is nothing to steal.
+# CORS: any web page may ask, as befits a public API. There are no cookies that it could misuse.
 _HEADERS = [
     ("Access-Control-Allow-Origin", "*"),
     ("Access-Control-Expose-Headers", _EXPOSED),
     ("X-Content-Type-Options", "nosniff"),
 ]
 _POLICY = ("Content-Security-Policy", "default-src 'none'; sandbox")
-# A browser asks for these before a request that is not a simple one.
+# CORS: what browsers ask for before a request that is not a simple one (preflight).
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": (
@@ -81,7 +81,7 @@ _PREFLIGHT = {
     ),
     "Access-Control-Max-Age": "86400",
 }
-# Pages about data; those about the gateway itself are not counted.
+# The pages about data, whose requests are counted; those about the gateway itself are not.
 _COUNTED = frozenset(
     {"downloads", "exports", "files", "receipts", "rows", "share", "sql", "tables"}
 )
@@ -95,10 +95,11 @@ _HTTP_ERRORS: dict[int, type[GatewayError]] = {
 
 
 class _Application(Flask):
-    """Flask without what a request of the gateway has no use for."""
+    """Flask, without the steps of a request that the gateway does not need."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """As it is: no page is a coroutine, which Flask would look for seven times a request."""
+        """Return the function as it is: no page is a coroutine, and Flask would check that seven
+        times a request."""
         return func
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
@@ -124,7 +125,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
     app.url_map.strict_slashes = False
-    # Told at the start, not by the first request.
+    # Made here, so that wrong networks are an error at the start and not at the first request.
     forwarded.networks(settings.gateway_trusted_proxies)
     gateway = make_gateway(settings)
     app.extensions["hanoiic_gateway"] = gateway
@@ -159,7 +160,7 @@ def make_gateway(settings: Settings) -> Gateway:
     valkey = impatient(url)
     decisions = Decisions(CkanPortal(actions), ValkeyEpoch(valkey))
     open_tables.keep_current(decisions.confirm_open)
-    # Whoever waits for a message, or for an answer to one, waits longer than a lookup may take.
+    # Waiting for messages takes longer than a lookup may: it needs a client of its own.
     patient = redis.Redis.from_url(url, socket_connect_timeout=TIMEOUT_S)
     return Gateway(settings, decisions, Meter(settings, actions, valkey), Queries(patient), actions)
 
@@ -215,7 +216,7 @@ def _measure(app: Flask) -> None:
             "versions": response.headers.get("Hanoiic-Table-Versions"),
         }
 
-        # An answer's end is its last byte; and nobody waits for its line in the log.
+        # When the response is closed, since an answer ends with its last byte.
         def ended() -> None:
             taken_s = time.monotonic() - begun
             metrics.requests_of(door, str(told["status"])).observe(taken_s)
@@ -245,7 +246,7 @@ def _answer_problems(app: Flask) -> None:
 
     @app.errorhandler(ClientGone)
     def hung_up(_: ClientGone) -> Response:
-        # Nobody hears it; the log and the metrics do.
+        # The caller is gone: this is only for the log and the metrics.
         log.info("client_gone")
         return _problem(QueryCancelled())
 
@@ -258,7 +259,7 @@ def _answer_problems(app: Flask) -> None:
 def _problem(error: GatewayError) -> Response:
     problem = error.problem(logs.request_id())
     if request.blueprint == rows.pages.name:
-        # Where PostgREST's clients look for the words.
+        # PostgREST's clients look here for the error's message.
         problem["message"] = error.detail
     metrics.PROBLEMS.labels(error.code).inc()
     language = request.accept_languages.best_match(titles.LANGUAGES, default="en")

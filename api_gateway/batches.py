@@ -1,4 +1,5 @@
-"""Rows in batches of a size that pays, and that memory holds however long the rows are."""
+"""Cuts rows into batches that are large enough to be efficient, and small enough for memory however
+long the rows are."""
 
 from __future__ import annotations
 
@@ -18,10 +19,12 @@ _SOON_S = 0.05
 def sized(
     ask: Callable[[int], pa.RecordBatchReader], most_rows: int, *, repeats: bool
 ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    """The schema and the rows of what `ask` hands out so many at once, in batches of `most_rows`,
-    or of fewer that are long. `repeats`: asked again, it hands out the same ones in the same order.
+    """The schema and the rows of a query, in batches of `most_rows`, or of fewer rows if they are
+    long. `ask` runs the query with so many rows at once. `repeats`: it gives the same rows in the
+    same order when it is asked again.
 
-    How long rows are, the first ones tell. To ask again then is quicker than to join batches.
+    The first rows tell how long rows are. Asking again with another size is quicker than joining
+    batches.
     """
     begun = time.monotonic()
     reader = ask(FEW_ROWS)

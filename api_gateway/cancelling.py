@@ -1,7 +1,8 @@
-"""The queries that run now, and the word that ends one, whichever web process it runs in.
+"""The queries that run now, and how to cancel one, whichever web process it runs in.
 
-A web process keeps its own in memory: nothing is written down for a query that nobody cancels. A
-cancellation is called out over Valkey; every gateway process says whether it had that query.
+A web process keeps its own queries in memory, so one that nobody cancels costs nothing. A
+cancellation is sent to all gateway processes over Valkey, and each answers whether it had that
+query.
 """
 
 from __future__ import annotations
@@ -38,14 +39,15 @@ class Query:
         self.cancelled = False
 
     def runs_in(self, process: Process) -> None:
-        """It has its process. Raises QueryCancelled if it was cancelled while it waited."""
+        """Note the process that the query got. Raises QueryCancelled if it was cancelled while it
+        waited."""
         with self._queries.lock:
             if self.cancelled:
                 raise QueryCancelled
             self._process = process
 
     def cancel(self) -> None:
-        """End its process; whoever reads the answer learns it from there. Under the lock."""
+        """End its process, which the reader of its answer notices. To be called under the lock."""
         self.cancelled = True
         if self._process:
             self._process.end_soon()
@@ -61,7 +63,8 @@ class Query:
 
 
 class Queries:
-    """What runs in this web process, by (id, caller). Ids are the callers' own, so two may meet."""
+    """The queries of this web process, by (id, caller). Callers choose the ids, so two queries may
+    have the same."""
 
     def __init__(self, valkey: redis.Redis | None = None) -> None:
         self.lock = threading.Lock()

@@ -1,5 +1,5 @@
-"""An answer's content as it leaves its query process: counted, digested and encoded there, so that
-the web process has nothing to do with its bytes but to pass them on."""
+"""Counts, digests and compresses an answer's content in its query process, so that the web process
+only has to pass the bytes on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Content:
 
     @property
     def is_encoded(self) -> bool:
-        """Whether other bytes are sent than those that count."""
+        """Whether the bytes that are sent differ from the content, as they are compressed."""
         return self._encoder is not None
 
     @property
@@ -30,7 +30,7 @@ class Content:
         return {"bytes": self._byte_count, "sha256": sha256}
 
     def sent(self, parts: list[Any], *, last: bool = False) -> list[Any]:
-        """What is sent for these parts, each a buffer of bytes."""
+        """The bytes to send for these parts of the content, as buffers."""
         for part in parts:
             self._byte_count += len(part)
             if self._digest:

@@ -1,5 +1,6 @@
-"""What OpenAPI says of the gateway's pages beside what the code says by itself: parameters, bodies
-and answers, by endpoint. Bounds and names come from where they are enforced."""
+"""What the OpenAPI document says about the gateway's pages and can't be read from the code:
+parameters, bodies and answers, by endpoint. Bounds and names are taken from where they are
+enforced."""
 
 from __future__ import annotations
 

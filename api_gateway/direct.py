@@ -1,5 +1,5 @@
-"""Bytes that the kernel moves from a query process to a caller's connection (`splice(2)`): they
-cross this process in a pipe, by their pages, and are not copied into it."""
+"""Has the kernel move bytes from a query process to a caller's connection (`splice(2)`), through a
+pipe: they are never copied into this process."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import socket
 from api_gateway.process import ClientGone, Process
 from api_gateway.settings import STALL_S
 
-# An unprivileged process may have so much.
+# The largest pipe that an unprivileged process may have.
 _PIPE_BYTES = 1024 * 1024
-# Up to so much, a copy costs less.
+# Up to so many bytes a copy costs less.
 _COPIED_BYTES = 16 * 1024
 _MOVE = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 
@@ -23,11 +23,12 @@ class Line:
     """A caller's connection, written to in the chunks of HTTP/1.1 (RFC 9112, 7.1)."""
 
     def __init__(self, connection: socket.socket) -> None:
-        # With a timeout it never blocks in the kernel: a full one is waited for here.
+        # With a timeout the socket never blocks in the kernel; when it is full, the waiting is done
+        # here.
         connection.settimeout(STALL_S)
         self._connection = connection
         self._out, self._in = os.pipe()
-        # Beyond what one user may have in pipes they stay small.
+        # Refused when the user has too much memory in pipes: then the pipe stays small.
         with contextlib.suppress(OSError):
             fcntl.fcntl(self._in, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 

@@ -1,8 +1,9 @@
 """The first lock: a DuckDB instance that holds the caller's tables and nothing else.
 
-Opened in two steps, so that a spare can wait with the slow one done. `connect` makes an instance
-without a single thread of its own: everything it starts later is under the OS restrictions that
-were applied in between. `lock` gives it its tables and turns the key: no setting changes any more.
+It is opened in two steps, so that a spare process can wait with the slow one done. `connect` makes
+an instance without any thread of its own, so that everything it starts later is under the
+restrictions of the operating system, which are applied in between. `lock` gives it its tables and
+locks the configuration for good.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def store(connection: duckdb.DuckDBPyConnection, source: Source, spill: Path) ->
     connection.execute("SET GLOBAL disabled_compression_methods = 'alp,alprd'")
     connection.execute(f"ATTACH {literal(str(made))} AS made")
     connection.execute(f"CREATE TABLE made.{_ROWS} AS {_scan(source)}")
-    # On detaching it writes all there is to the file.
+    # Detaching writes everything to the file.
     connection.execute("DETACH made")
     return made
 

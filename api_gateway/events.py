@@ -1,7 +1,8 @@
-"""What happened at the gateway's doors, told to the portal: who read what, and who was refused.
+"""Tells the portal what happened at the gateway: who read what, and who was refused.
 
-An event lies in a journal file before its answer is complete, and is sent within two seconds. While
-the portal is away events wait; those of a gateway that died are sent by the next one that starts.
+An event is written to a journal file before its answer is complete, and sent within two seconds.
+While the portal is away, events wait. Those of a gateway that died are sent by the next one that
+starts.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Events:
             except Unreachable:
                 return
             except Refused as refusal:
-                # Events that the portal can't take would hold up all others.
+                # An event that the portal refuses is dropped: it would hold up all others.
                 log.error("events_refused", extra=logs.facts(code=refusal.code, count=len(batch)))
             self._forget(len(batch))
 

@@ -1,4 +1,4 @@
-"""PostgREST's dialect, from a query string to what it asks: a pure function, no table in sight.
+"""Reads a query string in PostgREST's dialect. A pure function, which knows nothing of the table.
 
     select=name,n:passengers::int&passengers=gte.5&or=(ward.eq.Láng,not.and(a.is.null,b.in.(1,2)))
     &order=passengers.desc.nullslast,name&limit=10&offset=20
@@ -26,7 +26,7 @@ OPERATORS = frozenset(
 )  # fmt: skip
 QUANTIFIED = frozenset({"eq", "gt", "gte", "lt", "lte", "like", "ilike", "match", "imatch"})
 AGGREGATES = frozenset({"avg", "count", "max", "min", "sum"})
-# What a parameter of the address is when it is not the filter of a column.
+# The parameters of the address that are not filters of a column.
 RESERVED = frozenset({"select", "order", "limit", "offset", "after"})
 _MOST_PARTS = 500
 _DEEPEST = 20
@@ -36,7 +36,8 @@ _INTEGER = re.compile(r"\d{1,15}")
 
 @dataclass(frozen=True)
 class Place:
-    """Where something was said: the parameter, and the characters before it in its value."""
+    """Where something stands: the parameter, and how many characters of its value come before
+    it."""
 
     parameter: str
     position: int

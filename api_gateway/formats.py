@@ -79,8 +79,8 @@ class Row:
 
 
 def unique(names: Iterable[str]) -> list[str]:
-    """Column names made unique by `_1`, `_2` …, as two equal keys would lose a value. Names that
-    only their case tells apart are equal, as they are to the engine in a subquery."""
+    """Column names made unique by `_1`, `_2` …, since of two equal keys one value would be lost.
+    Names that differ only in case are equal too, as they are for the engine in a subquery."""
     taken: set[str] = set()
     numbers: Counter[str] = Counter()
     result = []

@@ -19,11 +19,11 @@ from lake import logs
 
 log = logging.getLogger(__name__)
 
-# Of these no party holds all: long reading keeps nobody else waiting.
+# Processes for reading. No party may hold all of them, so that long SQL keeps nobody else waiting.
 _PROCESSES = 3
 # What did not even use so much of the CPU was kept waiting. A new process opens first.
 _PLAIN_S = 0.2
-# A reading depends on nothing but the SQL. So many texts, each up to so long, are remembered.
+# How many readings are remembered, of texts up to which length: a reading depends on the SQL alone.
 _MOST_REMEMBERED = 1024
 _LONGEST_REMEMBERED = 4096
 

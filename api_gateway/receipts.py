@@ -1,8 +1,8 @@
 """Receipts: a signed statement of what an answer was made of, and of its bytes.
 
-A JWS (RFC 7515, compact) signed with Ed25519 (RFC 8037). It is made when the answer is complete and
-kept for a day; the answer itself carries its number, the secret that opens it. The keys are served
-as a JWK set (RFC 7517).
+A receipt is a JWS (RFC 7515, compact) signed with Ed25519 (RFC 8037). It is made when the answer is
+complete, and kept for a day. The answer's headers have its number, which is also the secret needed
+to fetch it. The keys are served as a JWK set (RFC 7517).
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Receipts:
         return {"keys": [self._jwk]}
 
     def begin(self, facts: dict[str, Any], once: str | None = None) -> Receipt:
-        """A receipt in the making. Under the same `once` the same facts get the same number, which
-        nobody without the key can compute; without `once` each number is another."""
+        """Begin a receipt. With the same `once`, the same facts get the same number, which nobody
+        without the key can compute; without `once` every number is a new one."""
         if once is None:
             return Receipt(facts, str(uuid4()))
         made_of = f"{once}\0{json.dumps(facts, sort_keys=True)}".encode()
@@ -72,7 +72,8 @@ class Receipts:
         return Receipt(facts, str(UUID(bytes=number[:16], version=4)))
 
     def complete(self, receipt: Receipt, issuer: str, result: dict[str, Any]) -> None:
-        """Sign a receipt and keep it. A receipt that cannot be kept is missing, not the answer."""
+        """Sign a receipt and keep it. If it can't be kept, the receipt is missing, but the answer
+        is sent all the same."""
         payload = {
             "iss": issuer, "iat": int(time.time()), "jti": receipt.jti, **receipt.facts,
             "result": result,

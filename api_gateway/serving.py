@@ -18,14 +18,14 @@ from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-
 
 from api_gateway import stalled
 
-# A program that asks one thing after the other asks again within this.
+# A program that asks one question after the other asks the next one within this time.
 _MOMENT_MS = 3
 _SWITCH_S = 0.001
 
 
 def settle(cfg: Config) -> None:
-    """Have each setting found at once from now on: a request looks for twenty of them, and gunicorn
-    asks each time the object that it is set by."""
+    """Make gunicorn's settings plain attributes: a request reads twenty of them, and gunicorn looks
+    each up in another object every time."""
     cfg.__dict__.update({name: setting.get() for name, setting in cfg.settings.items()})
 
 
@@ -35,10 +35,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def load_wsgi(self) -> None:
         super().load_wsgi()
         settle(self.cfg)
-        # What the program is made of stays: no request waits until all of it was looked at.
+        # The garbage collector never looks at what is loaded now, so no request waits for that.
         gc.collect()
         gc.freeze()
-        # Many short requests: one that computes lets the others go on sooner.
+        # Threads switch sooner, as most requests are short and should not wait for one that
+        # computes.
         sys.setswitchinterval(_SWITCH_S)
 
     def handle(self, conn: TConn) -> Any:

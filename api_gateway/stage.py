@@ -1,8 +1,8 @@
-"""Files of a lake that lies elsewhere (S3), kept on this machine while they are read.
+"""Local copies of a remote lake's files (S3).
 
-Query processes have no network: what they may read is a local file. Files of the lake never change,
-so a copy is good as long as it is there. The least recently used go when the folder is full; one
-that was used a moment ago may be open in a process, and stays.
+Query processes have no network, so they need local files. Files of the lake never change, so a copy
+never gets old. When the folder is full the least recently used copies are removed, but none that
+was used a moment ago: a process may have it open.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from api_gateway.asked import Asked
 from api_gateway.gate import Statement
 from api_gateway.shelf import Shelved
 
-# Another release may write the same rows in other words.
+# A part of the tag, since another release may write the same rows differently.
 _RELEASE = (metadata.version("hanoiic"), duckdb.__version__)
 
 

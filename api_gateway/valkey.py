@@ -1,7 +1,7 @@
-"""Connections to Valkey that do not make every request wait for a server that hangs.
+"""Connections to Valkey that don't let every request wait when the server hangs.
 
-One answer asks Valkey several times. After a timeout nothing is sent for a moment: whoever asks is
-told at once that it is away, and goes on without it as it can.
+One answer asks Valkey several times. After a timeout nothing is sent to it for a moment: callers
+are told at once that it is away, and go on without it if they can.
 """
 
 from __future__ import annotations

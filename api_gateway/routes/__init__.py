@@ -77,13 +77,13 @@ def body() -> Any:
 
 
 def accepted() -> MIMEAccept:
-    """The media types of `Accept`. All there are in UTF-8: who names that says nothing more."""
+    """The media types of `Accept`, without `charset=utf-8`: all texts are UTF-8."""
     return MIMEAccept([(_UTF8.sub("", kind), q) for kind, q in request.accept_mimetypes])
 
 
 def query_id() -> str:
-    """The caller's own name for its query, else the request's id: who knows it from the start can
-    cancel before the first answer."""
+    """The caller's own name for its query, else the request's id. With a name of its own a caller
+    can cancel before the answer begins."""
     said = request.headers.get("Hanoiic-Query-Id")
     return said if said and logs.accept_request_id(said) == said else logs.request_id() or ""
 

@@ -16,7 +16,7 @@ from api_gateway.formats import media_type
 from api_gateway.routes import caller, public_url, query_id
 from api_gateway.shelf import Shelved
 
-# As the kernel has it, a `struct linger`: to close means to forget what is not sent yet.
+# A `struct linger` for the kernel: closing drops what is not sent yet, and resets the connection.
 _RESET = struct.pack("@ii", 1, 0)
 
 
@@ -38,7 +38,7 @@ def streamed(answer: Answer) -> Response:
         response.content_length = answer.byte_count
     if answer.encoding:
         response.headers["Content-Encoding"] = answer.encoding
-    # Proxies that collect an answer before passing it on would hide that it streams.
+    # Ask proxies not to collect the answer before they pass it on: it would no longer stream.
     response.headers["X-Accel-Buffering"] = "no"
     response.headers["Hanoiic-Query-Id"] = query_id()
     if header := attribution.columns_header(answer.columns):
@@ -62,7 +62,8 @@ def _sent(answer: Answer) -> Iterable[bytes]:
 
 
 def _whole_or_reset(chunks: Iterable[bytes], connection: socket.socket | None) -> Iterator[bytes]:
-    """The end of such a connection (HTTP/1.0) is the answer's, unless it is reset."""
+    """For HTTP/1.0, where the connection's end is the answer's: reset the connection if the answer
+    breaks off."""
     try:
         yield from chunks
     except BaseException:

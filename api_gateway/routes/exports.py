@@ -38,7 +38,7 @@ def add() -> tuple[Response, int]:
     if wanted.dry_run:
         raise BadRequest("a dry run needs no export: POST /v1/sql", parameter="dry_run")
     visit = parts.visit("export", "query", parts.reader.read(wanted.sql, who.name), wanted, who)
-    # What was asked is what will be read, however late.
+    # Fix the versions now: they are read however late the export is made.
     versions = {each.table: each.version.number for each in visit.shelved}
     export = _exporter().exports.add(
         who.token,
@@ -112,8 +112,8 @@ def result(export_id: str, file_name: str) -> Response:
 
 
 def _permitted(export: Export, who: Caller) -> Visit:
-    """The visit of today. Raises AccessDenied, also when the caller's editions are now others than
-    those the result was made of."""
+    """Ask again whether the caller may have the result. Raises AccessDenied, also when the caller
+    now reads other editions than those the result was made of."""
     pinned = asked.Asked(
         format=export.body["format"], as_of=AsOf(by_table=export.body["as_of"] or {})
     )

@@ -50,7 +50,7 @@ def make(table: str) -> tuple[dict[str, Any], int]:
 def follow(link: str, name: str) -> Response:
     """The file that a link is for."""
     match = _NAME.fullmatch(name)
-    # Any other token does not belong in an address, and is not tried.
+    # Other tokens don't belong into an address: they are not even tried.
     if not match or not _TOKEN.fullmatch(link):
         raise LinkInvalid("this is no link to a file")
     table, version, format_name = match[1], int(match[2]), match[3]
@@ -70,7 +70,7 @@ def _visit(table: str, wanted: asked.Asked, who: Caller) -> Visit:
     try:
         return gateway().visit("file", "download", whole(table), wanted, who)
     except TokenInvalid as error:
-        # 401 would ask for an Authorization header, which a link does without.
+        # Not 401, which asks for an Authorization header: links have none.
         raise LinkInvalid(**error.facts) from None
 
 

@@ -28,7 +28,7 @@ def listed() -> dict[str, Any]:
     tables = []
     for name, of in sorted(decision.tables.items()):
         if of.decision in ("permit", "deny") and _matches(name, of, words):
-            # One that is registered and not yet published has nothing to show.
+            # A table that is registered and not yet published has nothing to show.
             with suppress(TableNotFound):
                 tables.append(_summary(name, of, _read(name, of)))
     return {"tables": tables, "count": len(tables)}
@@ -45,7 +45,7 @@ def shown(table: str) -> dict[str, Any]:
         versions = _read(name, of)
     except TableNotFound:
         raise not_found(name, token, parts.decisions) from None
-    # One whose edition is being written has no columns to tell yet.
+    # A table whose edition is being written has no columns to show yet.
     columns = parts.shelf.columns(name, versions[0], _edition(of)) if versions else []
     return {
         **_summary(name, of, versions),
@@ -55,7 +55,7 @@ def shown(table: str) -> dict[str, Any]:
                 "version": each.number,
                 "published_at": instant(each),
                 "row_count": each.row_count,
-                # Of the whole table: how much is hidden from an edition is nobody's business.
+                # Not the size of the whole table: it would tell how much an edition hides.
                 "byte_count": None if _edition(of) else each.byte_count,
             }
             for each in versions
