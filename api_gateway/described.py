@@ -12,7 +12,15 @@ from api_gateway.settings import LIMIT_ROWS
 Schema = dict[str, Any]
 
 _FLAG: Schema = {"type": "string", "enum": ["0", "1", "true", "false"]}
-_SWITCH: Schema = {"enum": [True, False, 0, 1, "1", "0", "true", "false", "", None]}
+# One enum of values of several types is more than generators of clients read.
+_SWITCH: Schema = {
+    "anyOf": [
+        {"type": "boolean"},
+        {"type": "integer", "enum": [0, 1]},
+        {**_FLAG, "enum": [*_FLAG["enum"], ""]},
+        {"type": "null"},
+    ]
+}
 _FORMAT: Schema = {"type": "string", "enum": list(FORMATS)}
 _LIMIT: Schema = {"type": "integer", "minimum": 0, "maximum": LIMIT_ROWS}
 _TIMEOUT: Schema = {"type": "number", "minimum": 0.05}
@@ -174,7 +182,8 @@ _PAGED = ("maxResults", "pageToken")
 _PARQUET: Schema = {FORMATS["parquet"].media_type: {}}
 _ROWS = {
     **_FILES,
-    **{each.media_type: {"type": ["array", "object"]} for each in LISTS.values()},
+    LISTS["rows"].media_type: {"type": "array", "items": _ANY},
+    LISTS["object"].media_type: _ANY,
 }
 
 # Endpoint → parameters of its address, body, and answers: status → media type → schema.

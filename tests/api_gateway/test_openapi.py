@@ -55,6 +55,27 @@ def test_what_is_described_is_what_there_is(document):
     assert {endpoint.replace(".", "_") for endpoint in OPERATIONS} <= described
 
 
+def test_generators_of_clients_can_read_every_schema(document):
+    """They leave a whole operation out where values of one enum are of several types, or where
+    nothing is said of an array's items."""
+    schemas = [each for each in _dicts(document) if "enum" in each or "array" in str(each["type"])]
+    assert len(schemas) > 30
+    for each in schemas:
+        values = [value for value in each.get("enum", ()) if value is not None]
+        assert len({type(value) for value in values}) <= 1, each
+        assert each.get("type") != "array" or "items" in each, each
+
+
+def _dicts(value):
+    """Every schema below, and whatever else has a type."""
+    if isinstance(value, list):
+        return [found for each in value for found in _dicts(each)]
+    if not isinstance(value, dict):
+        return []
+    own = [value] if "enum" in value or "type" in value else []
+    return own + [found for each in value.values() for found in _dicts(each)]
+
+
 def test_no_caller_fills_the_memory_with_documents_for_made_up_hosts(running_gateway):
     for number in range(10):
         host = f"h{number}.example"
