@@ -1,31 +1,35 @@
 """SQL that hands out values as Arrow and Parquet have a type for them, however deep they lie.
 
 A type that the format lacks, or that its readers would misread (a `UHUGEINT` as a negative number,
-a `BIT` as bytes, a `TIMETZ` without its zone), is its text there.
+a `BIT` as bytes, a `TIMETZ` without its zone), is another there: mostly its text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from api_gateway.engine import literal, quoted
 
 # By DuckDB's names. A MAP without entries has keys of the type "NULL".
-_TEXTS_IN_ARROW = frozenset({"uhugeint", "null", "time with time zone", "bignum", "bit", "variant"})
-_TEXTS_IN_PARQUET = _TEXTS_IN_ARROW | {"interval", "union"}
-TEXTS = {"arrow": _TEXTS_IN_ARROW, "parquet": _TEXTS_IN_PARQUET}
+_TEXTS = ("uhugeint", "null", "time with time zone", "bignum", "bit", "variant")
+_IN_ARROW = dict.fromkeys(_TEXTS, "VARCHAR")
+# Parquet counts no seconds, and whoever has them as milliseconds has no infinity.
+_IN_PARQUET = _IN_ARROW | {"interval": "VARCHAR", "union": "VARCHAR", "timestamp_s": "TIMESTAMP"}
+# Format → type → the type that stands for it.
+INSTEAD = {"arrow": _IN_ARROW, "parquet": _IN_PARQUET}
 _NESTED = frozenset({"list", "array", "struct", "tuple", "map", "union"})
 
 
-def value_of(value: str, kind: Any, texts: frozenset[str], depth: int = 0) -> str:
-    """SQL for `value` of a type `kind`, with all that is of the types `texts` as text; NULL stays
-    NULL. A fixed-size array of those becomes a list, a union that has one of them its text."""
-    if not _holds(kind, texts):
+def value_of(value: str, kind: Any, instead: Mapping[str, str], depth: int = 0) -> str:
+    """SQL for `value` of a type `kind`, with all that is of a type in `instead` as the one that
+    stands for it; NULL stays NULL. A fixed-size array of those becomes a list, a union that has one
+    of them its text."""
+    if not _holds(kind, instead):
         return value
     if kind.id in _PARTS:
-        return _PARTS[kind.id](value, kind, texts, depth)
-    return union_text(value, kind) if kind.id == "union" else f"{value}::VARCHAR"
+        return _PARTS[kind.id](value, kind, instead, depth)
+    return union_text(value, kind) if kind.id == "union" else f"{value}::{instead[kind.id]}"
 
 
 def union_text(value: str, kind: Any) -> str:
@@ -35,8 +39,8 @@ def union_text(value: str, kind: Any) -> str:
     return f"coalesce({', '.join(texts)})"
 
 
-def _holds(kind: Any, texts: frozenset[str]) -> bool:
-    return kind.id in texts or any(_holds(of, texts) for _, of in _types_in(kind))
+def _holds(kind: Any, instead: Mapping[str, str]) -> bool:
+    return kind.id in instead or any(_holds(of, instead) for _, of in _types_in(kind))
 
 
 def _types_in(kind: Any) -> Iterable[tuple[str, Any]]:
@@ -48,40 +52,40 @@ def _types_in(kind: Any) -> Iterable[tuple[str, Any]]:
     return [child for child in children if child[0]] if kind.id == "union" else children
 
 
-def _list(value: str, kind: Any, texts: frozenset[str], depth: int) -> str:
+def _list(value: str, kind: Any, instead: Mapping[str, str], depth: int) -> str:
     item = f"x{depth}"
     ((_, of),) = _types_in(kind)
-    return f"list_transform({value}, lambda {item}: {value_of(item, of, texts, depth + 1)})"
+    return f"list_transform({value}, lambda {item}: {value_of(item, of, instead, depth + 1)})"
 
 
-def _struct(value: str, kind: Any, texts: frozenset[str], depth: int) -> str:
+def _struct(value: str, kind: Any, instead: Mapping[str, str], depth: int) -> str:
     members = ", ".join(
         f"{quoted(name)} := "
-        f"{value_of(f'struct_extract({value}, {literal(name)})', of, texts, depth)}"
+        f"{value_of(f'struct_extract({value}, {literal(name)})', of, instead, depth)}"
         for name, of in kind.children
     )
     return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({members}) END"
 
 
-def _tuple(value: str, kind: Any, texts: frozenset[str], depth: int) -> str:
+def _tuple(value: str, kind: Any, instead: Mapping[str, str], depth: int) -> str:
     members = ", ".join(
-        value_of(f"struct_extract({value}, {place})", of, texts, depth)
+        value_of(f"struct_extract({value}, {place})", of, instead, depth)
         for place, (_, of) in enumerate(kind.children, 1)
     )
     return f"CASE WHEN {value} IS NOT NULL THEN row({members}) END"
 
 
-def _map(value: str, kind: Any, texts: frozenset[str], depth: int) -> str:
+def _map(value: str, kind: Any, instead: Mapping[str, str], depth: int) -> str:
     item = f"x{depth}"
     entry = ", ".join(
-        f"{part} := {value_of(f'{item}.{part}', of, texts, depth + 1)}"
+        f"{part} := {value_of(f'{item}.{part}', of, instead, depth + 1)}"
         for part, of in kind.children
     )
     entries = f"list_transform(map_entries({value}), lambda {item}: struct_pack({entry}))"
     return f"map_from_entries({entries})"
 
 
-_PARTS: dict[str, Callable[[str, Any, frozenset[str], int], str]] = {
+_PARTS: dict[str, Callable[[str, Any, Mapping[str, str], int], str]] = {
     "list": _list,
     "array": _list,
     "struct": _struct,

@@ -146,10 +146,10 @@ def _is_place(column: tuple[str, Any], shown: Mapping[str, Any]) -> bool:
     return bool(kind.id == "blob" and named)
 
 
-def _binary(texts: frozenset[str], columns: list[tuple[str, Any]], _: bool) -> Row:
+def _binary(instead: Mapping[str, str], columns: list[tuple[str, Any]], _: bool) -> Row:
     return Row(
         ", ".join(
-            f"{binary_values.value_of(f'c{index}', kind, texts)} AS {quoted(name)}"
+            f"{binary_values.value_of(f'c{index}', kind, instead)} AS {quoted(name)}"
             for index, (name, kind) in enumerate(columns)
         )
     )
@@ -196,7 +196,7 @@ _ROWS: dict[str, Callable[[list[tuple[str, Any]], bool], Row]] = {
     "object": _json,
     "ndjson": _ndjson,
     "csv": _csv,
-    **{name: partial(_binary, texts) for name, texts in binary_values.TEXTS.items()},
+    **{name: partial(_binary, instead) for name, instead in binary_values.INSTEAD.items()},
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import duckdb
 import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet
@@ -52,6 +53,15 @@ def read(gateway, sql: str, format_name: str) -> pa.ChunkedArray:
 @pytest.mark.parametrize("sql", TEXTS)
 def test_what_would_be_misread_is_text_however_deep(gateway, sql, format_name):
     assert read(gateway, sql, format_name).to_pylist() == [TEXTS[sql]]
+
+
+def test_seconds_in_parquet_keep_infinity(gateway):
+    sql = "SELECT ['2026-01-01 00:00:01'::TIMESTAMP_S, 'infinity', NULL] AS x"
+    answer = gateway.sql(sql, format="parquet")
+    assert answer.status_code == 200, answer.text
+    rows = pa.parquet.read_table(io.BytesIO(answer.content))
+    read = duckdb.from_arrow(rows).project("x::VARCHAR").fetchall()
+    assert read == [("['2026-01-01 00:00:01', infinity, NULL]",)]
 
 
 @pytest.mark.parametrize("sql", IN_PARQUET)
