@@ -258,7 +258,7 @@ def _answer_problems(app: Flask) -> None:
 
 def _problem(error: GatewayError) -> Response:
     problem = error.problem(logs.request_id())
-    if request.blueprint == rows.pages.name:
+    if request.blueprint == rows.pages.name or request.path.startswith("/v1/rest/"):
         # PostgREST's clients look here for the error's message.
         problem["message"] = error.detail
     metrics.PROBLEMS.labels(error.code).inc()

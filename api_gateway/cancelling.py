@@ -12,12 +12,13 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import redis
 
-from api_gateway.errors import QueryCancelled
+from api_gateway.errors import QueryCancelled, TableUnreadable
 from api_gateway.pool import Lease
 from api_gateway.process import Process
 from lake import logs
@@ -136,6 +137,14 @@ class Turn:
 
     lease: Lease
     query: Query
+    # Told of a table's files that could not be read.
+    unread: Callable[[], None]
+
+    def failed(self, code: str) -> None:
+        """The process reported a failure of this code; it ends."""
+        self.lease.fail(code)
+        if code == TableUnreadable.code:
+            self.unread()
 
     def end(self) -> None:
         """Give both back; safe to repeat."""

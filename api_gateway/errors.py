@@ -369,11 +369,18 @@ class VersionNotFound(GatewayError):
 
 
 class LakeUnavailable(GatewayError):
-    """The lake cannot be read now: its object store does not answer, or a file is not there."""
+    """The lake cannot be read now: its object store does not answer."""
 
     code = "lake_unavailable"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     title = "The data cannot be read now"
+
+
+class TableUnreadable(LakeUnavailable):
+    """One table's log or a file of it is damaged or not there; others may be read."""
+
+    code = "table_unreadable"
+    title = "This table cannot be read now"
 
 
 class EditionMissing(GatewayError):
@@ -413,6 +420,7 @@ BY_CODE: dict[str, type[GatewayError]] = {
         QueryFailed,
         QueryTimeout,
         MemoryExceeded,
+        TableUnreadable,
         WorkerDied,
     )
 }

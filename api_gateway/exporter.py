@@ -34,7 +34,7 @@ _MOST_ATTEMPTS = 3
 _PASSING = frozenset(
     {
         "busy", "decision_unavailable", "edition_not_ready", "lake_unavailable", "rate_limited",
-        "too_many_queries",
+        "table_unreadable", "too_many_queries",
     }
 )  # fmt: skip
 

@@ -16,6 +16,7 @@ import shutil
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,6 +94,16 @@ class HotTables:
             self._maker.submit(self._sweep)
         metrics.looked_up("hot", hit=hot is not None)
         return hot or source
+
+    def forget(self, sources: Iterable[Source]) -> None:
+        """Read the lake's files again instead of what is hot of these: it cannot be read."""
+        for source in sources:
+            if source.hot is None:
+                continue
+            log.warning("hot_forgotten", extra=logs.facts(table=source.table))
+            Path(source.hot).unlink(missing_ok=True)
+            with self._lock:
+                self._tables.pop(replace(source, hot=None), None)
 
     def close(self, *, wait: bool = False) -> None:
         """Make no further table; `wait`: until the one that is being made is done."""

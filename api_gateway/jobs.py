@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 from typing import Any
 
 from api_gateway import attribution, following
 from api_gateway.asked import Asked
-from api_gateway.errors import BY_CODE, GatewayError, QueryTimeout
+from api_gateway.errors import BY_CODE, GatewayError, QueryTimeout, TableUnreadable
 from api_gateway.gate import Statement
+from api_gateway.lake_reads import RETRY_AFTER
 from api_gateway.origins import Select
 from api_gateway.shelf import Shelf, Shelved
 from lake import Column, Version, logs
@@ -81,8 +83,10 @@ def reported(
     if content["code"] == "format_unsuited":
         facts["format"] = asked.format
     if near := content.get("near"):
-        place = asked.sql.find(near)
-        facts |= {"near": near, "position": place if place >= 0 else None}
+        place = re.search(rf"(?<!\w){re.escape(near)}(?!\w)", asked.sql, re.IGNORECASE)
+        facts |= {"near": near, "position": place.start() if place else None}
+    if content["code"] == TableUnreadable.code:
+        facts["headers"] = RETRY_AFTER
     return BY_CODE[content["code"]](content["detail"], **facts)
 
 

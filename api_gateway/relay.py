@@ -129,7 +129,9 @@ class Relay:
                 elif kind == frames.ROWS:
                     metered.rows(int(payload))
                 else:
-                    raise Interrupted(json.loads(payload)["code"])
+                    code = json.loads(payload)["code"]
+                    self._turn.failed(code)
+                    raise Interrupted(code)
             raise Interrupted(flow.stopped)
         except Interrupted as error:
             metered.break_off(str(error))

@@ -17,6 +17,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pyarrow.parquet as pq
 
+from api_gateway.lake_reads import of_the_lake
 from api_gateway.shelf import Shelved
 
 MEDIA_TYPE = "application/x-ndjson; charset=utf-8"
@@ -152,5 +153,6 @@ def _milliseconds(shelved: Shelved) -> int:
 
 # A file of the lake is never changed.
 @lru_cache(maxsize=4096)
+@of_the_lake()
 def _measures(path: str) -> tuple[int, int]:
     return Path(path).stat().st_size, pq.read_metadata(path).num_rows

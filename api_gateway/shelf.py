@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake.exceptions import DeltaError
 
 from api_gateway.asked import Version as AsOfVersion
 from api_gateway.engine import Source
-from api_gateway.errors import EditionMissing, LakeUnavailable, TableNotFound, VersionNotFound
+from api_gateway.errors import EditionMissing, TableNotFound, VersionNotFound
 from api_gateway.introspection import TableDecision
+from api_gateway.lake_reads import of_the_lake
 from api_gateway.settings import Settings
 from api_gateway.stage import Stage
-from lake import Column, Lake, Version, edition, logs, schema
+from lake import Column, Lake, Version, edition, schema
 from lake import errors as lake_errors
-
-log = logging.getLogger(__name__)
 
 # For a lake on S3: by its own settings delta-rs would let every caller wait minutes for a store
 # that does not answer.
@@ -32,16 +29,6 @@ _IMPATIENT = {
     "max_retries": "3",
     "retry_timeout": "5s",
 }
-
-
-@contextmanager
-def _of_the_lake() -> Iterator[None]:
-    """Inside, a lake that cannot be read raises LakeUnavailable, as all methods below may."""
-    try:
-        yield
-    except (OSError, DeltaError) as error:
-        log.warning("lake_unreadable", extra=logs.facts(error=type(error).__qualname__))
-        raise LakeUnavailable(headers={"Retry-After": "10"}) from error
 
 
 @dataclass(frozen=True)
@@ -67,7 +54,8 @@ class Shelved:
 
 
 class Shelf:
-    """Tables of the lake for callers who may read them."""
+    """Tables of the lake for callers who may read them. Each method that reads may raise
+    LakeUnavailable and TableUnreadable."""
 
     def __init__(self, settings: Settings) -> None:
         self._lake = Lake(settings.lake_root, _IMPATIENT if settings.lake_is_remote else None)
@@ -79,7 +67,7 @@ class Shelf:
         self._columns = lru_cache(maxsize=4096)(self._read_columns)
         self._rows = lru_cache(maxsize=4096)(self._count_rows)
 
-    @_of_the_lake()
+    @of_the_lake()
     def take(self, table: str, decision: TableDecision, as_of: AsOfVersion | None) -> Shelved:
         """A permitted table at a version; without `as_of`, at the newest that the caller's edition
         is written for. Raises TableNotFound, VersionNotFound, EditionMissing."""
@@ -97,7 +85,7 @@ class Shelf:
         root = f"{self._lake.root}/"
         return tuple(str(stage.local(uri.removeprefix(root), version.content_hash)) for uri in uris)
 
-    @_of_the_lake()
+    @of_the_lake()
     def version(self, table: str, as_of: AsOfVersion | None = None) -> Version:
         """The version at a number or an instant, or the latest.
 
@@ -110,7 +98,7 @@ class Shelf:
         except lake_errors.VersionNotFound as error:
             raise VersionNotFound(error.detail, table=table, **error.facts) from error
 
-    @_of_the_lake()
+    @of_the_lake()
     def versions(self, table: str) -> list[Version]:
         """Newest first. Raises TableNotFound."""
         try:
@@ -118,7 +106,7 @@ class Shelf:
         except (lake_errors.TableNotFound, lake_errors.InvalidName) as error:
             raise TableNotFound(table=table) from error
 
-    @_of_the_lake()
+    @of_the_lake()
     def read(self, table: str, edition_id: str | None) -> list[Version]:
         """The versions that a caller with this edition can read, newest first; each with the rows
         that the caller gets. Raises TableNotFound."""
@@ -130,7 +118,7 @@ class Shelf:
             for version in versions
         ]
 
-    @_of_the_lake()
+    @of_the_lake()
     def kept(self, table: str, edition_id: str | None) -> list[Version]:
         """As `read`, with the rows that the table has. Raises TableNotFound."""
         versions = self.versions(table)
@@ -139,7 +127,7 @@ class Shelf:
         written = set(edition.versions(self._lake, table, edition_id))
         return [version for version in versions if version.number in written]
 
-    @_of_the_lake()
+    @of_the_lake()
     def columns(self, table: str, version: Version, edition_id: str | None = None) -> list[Column]:
         """The columns of a version, or of its edition, in order. Raises EditionMissing."""
         return list(self._told(self._columns, table, version, edition_id))
@@ -169,7 +157,7 @@ class Shelf:
         except lake_errors.EditionNotFound as error:
             raise _missing(table) from error
 
-    @_of_the_lake()
+    @of_the_lake()
     def arrow_schema(self, shelved: Shelved) -> pa.Schema:
         """The stored Arrow schema of what a caller reads of a version: names and types alone."""
         if shelved.decision.edition is None:

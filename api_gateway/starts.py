@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from functools import partial
 from typing import Any
 
 from api_gateway import frames
@@ -42,7 +43,7 @@ class Starts:
         except BaseException:
             query.end()
             raise
-        turn = Turn(lease, query)
+        turn = Turn(lease, query, partial(self._hot.forget, sources))
         try:
             query.runs_in(lease.process)
             lease.process.ask(job | {"slow": lease.slow}, caller.connection)
@@ -79,7 +80,7 @@ class Starts:
         if kind in (frames.HEADER, frames.END):
             turn.lease.due_at = math.inf
             return content, None
-        turn.lease.fail(content["code"])
+        turn.failed(content["code"])
         memory_mb = turn.lease.process.memory_mb or self._usual_memory_mb
         raise reported(content, asked, timeout_s, memory_mb)
 

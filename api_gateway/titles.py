@@ -50,6 +50,7 @@ VIETNAMESE = {
     "statement_not_allowed": "Chỉ nhận đúng một câu SELECT",
     "table_not_found": "Không có bảng này",
     "token_invalid": "Mã truy cập không hợp lệ",
+    "table_unreadable": "Hiện không đọc được bảng này",
     "too_many_exports": "Quá nhiều tệp xuất",
     "too_many_queries": "Quá nhiều truy vấn cùng lúc",
     "version_not_found": "Bảng không có phiên bản này",

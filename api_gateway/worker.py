@@ -23,6 +23,7 @@ import duckdb
 from api_gateway import answers, engine, failures, frames, plan, reading, sandbox
 from api_gateway.bound_values import bound
 from api_gateway.engine import Source
+from api_gateway.errors import TableUnreadable
 from api_gateway.sandbox import Locks
 from api_gateway.stopwatch import Stopwatch
 from lake import logs
@@ -197,10 +198,14 @@ class Worker:
             log.warning("slow_query", extra=logs.facts(query=told, **found))
 
     def _fail(self, error: Exception) -> None:
-        report = failures.report(error, timed_out=self._stopwatch.fired)
-        log.info(
-            "query_failed", extra=logs.facts(code=report["code"], error=type(error).__qualname__)
-        )
+        files = [str(file) for source in self._sources for file in source.readable]
+        report = failures.report(error, timed_out=self._stopwatch.fired, files=files)
+        told: dict[str, Any] = {"code": report["code"], "error": type(error).__qualname__}
+        if report["code"] == TableUnreadable.code:
+            # Not the caller's failure: operators find the file by it.
+            told["tables"] = [source.table for source in self._sources]
+            told["detail"] = str(error)[:500]
+        log.info("query_failed", extra=logs.facts(**told))
         frames.send_json(self._sock, frames.FAILED, report)
         # Ends the process, with whatever the error left behind in the engine; a new one is cheap.
         os._exit(1)

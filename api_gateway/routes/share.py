@@ -22,6 +22,7 @@ from api_gateway.errors import (
     GatewayError,
     NotFound,
     TableNotFound,
+    TableUnreadable,
     VersionNotFound,
 )
 from api_gateway.introspection import TableDecision
@@ -163,7 +164,9 @@ def _readable() -> list[tuple[str, TableDecision]]:
     for name, of in sorted(decision.tables.items()):
         if of.permitted:
             with suppress(TableNotFound):
-                gateway().shelf.version(name)
+                # One that cannot be read now is there: whoever reads it is told.
+                with suppress(TableUnreadable):
+                    gateway().shelf.version(name)
                 found.append((name, of))
     return found
 

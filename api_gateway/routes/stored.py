@@ -14,6 +14,7 @@ from werkzeug.wsgi import wrap_file
 
 from api_gateway import metrics
 from api_gateway.exchange import Caller
+from api_gateway.lake_reads import of_the_lake
 from api_gateway.routes import conditional, gateway
 from api_gateway.running import Flow
 from api_gateway.visit import Visit
@@ -72,7 +73,7 @@ def stored(
     """The response with the file as an attachment, or with what a conditional request or a range
     leaves of it.
 
-    Raises PreconditionFailed, RequestedRangeNotSatisfiable.
+    Raises PreconditionFailed, RequestedRangeNotSatisfiable, TableUnreadable.
     """
     response = Stored(mimetype=media_type)
     response.set_etag(tag)
@@ -84,7 +85,8 @@ def stored(
         del response.headers["Content-Type"]
         return response
     response.headers.set("Content-Disposition", "attachment", filename=name)
-    size = path.stat().st_size
+    with of_the_lake():
+        size = path.stat().st_size
     part = conditional.part(response, size)
     if part:
         response.status_code = HTTPStatus.PARTIAL_CONTENT

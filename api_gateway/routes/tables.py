@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from api_gateway.errors import TableNotFound
+from api_gateway.errors import TableNotFound, TableUnreadable
 from api_gateway.formats import FORMATS
 from api_gateway.introspection import TableDecision
 from api_gateway.routes import caller, gateway, public_url
@@ -30,7 +30,7 @@ def listed() -> dict[str, Any]:
         if of.decision in ("permit", "deny") and _matches(name, of, words):
             # A table that is registered and not yet published has nothing to show.
             with suppress(TableNotFound):
-                tables.append(_summary(name, of, _read(name, of)))
+                tables.append(_listed(name, of))
     return {"tables": tables, "count": len(tables)}
 
 
@@ -62,6 +62,14 @@ def shown(table: str) -> dict[str, Any]:
         ],
         "downloads": {each: f"{public_url()}/v1/tables/{name}/download.{each}" for each in FORMATS},
     }
+
+
+def _listed(name: str, of: TableDecision) -> dict[str, Any]:
+    """What the list says of a table; of one that cannot be read, that it is there."""
+    try:
+        return _summary(name, of, _read(name, of)) | {"error": None}
+    except TableUnreadable as error:
+        return _summary(name, of, []) | {"error": error.code}
 
 
 def _edition(of: TableDecision) -> str | None:

@@ -136,6 +136,44 @@ def test_a_thread_that_stops_for_another_ones_failure_is_no_timeout(kind):
     assert failures.report(error, timed_out=True)["code"] == "query_timeout"
 
 
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    {
+        "SELECT unhex('đ')": "query_failed",
+        "SELECT ('{\"tên\": ' || repeat('đ', 200))::JSON": "query_failed",
+        "SELECT 'a' LIKE 'b' ESCAPE 'ab'": "query_failed",
+        "SELECT reservoir_quantile(i, 0.5, 2000000000) FROM range(9) t(i)": "query_memory_exceeded",
+    }.items(),
+)
+def test_what_the_engine_says_with_half_a_letter_or_as_its_own_fault_is_the_callers(
+    gateway, sql, code
+):
+    answer = gateway.sql(sql)
+    assert (answer.status_code < 500 or answer.status_code == 507, answer.json()["code"]) == (
+        True,
+        code,
+    )
+
+
+@pytest.mark.parametrize(
+    ("sql", "params", "detail"),
+    [
+        ("SELECT ?, ?", [1], "params has no value for 2"),
+        ("SELECT ?", [1, 2], "the query has no parameter 2"),
+        ("SELECT $tên", {"tên": 1, "khác": 2}, "the query has no parameter khác"),
+        ("SELECT 1", [1], "the query has no parameters"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_named(gateway, sql, params, detail):
+    problem = gateway.sql(sql, params=params).json()
+    assert (problem["code"], problem["detail"]) == ("bad_parameters", detail)
+
+
+def test_an_error_points_at_the_word_it_speaks_of(gateway):
+    problem = gateway.sql("SELECT mã, ã FROM bus_stops").json()
+    assert (problem["near"], problem["position"]) == ("ã", 11)
+
+
 def test_geojson_without_a_geometry_is_refused(gateway):
     answer = gateway.sql("SELECT pm25 FROM stations", format="geojson")
     assert (answer.status_code, answer.json()["code"]) == (422, "format_unsuited")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import time
 from pathlib import Path
 
@@ -213,3 +214,22 @@ def test_a_folder_that_others_write_into_is_not_used(tmp_path):
     open_one.chmod(0o777)
     with pytest.raises(BadSetting, match="HANOIIC_GATEWAY_CACHE_DIR"):
         kept.own(open_one)
+
+
+def test_a_damaged_hot_table_is_read_from_the_lake_again(heated, hot_folder, lake, portal):
+    numbers = [draw.getrandbits(60) for draw in [random.Random(1)] for _ in range(300_000)]
+    rows = pa.table({"x": numbers})
+    lake.table("rotten").publish(rows.to_batches(), Provenance(), schema=rows.schema)
+    portal.tables[STARTUP]["rotten"] = permit()
+    portal.change()
+    before = set(made(hot_folder))
+    heat(heated, "rotten")
+    (file,) = set(made(hot_folder)) - before
+    with file.open("r+b") as damaged:
+        # The first blocks hold the rows.
+        damaged.seek(3 * 4096 + 2 * 262_144 + 1000)
+        damaged.write(bytes(64))
+    unread, read = (heated.sql("SELECT sum(x % 10) AS s FROM rotten", STARTUP) for _ in range(2))
+    assert (unread.status_code, unread.json()["code"]) == (503, "table_unreadable")
+    assert unread.headers["Retry-After"]
+    assert read.json()["rows"] == [{"s": sum(number % 10 for number in numbers)}]

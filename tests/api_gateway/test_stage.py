@@ -87,7 +87,7 @@ def test_a_lake_on_s3_is_queried_downloaded_and_followed(bucket, folder, setting
             remote.fs.delete_file(uri.removeprefix(f"{remote.root}/"))
         for door in ("sql?q=FROM bus_stops", "rest/bus_stops", "tables/bus_stops/download.parquet"):
             unread = gateway.get(f"/v1/{door}", STARTUP)
-            assert (unread.status_code, unread.json()["code"]) == (503, "lake_unavailable"), door
+            assert (unread.status_code, unread.json()["code"]) == (503, "table_unreadable"), door
             assert unread.headers["Retry-After"]
 
 

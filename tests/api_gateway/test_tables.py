@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from api_gateway.formats import FORMATS
+from lake import Provenance
 from tests.api_gateway.conftest import STOPS
 from tests.api_gateway.portal import STARTUP, permit
 
@@ -37,6 +38,22 @@ def test_list_shows_what_the_caller_may_know_of(gateway):
     assert listed["secret"]["access"]["access_url"].endswith("#access")
     mine = {each["name"]: each for each in gateway.get("/v1/tables", STARTUP).json()["tables"]}
     assert mine["secret"]["access"]["decision"] == "permit"
+
+
+def test_a_table_whose_log_is_damaged_hides_no_other(gateway, portal, lake):
+    lake.table("damaged").publish(STOPS.to_batches(), Provenance(), schema=STOPS.schema)
+    for entry in (Path(lake.root) / "tables" / "damaged" / "_delta_log").glob("*.json"):
+        entry.write_text("{")
+    portal.tables[None]["damaged"] = permit()
+    portal.change()
+    listed = {each["name"]: each for each in gateway.get("/v1/tables").json()["tables"]}
+    assert (listed["damaged"]["error"], listed["damaged"]["version"]) == ("table_unreadable", None)
+    assert (listed["bus_stops"]["error"], listed["bus_stops"]["version"]) == (None, 2)
+    shared = gateway.get("/v1/share/shares/hanoi/all-tables").json()["items"]
+    assert {"damaged", "bus_stops"} <= {each["name"] for each in shared}
+    for door in ("sql?q=FROM damaged", "tables/damaged", "rest/damaged"):
+        unread = gateway.get(f"/v1/{door}")
+        assert (unread.status_code, unread.json()["code"]) == (503, "table_unreadable"), door
 
 
 @pytest.mark.parametrize("words", ["diem dung", "Điểm Dừng", "xe bus_stops"])
