@@ -210,7 +210,8 @@ class StatementRefused(GatewayError):
 
 
 class FunctionRefused(StatementRefused):
-    """A function outside the allow-list. Facts: `function`, `position`, `suggestions`."""
+    """A function outside the allow-list. Facts: `function`, `position`, and `hint` or
+    `suggestions`."""
 
     code = "function_not_allowed"
     title = "The function is not allowed"

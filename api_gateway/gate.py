@@ -24,6 +24,7 @@ from api_gateway.allowed import (
     TYPES,
     allowed_functions,
 )
+from api_gateway.elsewhere import SAID_HERE
 from api_gateway.errors import (
     FunctionRefused,
     StatementRefused,
@@ -214,7 +215,9 @@ class _Judge:
         ):
             raise self._refusal("the type is not served", node)
 
-    def _function(self, node: dict[str, Any], allowed: frozenset[str]) -> None:
+    def _function(
+        self, node: dict[str, Any], allowed: frozenset[str], position: int | None = None
+    ) -> None:
         name = str(node.get("function_name", "")).lower()
         plain = _is_plain(node, "function_name")
         if not plain or name not in allowed:
@@ -223,8 +226,8 @@ class _Judge:
                 if plain
                 else f"call functions by their plain name: {name}(value), not value.{name}()",
                 function=name,
-                position=self._position(node),
-                suggestions=difflib.get_close_matches(name, allowed, n=3) or None,
+                position=self._position(node) if position is None else position,
+                **_instead(name, allowed),
             )
 
     def _reference(self, node: dict[str, Any], scope: frozenset[str]) -> None:
@@ -235,7 +238,7 @@ class _Judge:
             function = node.get("function")
             if not isinstance(function, dict) or function.get("class") != "FUNCTION":
                 raise self._refusal("the table function is not served", node)
-            self._function(function, TABLE_FUNCTIONS)
+            self._function(function, TABLE_FUNCTIONS, self._position(node))
         elif kind == "SHOW_REF" and not node.get("query"):
             raise self._refusal(
                 "SHOW is not served", node, hint="GET /v1/tables lists the tables you may know of"
@@ -264,6 +267,13 @@ class _Judge:
 
     def _position(self, node: dict[str, Any]) -> int | None:
         return _characters(self._sql, int(node.get("query_location", _NOWHERE)))
+
+
+def _instead(name: str, allowed: frozenset[str]) -> dict[str, Any]:
+    """What a caller who calls a function of this name may have meant."""
+    if said := SAID_HERE.get(name):
+        return {"hint": f"here it is said as in {said}"}
+    return {"suggestions": difflib.get_close_matches(name, allowed, n=3) or None}
 
 
 def _is_column(node: dict[str, Any]) -> bool:

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api_gateway import allowed, gate
-from api_gateway.errors import GatewayError, StatementRefused
+from api_gateway.elsewhere import SAID_HERE
+from api_gateway.errors import FunctionRefused, GatewayError, StatementRefused
 from tests.api_gateway.hostile import attacks
 
 SERIALIZE = "SELECT json_serialize_sql(?::VARCHAR, skip_null := true, skip_empty := true)"
@@ -155,6 +156,19 @@ def test_frozen_functions_exist_in_the_engine_and_none_reaches_outside():
         "query_table", "setseed", "sleep_ms", "write_log", "histogram", "error",
     }  # fmt: skip
     assert not allowed.allowed_functions() & forbidden
+
+
+def test_what_other_databases_call_otherwise_is_said_here_in_words_that_run():
+    assert not SAID_HERE.keys() & allowed.allowed_functions()
+    for said in SAID_HERE.values():
+        engine.execute(read(f"SELECT {said}").sql).fetchall()
+    with pytest.raises(FunctionRefused) as refused:
+        read("SELECT 1, to_char(now(), 'DD')")
+    assert "strftime(" in refused.value.facts["hint"]
+    assert "suggestions" not in refused.value.facts
+    with pytest.raises(FunctionRefused) as refused:
+        read("FROM read_csv('x')")
+    assert refused.value.facts["position"] == 5
 
 
 _PIECES = """
