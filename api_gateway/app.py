@@ -75,9 +75,11 @@ _POLICY = ("Content-Security-Policy", "default-src 'none'; sandbox")
 # CORS: what browsers ask for before a request that is not a simple one (preflight).
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE, OPTIONS",
+    # Clients add headers of their own, as PostgREST's do; old browsers read only names.
     "Access-Control-Allow-Headers": (
-        "Authorization, Content-Type, Hanoiic-Query-Id, Idempotency-Key, If-Match, If-None-Match, "
-        "If-Range, Prefer, Range, Range-Unit, X-Request-Id"
+        "Accept-Profile, Authorization, Content-Type, Hanoiic-Query-Id, Idempotency-Key, If-Match, "
+        "If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Prefer, Range, "
+        "Range-Unit, X-Client-Info, X-Request-Id, *"
     ),
     "Access-Control-Max-Age": "86400",
 }

@@ -16,13 +16,13 @@ pages = Blueprint("sql", __name__)
 
 @pages.get("/v1/sql")
 def get() -> Response:
-    """For a link or a curl without a body."""
+    """The answer to SQL that stands in the address: for a link, or a curl without a body."""
     return _answered(asked.from_query(request.args, accepted()))
 
 
 @pages.post("/v1/sql")
 def post() -> Response:
-    """A JSON body, whatever its content type says."""
+    """The answer to SQL in a JSON body, whatever its content type says."""
     return _answered(asked.from_body(body(), accepted()))
 
 
