@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 PYTHON_NEEDED = (3, 11)
 CLOCK_TOLERANCE_S = 5.0
 ANSWER_TIMEOUT_S = 15.0
+# CKAN's start and a look at every dataset; a database that hangs never answers.
+INDEX_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -188,13 +190,19 @@ def check_search_index(settings: Settings, home: Home) -> Iterator[Finding]:
     if settings.solr_url or not Supervisor(home).is_running():
         return
     ckan = [sys.executable, "-m", "ckanext.hanoiic", "-c", str(home.ckan_ini)]
-    done = subprocess.run(
-        [*ckan, "hanoiic-search", "mend", "--check"],
-        cwd=home.run,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-    )
+    try:
+        done = subprocess.run(
+            [*ckan, "hanoiic-search", "mend", "--check"],
+            cwd=home.run,
+            env={**clean_environment(), "PGCONNECT_TIMEOUT": "5"},
+            capture_output=True,
+            text=True,
+            timeout=INDEX_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        text = f"not told within {INDEX_TIMEOUT_S:.0f} s; see what is said of the database"
+        yield Finding("search index", False, text)
+        return
     said = (done.stdout.strip().splitlines() or ["the check did not run"])[-1]
     advice = "" if done.returncode == 0 else "; the background jobs mend it at the next start"
     yield Finding("search index", done.returncode == 0, f"{said}{advice}")

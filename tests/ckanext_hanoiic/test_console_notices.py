@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -149,9 +150,13 @@ def hook():
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             came.append((self.path, dict(self.headers), body))
-            self.send_response(307 if self.path == "/on" else 204)
+            self.send_response({"/on": 307, "/later": 503, "/pours": 200}.get(self.path, 204))
             self.send_header("Location", "/elsewhere")
+            self.send_header("Retry-After", "3600")
             self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                while self.path == "/pours":
+                    self.wfile.write(b"x" * 65536)
 
         def log_message(self, *_said):
             """Quiet."""
@@ -187,6 +192,17 @@ def test_a_redirect_is_not_followed(hook, ckan_config, monkeypatch):
     monkeypatch.setitem(ckan_config, "hanoiic.webhook_allow_private", True)
     assert webhook.send({}, f"http://a.example.vn:{port}/on", KEY, loopback) == 307
     assert [path for path, _headers, _body in came] == ["/on"]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("path", "status", "calls"), [("/later", 503, 4), ("/pours", 200, 1)])
+def test_a_receiver_keeps_the_jobs_waiting_for_seconds_at_most(
+    hook, ckan_config, monkeypatch, path, status, calls
+):
+    port, came = hook
+    monkeypatch.setitem(ckan_config, "hanoiic.webhook_allow_private", True)
+    assert webhook.send({}, f"http://a.example.vn:{port}{path}", KEY, loopback) == status
+    assert len(came) == calls
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from deploy import cli, ports
+from deploy import cli, doctor, ports
 from deploy.errors import NotRunning, SupervisorLost
 from deploy.home import Home
 from deploy.postgres import DATABASE, PORTAL_ROLE, EmbeddedPostgres
 from deploy.processes import process_lives
+from deploy.settings import Settings
 from deploy.supervision import Supervisor
 from deploy.supervisord_conf import Program, configuration
 from deploy.valkey import EmbeddedValkey
@@ -51,6 +52,13 @@ def servers(home: Home) -> Iterator[tuple[Supervisor, EmbeddedPostgres, Embedded
 
 def pid_of(supervisor: Supervisor, name: str) -> int:
     return next(row["pid"] for row in supervisor.programs() if row["name"] == name) or 0
+
+
+def test_doctor_waits_for_no_database_that_hangs(home, servers, monkeypatch):
+    monkeypatch.setattr(doctor, "INDEX_TIMEOUT_S", 0.1)
+    [finding] = doctor.check_search_index(Settings(), home)
+    assert not finding.ok
+    assert "not told within" in finding.text
 
 
 def test_killed_servers_are_back_within_seconds_and_lose_nothing(home, servers):

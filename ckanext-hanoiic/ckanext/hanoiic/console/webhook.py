@@ -28,10 +28,12 @@ from .errors import WebhookRefused
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 10.0
-# What may pass is tried again by urllib3; a redirect is an answer, not a way.
+# What may pass is tried again by urllib3, within seconds whatever the receiver asks for, as other
+# jobs wait behind this one; a redirect is an answer, not a way.
 AGAIN = urllib3.Retry(
     total=3, redirect=0, backoff_factor=1.0, status_forcelist=(429, 500, 502, 503, 504),
     allowed_methods=None, raise_on_redirect=False, raise_on_status=False,
+    respect_retry_after_header=False,
 )  # fmt: skip
 Resolve = Callable[[str, int], list[str]]
 
@@ -71,8 +73,11 @@ def send(facts: dict[str, Any], url: str, secret: bytes, look_up: Resolve) -> in
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     with pool(parts.scheme, address, port, parts.hostname) as connections:
         answer = connections.request(
-            "POST", path, body=body, headers=headers, retries=AGAIN, redirect=False
-        )
+            "POST", path, body=body, headers=headers, retries=AGAIN, redirect=False,
+            # Nothing in the answer counts but its status, so however long it is, it is not read.
+            preload_content=False,
+        )  # fmt: skip
+        answer.close()
     return answer.status
 
 
