@@ -18,7 +18,7 @@ from flask import Flask, Response, g, jsonify, request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException
 
-from api_gateway import forwarded, metrics, open_tables, titles
+from api_gateway import metrics, open_tables, titles
 from api_gateway.cancelling import Queries
 from api_gateway.decisions import Decisions, ValkeyEpoch
 from api_gateway.errors import (
@@ -127,8 +127,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
     app.url_map.strict_slashes = False
-    # Made here, so that wrong networks are an error at the start and not at the first request.
-    forwarded.networks(settings.gateway_trusted_proxies)
     gateway = make_gateway(settings)
     app.extensions["hanoiic_gateway"] = gateway
     exporter = Exporter(gateway, _exports(settings))

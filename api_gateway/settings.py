@@ -7,6 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from api_gateway.forwarded import networks
+from lake.errors import BadSetting
 from lake.settings import setting
 
 
@@ -52,8 +54,10 @@ class Settings:
         doc="Most disk of hot tables, in MiB: those asked for often are kept in DuckDB's own form "
         "too, which queries read in half the time; 0: none.",
     )
-    gateway_timeout_s: float = setting(30.0, doc="Most engine time of one query, in seconds.")
-    gateway_memory_mb: int = setting(1024, doc="Memory of one query process, in MiB.")
+    gateway_timeout_s: float = setting(
+        30.0, doc="Most engine time of one query, in seconds.", least=0.1
+    )
+    gateway_memory_mb: int = setting(1024, doc="Memory of one query process, in MiB.", least=64)
     gateway_requests_per_minute: int = setting(
         1200, doc="Most requests a minute with one token; 0: no limit."
     )
@@ -77,7 +81,9 @@ class Settings:
         doc="Folder of the exports, shared by all gateway processes; better not a temporary one.",
     )
     exports_mb: int = setting(10_240, doc="Most disk of all exports together, in MiB.")
-    export_timeout_s: float = setting(900.0, doc="Most engine time of one export, in seconds.")
+    export_timeout_s: float = setting(
+        900.0, doc="Most engine time of one export, in seconds.", least=0.1
+    )
     receipt_key_file: Path | None = setting(
         None, doc="File of the private Ed25519 key (PEM) that signs receipts; without: no receipts."
     )
@@ -85,15 +91,19 @@ class Settings:
         5.0, doc="A query that took longer is logged as slow, by its fingerprint."
     )
     gateway_metrics_port: int = setting(
-        0, doc="Port of `/metrics` for Prometheus, apart from the public one; 0: not served."
+        0,
+        doc="Port of `/metrics` for Prometheus, apart from the public one; 0: not served.",
+        most=65535,
     )
     gateway_metrics_host: str = setting(
         "127.0.0.1", doc="Address that `/metrics` listens at: this machine's own, or a private one."
     )
     flight_host: str = setting("127.0.0.1", doc="Address that Flight SQL listens on.")
-    flight_port: int = setting(8815, doc="Port of Flight SQL.")
+    flight_port: int = setting(8815, doc="Port of Flight SQL.", most=65535)
     flight_metrics_port: int = setting(
-        0, doc="Port of Flight SQL's own `/metrics`, on the gateway's metrics host; 0: not served."
+        0,
+        doc="Port of Flight SQL's own `/metrics`, on the gateway's metrics host; 0: not served.",
+        most=65535,
     )
     flight_tls_certificate_file: Path | None = setting(
         None, doc="Certificate of Flight SQL (PEM); without it gRPC is not encrypted."
@@ -105,6 +115,14 @@ class Settings:
         doc="Serve licensed tables although the kernel lacks a lock (Landlock, seccomp). "
         "Open tables are served in any case.",
     )
+
+    def __post_init__(self) -> None:
+        """Raises BadSetting: a proxy that is misspelt would be none, and all callers one."""
+        try:
+            networks(self.gateway_trusted_proxies)
+        except ValueError as error:
+            name = "HANOIIC_GATEWAY_TRUSTED_PROXIES"
+            raise BadSetting(f"{name} must be addresses or networks", name=name) from error
 
     @property
     def lake_is_remote(self) -> bool:

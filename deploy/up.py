@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from deploy import own_servers, ports, preparation
+from deploy import own_servers, ports, preparation, room_settings
 from deploy.errors import AlreadyRunning, NotReady
 from deploy.home import Home
 from deploy.postgres import EmbeddedPostgres
@@ -53,6 +53,7 @@ def start(
 
     Raises:
         DeployError: with one sentence that says what is wrong and what to do.
+        BadSetting: a room does not take what is handed on to it.
     """
     home = Home(settings.home.resolve())
     home.create()
@@ -68,6 +69,7 @@ def start(
         ports.demand_free(settings.portal_host, settings.portal_port, "PORTAL")
         ports.demand_free(settings.gateway_host, settings.gateway_port, "GATEWAY")
         plan = make_plan(settings, home, with_demo, handed_on or {})
+        room_settings.demand(plan)
         own_servers.demand(settings)
         if plan.postgres:
             with step(say, "PostgreSQL's data folder"):

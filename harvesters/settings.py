@@ -30,17 +30,21 @@ class Settings:
     harvest_mask_key_file: Path | None = setting(
         None, doc="File with the secret behind hashed columns; without it none can be hashed."
     )
-    harvest_host_runs: int = setting(2, doc="Runs at once at one host, over all workers.")
-    harvest_run_gib: int = setting(100, doc="GiB that one run may fetch, over all of its files.")
-    harvest_run_hours: float = setting(12.0, doc="Hours that one run may take.")
+    harvest_host_runs: int = setting(2, doc="Runs at once at one host, over all workers.", least=1)
+    harvest_run_gib: int = setting(
+        100, doc="GiB that one run may fetch, over all of its files.", least=1
+    )
+    harvest_run_hours: float = setting(12.0, doc="Hours that one run may take.", least=0.01)
     harvest_archive_runs: int = setting(
-        3, doc="Runs that miss a dataset of a catalogue before it is archived."
+        3, doc="Runs that miss a dataset of a catalogue before it is archived.", least=1
     )
     harvest_archive_days: int = setting(
         7, doc="Days that a dataset of a catalogue is missing before it is archived."
     )
     harvest_max_missing_share: float = setting(
-        0.2, doc="Share of a catalogue's datasets that may go missing without an officer's word."
+        0.2,
+        doc="Share of a catalogue's datasets that may go missing without an officer's word.",
+        most=1,
     )
     harvest_keep_version_days: int = setting(
         30, doc="Days that a superseded version of a table can still be queried."

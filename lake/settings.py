@@ -9,21 +9,26 @@
 
 A field's environment name is `HANOIIC_` and its name in capitals. Types: `str`, `int`, `float`,
 `bool`, `Path`, `tuple[str, ...]` (comma-separated), and each `| None` with the default `None`.
+
+`python -m lake.settings MODULE` says whether the environment suits the `Settings` of that module.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import importlib
 import logging
+import os
 import stat
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from lake.errors import BadSetting, MissingSetting, SecretMissing, UnknownSetting
+from lake.errors import BadSetting, MissingSetting, SecretMissing, SettingsError, UnknownSetting
 
 PREFIX = "HANOIIC_"
 HOME = PREFIX + "HOME"
@@ -80,10 +85,17 @@ class Row(NamedTuple):
     doc: str
 
 
-def setting(default: Any = dataclasses.MISSING, *, doc: str, name: str | None = None) -> Any:
+def setting(
+    default: Any = dataclasses.MISSING,
+    *,
+    doc: str,
+    name: str | None = None,
+    least: float = 0,
+    most: float = sys.float_info.max,
+) -> Any:
     """Declare a field; without a default it must be set. `name` is its name after `HANOIIC_`, if
-    the field's own in capitals does not fit."""
-    metadata = {"doc": doc, "name": name}
+    the field's own in capitals does not fit. A number is from `least` to `most`."""
+    metadata = {"doc": doc, "name": name, "least": least, "most": most}
     if default is dataclasses.MISSING:
         return dataclasses.field(metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -106,7 +118,8 @@ def load(
     values: dict[str, Any] = {}
     for name, (field, hint) in fields.items():
         if named.get(name):
-            values[field.name] = _convert(name, named[name], hint)
+            value = values[field.name] = _convert(name, named[name], hint)
+            _refuse_beyond(name, value, field.metadata["least"], field.metadata["most"])
         elif field.default is dataclasses.MISSING:
             raise MissingSetting(_missing(name, field.metadata["doc"], home_file), name=name)
     return settings_class(**values)
@@ -220,6 +233,14 @@ def _convert(name: str, text: str, hint: Any) -> Any:
         ) from error
 
 
+def _refuse_beyond(name: str, value: Any, least: float, most: float) -> None:
+    # Written so that what is no number (`nan`) is refused too.
+    if not isinstance(value, int | float) or least <= value <= most:
+        return
+    bounds = f"at least {least:g}" if most == sys.float_info.max else f"from {least:g} to {most:g}"
+    raise BadSetting(f"{name} must be {bounds}", name=name)
+
+
 def _type_text(hint: Any) -> str:
     return _CONVERTERS[hint][0]
 
@@ -234,3 +255,10 @@ def _default_text(default: Any) -> str | None:
     if isinstance(default, tuple):
         return ",".join(default)
     return str(default)
+
+
+if __name__ == "__main__":
+    try:
+        load(importlib.import_module(sys.argv[1]).Settings, os.environ)
+    except SettingsError as unsuited:
+        sys.exit(str(unsuited))

@@ -211,6 +211,21 @@ def test_doctor_reports_every_check_and_what_to_do(tmp_path):
         assert f"✓ {check}" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("GATEWAY_WORKERS", "-3", "must be at least 0"),
+        ("GATEWAY_TRUSTED_PROXIES", "the proxy", "must be addresses or networks"),
+        ("HARVEST_MAX_MISSING_SHARE", "20", "must be from 0 to 1"),
+    ],
+)
+def test_a_rooms_wrong_setting_is_told_before_anything_starts(tmp_path, name, value, said):
+    done = hanoiic("up", HANOIIC_HOME=str(tmp_path / "h"), **{f"HANOIIC_{name}": value})
+    assert done.returncode == 2
+    assert f"HANOIIC_{name} {said}" in done.stderr
+    assert not list((tmp_path / "h" / "postgres").glob("*"))
+
+
 def test_a_database_address_that_ckan_cannot_read_is_refused_at_once(tmp_path):
     url = "postgresql://portal:p%40ss@127.0.0.1:1/portal"
     done = hanoiic("up", HANOIIC_HOME=str(tmp_path / "h"), HANOIIC_DATABASE_URL=url)

@@ -15,11 +15,12 @@ from lake.settings import Row, load, read_env_file, read_secret, rows, setting
 @dataclass(frozen=True)
 class Settings:
     lake_root: Path = setting(doc="Folder of the lake.")
-    timeout_s: float = setting(30.0, doc="Longest query.")
+    timeout_s: float = setting(30.0, doc="Longest query.", least=0.1)
     workers: int = setting(2, doc="Worker processes.")
     weak: bool = setting(False, doc="Start without a sandbox.", name="ALLOW_WEAK_SANDBOX")
     hosts: tuple[str, ...] = setting((), doc="Hosts that may be private.")
     url: str | None = setting(None, doc="Public address.")
+    share: float = setting(0.2, doc="Most that may go.", most=1)
 
 
 ROOT = {"HANOIIC_LAKE_ROOT": "/lake"}
@@ -71,6 +72,21 @@ def test_a_bad_value_is_refused_without_showing_it(name, value):
         load(Settings, {**ROOT, f"HANOIIC_{name}": value})
     assert f"HANOIIC_{name}" in str(refused.value)
     assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "bounds"),
+    [
+        ("WORKERS", "-1", "at least 0"),
+        ("TIMEOUT_S", "nan", "at least 0.1"),
+        ("TIMEOUT_S", "inf", "at least 0.1"),
+        ("TIMEOUT_S", "0", "at least 0.1"),
+        ("SHARE", "20", "from 0 to 1"),
+    ],
+)
+def test_a_number_that_would_only_harm_later_is_refused(name, value, bounds):
+    with pytest.raises(BadSetting, match=f"HANOIIC_{name} must be {bounds}"):
+        load(Settings, {**ROOT, f"HANOIIC_{name}": value})
 
 
 @pytest.mark.parametrize("environ", [{}, {"HANOIIC_LAKE_ROOT": ""}])
