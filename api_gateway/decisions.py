@@ -108,8 +108,8 @@ class Decisions:
     def decide(self, token: str | None, tables: tuple[str, ...] | None, action: str) -> Decision:
         """The decision on each of `tables` (None: all that the caller may know of).
 
-        Raises TokenInvalid, and DecisionUnavailable for anything but open tables while the portal
-        or the epoch cannot be reached.
+        Raises TokenInvalid, and DecisionUnavailable for anything but named open tables while the
+        portal or the epoch cannot be reached.
         """
         try:
             decision = self._confirmed(token, tables, action)
@@ -234,10 +234,14 @@ class Decisions:
         return epoch
 
     def _without_portal(self, tables: tuple[str, ...] | None, action: str) -> Decision:
-        """The decision that can be made alone: only tables known to be open are permitted."""
+        """The decision that can be made alone: only tables known to be open are permitted. Which
+        tables there are nobody can tell: those known would look like all of them."""
         last = self._open.to(action)
         if tables is None:
-            return Decision(active=True, tables=last)
+            raise DecisionUnavailable(
+                "the tables cannot be listed until the portal answers again",
+                headers={"Retry-After": "5"},
+            )
         if missing := [name for name in tables if name not in last]:
             raise DecisionUnavailable(
                 "only open tables are served until the portal answers again",

@@ -109,8 +109,15 @@ def test_case_20_without_the_portal_open_tables_are_served_and_the_rest_is_503(g
         answer = gateway.sql(sql, STARTUP)
         assert (answer.status_code, answer.json()["code"]) == (503, "decision_unavailable")
         assert answer.headers["Retry-After"]
-    listed = {each["name"] for each in gateway.get("/v1/tables").json()["tables"]}
-    assert "secret" not in listed
+    # Those known to be open would look like all there are, and be none after a restart.
+    for path in (
+        "/v1/tables",
+        "/v1/share/shares/hanoi/all-tables",
+        "/v1/share/shares/hanoi/schemas",
+    ):
+        answer = gateway.get(path)
+        assert answer.status_code == 503
+        assert "decision_unavailable" in answer.text
     portal.away = False
     # A portal that did not answer is asked again after a moment.
     wait_for(lambda: gateway.sql(SECRET, STARTUP).status_code == 200, "the portal's return", 5)
