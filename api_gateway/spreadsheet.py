@@ -31,6 +31,8 @@ _STYLE_FORMATS = ("yyyy-mm-dd", "yyyy-mm-dd hh:mm:ss", "hh:mm:ss")
 for _codec in ("cp437", "utf-16-le", "ascii"):
     codecs.lookup(_codec)
 _DAY_US = 86_400_000_000
+# A carriage return that is written as it is would be read as a line feed (XML 1.0, 2.11).
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 _NOT_IN_XML = "[\\x00-\\x08\\x0B\\x0C\\x0E-\\x1F\\x{FFFE}\\x{FFFF}]"
 # Types of few characters, beside those of time.
 _SHORT = value_text.NUMBERS | {"boolean", "date", "interval", "uuid"}
@@ -99,7 +101,7 @@ def _styled(style: str, number: str) -> str:
 
 def _inline(value: str, kind: Any) -> str:
     text = value_text.plain(value, kind)
-    for letter, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+    for letter, entity in _ENTITIES.items():
         text = f"replace({text}, '{letter}', '{entity}')"
     # What XML 1.0 has no characters for (section 2.2); and Excel reads _x0041_ as a letter.
     text = f"regexp_replace({text}, '{_NOT_IN_XML}', '\ufffd', 'g')"

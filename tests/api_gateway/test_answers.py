@@ -180,6 +180,12 @@ def test_geojson_without_a_geometry_is_refused(gateway):
     assert answer.json()["format"] == "geojson"
 
 
+def test_spreadsheet_keeps_every_kind_of_line_break(gateway):
+    text = "một\r\nhai\rba\nbốn"
+    content = gateway.sql("SELECT ? AS x", params=[text], format="xlsx").content
+    assert openpyxl.load_workbook(io.BytesIO(content))["Dữ liệu"]["A2"].value == text
+
+
 def test_spreadsheet_keeps_types_and_runs_no_formula(gateway):
     answer = gateway.sql("FROM stations", format="xlsx")
     assert answer.status_code == 200, answer.text
