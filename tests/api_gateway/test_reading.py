@@ -55,8 +55,21 @@ def test_a_machine_without_time_makes_no_query_too_complex(monkeypatch, used_s, 
 
     pool = Mock(process=lambda *_: contextlib.nullcontext(Slow()))
     monkeypatch.setattr(reader, "Pool", lambda *_, **__: pool)
+    monkeypatch.setattr(reader, "QUEUE_S", 0.0)
     with pytest.raises(refusal):
         reader.Reader(Mock()).read("SELECT 1")
+
+
+def test_a_process_that_has_no_turn_yet_is_waited_for(monkeypatch):
+    """To end it would have the next one open, and wait, anew: none would ever read."""
+    verdict = json.dumps(told("SELECT 1")).encode()
+    lease = Mock(used_s=Mock(return_value=0.1))
+    lease.process.receive = Mock(side_effect=[TimeoutError, TimeoutError, (b"e", verdict)])
+    pool = Mock(process=lambda *_: contextlib.nullcontext(lease))
+    monkeypatch.setattr(reader, "Pool", lambda *_, **__: pool)
+    assert reader.Reader(Mock()).read("SELECT 1").sql
+    assert lease.finish.called
+    assert not lease.fail.called
 
 
 @pytest.mark.parametrize("fired", [False, True])
