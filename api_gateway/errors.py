@@ -281,10 +281,13 @@ class QueryNotFound(GatewayError):
 
 
 class WorkerDied(GatewayError):
-    """The query's process ended without an answer; no other query was touched."""
+    """The query's process ended without an answer; no other query was touched.
+
+    No fault of the server's, that a client should ask again: the same query ends the next one.
+    """
 
     code = "query_crashed"
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The query's process ended unexpectedly"
 
 

@@ -74,6 +74,8 @@ def report(error: Exception, *, timed_out: bool, files: Iterable[str] = ()) -> d
         return {"code": "query_timeout", "detail": "the query took too long"}
     if isinstance(error, Unsuited):
         return {"code": "format_unsuited", "detail": str(error)}
+    if isinstance(error, RecursionError):
+        return {"code": "query_too_complex", "detail": "the answer's types nest too deeply"}
     if isinstance(error, MemoryError):
         return {"code": "query_memory_exceeded", "detail": _REPORTS["out of memory"][1]}
     text = _text(error)

@@ -10,7 +10,7 @@ import sys
 import threading
 
 from api_gateway import frames
-from api_gateway.errors import WorkerDied
+from api_gateway.errors import GatewayError
 from api_gateway.process import Process
 from api_gateway.sandbox import Locks
 from api_gateway.settings import Settings
@@ -48,7 +48,7 @@ class Nursery:
             self._start()
 
     def spawn(self) -> Process:
-        """A new process, connected and without tables. Raises WorkerDied."""
+        """A new process, connected and without tables. Raises GatewayError where none starts."""
         with self._turn:
             for _ in range(2):
                 try:
@@ -57,7 +57,7 @@ class Nursery:
                     log.warning("zygote_restarted")
                     self._stop()
                     self._start()
-        raise WorkerDied
+        raise GatewayError("no query process starts")
 
     def close(self) -> None:
         """End the zygote, and with it every query process."""
@@ -105,7 +105,7 @@ class Nursery:
         mine.settimeout(_START_S)
         said = mine.recv(4096)
         if not said:
-            raise WorkerDied("the parent of the query processes did not start")
+            raise GatewayError("the parent of the query processes did not start")
         told = json.loads(said)
         self.takes_turns = told.pop("takes_turns")
         self.locks = Locks(**told)

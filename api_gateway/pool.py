@@ -31,7 +31,7 @@ from dataclasses import dataclass
 
 from api_gateway import metrics
 from api_gateway.engine import Source
-from api_gateway.errors import WorkerDied
+from api_gateway.errors import GatewayError
 from api_gateway.nursery import Nursery
 from api_gateway.places import Places
 from api_gateway.process import Process
@@ -222,7 +222,7 @@ class Pool:
     def _add_spare(self) -> None:
         try:
             process = self._nursery.spawn()
-        except (WorkerDied, OSError):
+        except (GatewayError, OSError):
             log.exception("no_spare")
             return
         with self._lock:

@@ -174,6 +174,14 @@ def test_an_error_points_at_the_word_it_speaks_of(gateway):
     assert (problem["near"], problem["position"]) == ("ã", 11)
 
 
+def test_types_that_nest_too_deeply_are_no_crash(gateway):
+    answer = gateway.sql(
+        "SELECT from_json('[1]', repeat('[', 10000) || '\"INT\"' || repeat(']', 10000))"
+    )
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["code"] == "query_too_complex"
+
+
 def test_geojson_without_a_geometry_is_refused(gateway):
     answer = gateway.sql("SELECT pm25 FROM stations", format="geojson")
     assert (answer.status_code, answer.json()["code"]) == (422, "format_unsuited")

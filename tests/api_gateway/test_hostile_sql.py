@@ -29,8 +29,7 @@ REFUSALS = {
 }  # fmt: skip
 # How a query may end that asks for too much.
 STOPPED = {
-    422: {"query_failed"},
-    500: {"query_crashed"},
+    422: {"query_crashed", "query_failed"},
     504: {"query_timeout"},
     507: {"query_memory_exceeded"},
 }
