@@ -70,6 +70,8 @@ class Plan:
         return (
             *("--no-control-socket", "--keep-alive", str(KEEP_ALIVE_S)),
             *("--worker-tmp-dir", str(self.home.run)),
+            # No header is a request's own path: anyone on this machine could write one.
+            *("--forwarder-headers", ""),
         )
 
     def _postgres(self) -> Program | None:

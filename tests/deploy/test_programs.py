@@ -39,3 +39,9 @@ def test_a_lake_on_s3_comes_with_its_address_for_those_who_read_it():
     for program in made.programs():
         known = {"HANOIIC_LAKE_ROOT", "AWS_REGION"} <= program.environment.keys()
         assert known is (program.name in rooms)
+
+
+def test_no_header_of_a_request_is_its_path():
+    made = {program.name: program.command for program in plan().programs()}
+    for name in ("portal", "gateway"):
+        assert made[name][made[name].index("--forwarder-headers") + 1] == ""
