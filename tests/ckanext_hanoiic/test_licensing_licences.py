@@ -156,6 +156,11 @@ WRONG = [
     {"policy": {"permission": [{"action": ["use"]}]}},
     {"policy": {}},
     {"policy": text()["policy"] | {"obligation": []}},
+    # An address that breaks linked data breaks that of the whole catalogue.
+    {"url": 'https://x.vn/">'},
+    {"url": "https://x.vn/a b"},
+    {"url": "https://[x"},
+    {"url": "https://"},
 ]
 
 
@@ -184,6 +189,13 @@ def test_an_unknown_term_denies_at_evaluation_too(scene):
     token = scene.token(scene.officer)
     assert told(scene, token)["reason"] == "owner"
     assert of
+
+
+@pytest.mark.parametrize("url", [["https://x.vn"], {"a": 1}, 5])
+def test_an_address_that_is_no_text_is_refused(scene, url):
+    with pytest.raises(tk.ValidationError) as refused:
+        act("hanoiic_licence_create", scene.sysadmin, **text(url=url))
+    assert "url" in refused.value.error_dict
 
 
 def test_operators_alone_write_licences_and_drafts_are_theirs(scene):

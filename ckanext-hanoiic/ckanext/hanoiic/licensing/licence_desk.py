@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import sqlalchemy as sa
@@ -32,6 +33,8 @@ from ckanext.hanoiic.licensing.model import Licence
 
 PROFILE = Path(__file__).with_name("profile") / "odrl-profile-1.schema.json"
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{1,59}")
+# What RFC 3986 lets no address have.
+_NO_ADDRESS = re.compile(r"""[\x00-\x20\x7f-\x9f<>"{}|\\^`]""")
 POINTS = ("may", "must", "must_not")
 # What an operator writes.
 WRITTEN = ("title_vi", "title_en", "url", "draft", "open", "restricted_edition", "plain", "policy")
@@ -130,13 +133,27 @@ def withdraw(row: Licence, actor_id: str, reason: str) -> Licence:
     return row
 
 
+def _is_web_address(url: str) -> bool:
+    """Whether it can stand in links, headers and linked data, where one that breaks them would
+    break the whole catalogue."""
+    try:
+        parts = urlsplit(url)
+        # Reading the port is what checks it.
+        _port = parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https") and bool(parts.hostname) and not _NO_ADDRESS.search(url)
+    )
+
+
 def check(row: Licence) -> None:
     """Raises :class:`LicenceInvalid` with the ``field`` and the ``problem`` of what keeps the text
     from being published."""
     for field in ("title_vi", "title_en"):
         if not getattr(row, field).strip():
             raise LicenceInvalid(f"{field} is empty", field=field, problem="empty")
-    if row.url and not re.match(r"https?://[^\s]+$", row.url):
+    if row.url and not _is_web_address(row.url):
         raise LicenceInvalid("The address is no web address", field="url", problem="url")
     _check_plain(row.plain)
     if unknown := sorted(set(policy_profile.unknown_terms(row.policy))):

@@ -99,8 +99,8 @@ def between(least: int, most: int) -> Any:
     return check
 
 
-def empty_is_none(value: str | None) -> str | None:
-    return (value or "").strip() or None
+def text_or_none(value: Any) -> str | None:
+    return (text_or_nothing(value) or "").strip() or None
 
 
 def moment(value: Any) -> datetime:

@@ -79,7 +79,7 @@ def licence_text() -> Schema:
     return by_id() | {
         "title_vi": checks.text_of(TITLE_LENGTH),
         "title_en": checks.text_of(TITLE_LENGTH),
-        "url": [default(None), checks.text_or_nothing, checks.empty_is_none],
+        "url": [default(None), checks.text_or_none],
         "draft": [default(True), boolean],
         "open": [default(False), boolean],
         "restricted_edition": [default(False), boolean],
