@@ -50,7 +50,7 @@ def ensure(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
     written = {
         "portal_url": plan.settings.public_portal_url,
         "gateway_url": plan.settings.public_gateway_url,
-        "flight_url": f"grpc://127.0.0.1:{plan.ports['flight']}",
+        "flight_url": f"grpc://127.0.0.1:{plan.flight_port}",
         "departments_url": plan.departments_url,
         "users": users,
         "tables": tables(plan),

@@ -129,7 +129,7 @@ class Plan:
         return Program(
             "flight",
             [sys.executable, "-m", "api_gateway.flight"],
-            {"HANOIIC_FLIGHT_PORT": str(self.ports["flight"])} | self.gateway_environment(),
+            self.gateway_environment() | {"HANOIIC_FLIGHT_PORT": self.flight_port},
         )
 
     def _departments(self) -> Program | None:
@@ -148,6 +148,12 @@ class Plan:
                 **({"HANOIIC_DEMO_DATA": str(demo_data.resolve())} if demo_data else {}),
             },
         )
+
+    @property
+    def flight_port(self) -> str:
+        """That of the environment, else one that was free."""
+        told = self.handed_on.get("gateway", {}).get("HANOIIC_FLIGHT_PORT")
+        return told or str(self.ports["flight"])
 
     def gateway_environment(self) -> dict[str, str]:
         return {

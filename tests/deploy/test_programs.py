@@ -45,3 +45,8 @@ def test_no_header_of_a_request_is_its_path():
     made = {program.name: program.command for program in plan().programs()}
     for name in ("portal", "gateway"):
         assert made[name][made[name].index("--forwarder-headers") + 1] == ""
+
+
+def test_what_is_told_of_flight_sql_is_where_it_listens():
+    assert plan().flight_port == "4100"
+    assert plan(HANOIIC_FLIGHT_PORT="8815").flight_port == "8815"
