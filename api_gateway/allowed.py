@@ -36,6 +36,11 @@ PARTS = frozenset(
     }
 )  # fmt: skip
 TABLE_FUNCTIONS = frozenset({"generate_series", "json_each", "json_tree", "range", "unnest"})
+# Functions that SQL calls by a name alone and that are not served. (`user` is one too; it says as
+# little, and is what a column may be called.)
+NAMED_FUNCTIONS = frozenset(
+    {"current_catalog", "current_role", "current_schema", "current_user", "session_user"}
+)
 TYPES = frozenset(
     {
         "array", "bigint", "bit", "bitstring", "blob", "bool", "boolean", "bpchar", "bytea", "char",

@@ -17,6 +17,7 @@ from typing import Any
 from api_gateway.allowed import (
     EXPRESSIONS,
     MODIFIERS,
+    NAMED_FUNCTIONS,
     PARTS,
     QUERY_NODES,
     TABLE_FUNCTIONS,
@@ -210,10 +211,19 @@ class _Judge:
             raise self._refusal(f"{str(kind).lower()} expressions are not served", node)
         if kind in ("FUNCTION", "WINDOW"):
             self._function(node, allowed_functions())
+        elif kind == "COLUMN_REF":
+            self._column(node)
         elif kind == "TYPE" and (
             not _is_plain(node, "type_name") or node["type_name"].lower() not in TYPES
         ):
             raise self._refusal("the type is not served", node)
+
+    def _column(self, node: dict[str, Any]) -> None:
+        names = list(node.get("column_names") or [])
+        if len(names) == 1 and (name := str(names[0]).lower()) in NAMED_FUNCTIONS:
+            raise FunctionRefused(
+                f"the function {name} is not served", function=name, position=self._position(node)
+            )
 
     def _function(
         self, node: dict[str, Any], allowed: frozenset[str], position: int | None = None

@@ -87,6 +87,14 @@ def test_harmless_words_of_analysts_are_served(sql):
     assert read(sql).tables == ("b",)
 
 
+@pytest.mark.parametrize("name", ["current_user", "CURRENT_CATALOG", '"session_user"'])
+def test_a_function_that_is_not_served_has_no_name_either(name):
+    with pytest.raises(FunctionRefused):
+        read(f"SELECT {name}")
+    # A source's column is that; `user` may be one without its source too.
+    assert read(f"SELECT b.{name}, user FROM b").tables == ("b",)
+
+
 def test_a_column_left_out_names_no_other_table():
     tree = json.loads(text(SERIALIZE, "SELECT * EXCLUDE (b.id) FROM b"))
     star = tree["statements"][0]["node"]["select_list"][0]
