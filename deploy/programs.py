@@ -70,6 +70,8 @@ class Plan:
         return (
             *("--no-control-socket", "--keep-alive", str(KEEP_ALIVE_S)),
             *("--worker-tmp-dir", str(self.home.run)),
+            # Of the portal too: what it knows of is connections, not what is asked.
+            *("--worker-class", "api_gateway.serving.Worker"),
             # No header is a request's own path: anyone on this machine could write one.
             *("--forwarder-headers", ""),
         )
@@ -111,7 +113,6 @@ class Plan:
             [
                 *(str(BIN / "gunicorn"), "api_gateway.app:create_app()"),
                 *("--bind", f"{in_url(self.settings.gateway_host)}:{self.settings.gateway_port}"),
-                *("--worker-class", "api_gateway.serving.Worker"),
                 *("--workers", "1", "--threads", "64"),
                 # Longer than a query may take: a reload leaves none unanswered.
                 *("--timeout", "120", "--graceful-timeout", "35"),

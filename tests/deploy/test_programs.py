@@ -41,10 +41,11 @@ def test_a_lake_on_s3_comes_with_its_address_for_those_who_read_it():
         assert known is (program.name in rooms)
 
 
-def test_no_header_of_a_request_is_its_path():
+def test_no_header_of_a_request_is_its_path_and_none_that_is_half_there_holds_a_thread():
     made = {program.name: program.command for program in plan().programs()}
     for name in ("portal", "gateway"):
         assert made[name][made[name].index("--forwarder-headers") + 1] == ""
+        assert made[name][made[name].index("--worker-class") + 1] == "api_gateway.serving.Worker"
 
 
 def test_what_is_told_of_flight_sql_is_where_it_listens():
