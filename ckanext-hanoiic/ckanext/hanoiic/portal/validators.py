@@ -31,6 +31,25 @@ def hanoiic_skip_blank(
         raise tk.StopOnError
 
 
+def hanoiic_harvester_keeps(
+    key: FlattenKey, data: FlattenDataDict, errors: FlattenErrorDict, context: Context
+) -> None:
+    """A field that is not said stays what the harvester made it: forms do not know it.
+
+    A form that carried it along, and stood open during a harvest, put the version before back.
+    """
+    package = context.get("package")
+    if data.get(key) is not tk.missing or package is None:
+        return
+    *above, name = key
+    id_ = data.get((*above, "id"))
+    kept = model.Session.get(model.Resource, id_) if above and isinstance(id_, str) else None
+    if not above:
+        data[key] = package.extras.get(name)
+    elif kept is not None and kept.package_id == package.id:
+        data[key] = kept.extras.get(name)
+
+
 def hanoiic_true_or_false(value: Any) -> str:
     """``true`` or ``false`` as text, from text or a JSON boolean."""
     try:
@@ -186,6 +205,7 @@ VALIDATORS = {
     validator.__name__: validator
     for validator in (
         hanoiic_skip_blank,
+        hanoiic_harvester_keeps,
         hanoiic_true_or_false,
         hanoiic_count,
         hanoiic_table_name,
