@@ -221,3 +221,47 @@ def test_a_moment_whose_day_in_hanoi_is_beyond_the_calendar_stays_as_it_is(site)
 def test_a_decimal_has_the_sign_of_the_language_like_any_other_number(site, language, shown):
     with site.flask_app.test_request_context("/", environ_overrides={"CKAN_LANG": language}):
         assert wording.cell("100.500", "decimal(9,3)") == shown
+
+
+def offer(scene, dataset, table, tier):
+    officer = {"user": scene.officer["name"]}
+    terms = {"table": table, "tier": tier, "licence": "CC-BY-4.0"}
+    helpers.call_action("hanoiic_offer_update", officer, dataset=dataset["id"], **terms)
+
+
+def test_a_table_with_an_offer_of_its_own_is_shown_by_that_one(site, own_scene, gateway):
+    answers(gateway, "transport_stops")
+    answers(gateway, "environment_air")
+    offer(own_scene, own_scene.stops, "transport_stops", "click")
+    offer(own_scene, own_scene.air, "environment_air", "open")
+
+    soup = page(site, "/dataset/khong-khi")  # by click, but this table is open
+    assert len(rows(soup)) == 3
+    assert "HANOIIC_TOKEN" not in words(soup)
+    assert soup.select_one(".hic-versions a")["href"].endswith("download.csv?as_of=2")
+
+    soup = page(site, "/dataset/diem-dung")  # open, but this table is by click
+    assert rows(soup) == []
+    assert "Hãy đăng nhập để được cấp quyền" in words(soup)
+    assert "HANOIIC_TOKEN" in words(soup)
+
+
+def test_open_tables_are_shown_beside_closed_ones(site, own_scene, gateway):
+    answers(gateway, "transport_stops")
+    closed = {"url": "http://gateway.test:8000/", "lake_table": "transport_secret"}
+    helpers.call_action("resource_create", package_id=own_scene.stops["id"], **closed)
+    offer(own_scene, own_scene.stops, "transport_secret", "request")
+
+    soup = page(site, "/dataset/diem-dung")
+
+    tables = [
+        panel.select(".hic-table:not(.hic-columns)") for panel in soup.select(".hic-resource")
+    ]
+    assert [len(found) for found in tables] == [1, 0]
+    assert not [request for request, _ in gateway.log if "secret" in request.url]
+
+
+def test_a_private_dataset_s_open_table_is_read_with_a_token(site, own_scene, gateway):
+    answers(gateway, "transport_stops")
+    helpers.call_action("package_patch", id="diem-dung", private=True)
+    assert "HANOIIC_TOKEN" in words(page(site, "/dataset/diem-dung", own_scene.officer))

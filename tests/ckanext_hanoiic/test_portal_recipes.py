@@ -19,18 +19,18 @@ def gateway(site, monkeypatch, ckan_config):
     monkeypatch.setitem(ckan_config, "hanoiic.gateway_url", GATEWAY)
 
 
-def printed(key, tier):
-    return next(one.text for one in recipes("bus_stops", tier) if one.key == key)
+def printed(key, *, with_token):
+    return next(t.text for t in recipes("bus_stops", with_token=with_token) if t.key == key)
 
 
-@pytest.mark.parametrize("tier", ["open", "click"])
+@pytest.mark.parametrize("with_token", [False, True])
 @pytest.mark.parametrize("key", ["python", "duckdb"])
-def test_what_is_printed_for_python_is_python(key, tier):
-    compile(printed(key, tier), key, "exec")
+def test_what_is_printed_for_python_is_python(key, with_token):
+    compile(printed(key, with_token=with_token), key, "exec")
 
 
 def test_duckdb_sends_the_token_to_the_gateway_alone():
-    signing_in, reading = printed("duckdb", "click").split("table = ")
+    signing_in, reading = printed("duckdb", with_token=True).split("table = ")
     assert f'"{GATEWAY}/v1/tables/bus_stops/download.parquet"' in reading
 
     done = subprocess.run(
@@ -46,4 +46,11 @@ def test_duckdb_sends_the_token_to_the_gateway_alone():
 
 
 def test_open_tables_are_read_without_a_token():
-    assert not [one.key for one in recipes("bus_stops", "open") if TOKEN in one.text]
+    assert not [one.key for one in recipes("bus_stops", with_token=False) if TOKEN in one.text]
+
+
+@pytest.mark.parametrize("with_token", [False, True])
+def test_programs_that_guess_types_are_given_a_format_that_has_them(with_token):
+    told = {one.key: one.text for one in recipes("bus_stops", with_token=with_token)}
+    for key in told.keys() & {"python", "duckdb", "r", "excel"}:
+        assert "csv" not in told[key], key

@@ -32,6 +32,7 @@ from .recipes import recipes, short_recipe
 from .resource_views import resource_view_list
 from .structured_data import structured_data
 from .suggest import hanoiic_search_suggest
+from .table_terms import table_terms
 from .validators import VALIDATORS
 from .views import forget_assets, once, portal
 
@@ -110,6 +111,7 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
             "hanoiic_former_names": facets.former_names,
             "hanoiic_figures": catalogue.figures,
             "hanoiic_newest": catalogue.newest,
+            "hanoiic_table_terms": table_terms,
             "hanoiic_topics": catalogue.topics,
             "hanoiic_topic_icon": catalogue.topic_icon,
             "hanoiic_previews": previews,

@@ -23,7 +23,7 @@ from ckan.plugins import toolkit as tk
 from redis.exceptions import RedisError
 
 from .request_log import HEADER, request_id
-from .validators import TABLE_NAME
+from .table_terms import table_terms
 
 DEADLINE_S = 3.0
 CONNECT_S = 1.0
@@ -67,32 +67,22 @@ class GatewayRefused(Exception):
 
 def previews(dataset: Mapping[str, Any]) -> dict[str, Preview]:
     """A preview for every resource of ``dataset`` with a lake table, by the resource's id."""
-    tables = {
-        resource["id"]: resource
-        for resource in dataset.get("resources", [])
-        if TABLE_NAME.fullmatch(resource.get("lake_table") or "")
-    }
-    offers = tk.h.hanoiic_offers(dataset["id"]) if tk.h.plugin_loaded("hanoiic_licensing") else {}
-    offered = {
-        id_: offers.get(resource["lake_table"]) or offers.get("") or {}
-        for id_, resource in tables.items()
-    }
-    tiers = {one.get("tier", dataset.get("access_tier")) for one in offered.values()}
-    is_open = tiers == {"open"} and not dataset.get("private")
-    keys = {id_: _key(r, offered[id_].get("id", "")) for id_, r in tables.items()}
-    lasting = {id_ for id_ in tables if is_open and offered[id_].get("whole", not offers)}
-    found = {id_: kept for id_ in lasting if (kept := _kept(keys[id_]))}
+    terms = table_terms(dataset)
+    tables = {one["id"]: one for one in dataset.get("resources", []) if one["id"] in terms}
+    keys = {id_: _key(tables[id_], terms[id_].offer_id) for id_ in terms if terms[id_].whole}
+    found = {id_: kept for id_, key in keys.items() if (kept := _kept(key))}
+    closed = any(not one.is_open for one in terms.values())
+    token = _preview_token() if closed else None
+    if token is None:
+        found |= {id_: LOCKED for id_, one in terms.items() if not one.is_open}
     wanted = {id_: resource for id_, resource in tables.items() if id_ not in found}
     if not wanted:
         return found
     headers = {HEADER: request_id(), "Accept-Language": tk.h.lang()}
-    if not is_open:
-        token = _preview_token()
-        if token is None:
-            return dict.fromkeys(tables, LOCKED)
+    if token:
         headers["Authorization"] = f"Bearer {token}"
     asked = _ask_all(wanted, headers)
-    for id_ in lasting & asked.keys():
+    for id_ in keys.keys() & asked.keys():
         _keep(keys[id_], asked[id_])
     return found | asked
 

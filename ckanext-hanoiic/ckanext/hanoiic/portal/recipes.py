@@ -1,4 +1,8 @@
-"""Ready-made commands that read a table: what a person pastes into a shell, Python, R or Excel."""
+"""Ready-made commands that read a table: what a person pastes into a shell, Python, R or Excel.
+
+Programs read formats that have types: pandas, R and Excel take the ward code `00004` of a CSV for
+the number 4.
+"""
 
 from __future__ import annotations
 
@@ -44,11 +48,11 @@ import requests
 
 answer = requests.get(
     "{gateway}/v1/sql",
-    params={{"q": "SELECT * FROM {table} LIMIT 1000", "format": "csv"}},{headers}
+    params={{"q": "SELECT * FROM {table} LIMIT 1000", "format": "parquet"}},{headers}
     timeout=60,
 )
 answer.raise_for_status()
-frame = pd.read_csv(io.BytesIO(answer.content))
+frame = pd.read_parquet(io.BytesIO(answer.content))
 print(frame.head())
 """
 
@@ -65,21 +69,24 @@ duckdb.sql(f"CREATE SECRET (TYPE http, BEARER_TOKEN '{{token}}', SCOPE '{gateway
 """
 
 R_OPEN = """\
-frame <- read.csv("{gateway}/v1/tables/{table}/download.csv", fileEncoding = "UTF-8")
+library(arrow)
+
+frame <- read_parquet("{gateway}/v1/tables/{table}/download.parquet")
 head(frame)
 """
 
 R_SIGNED_IN = """\
+library(arrow)
 library(httr2)
 
-answer <- request("{gateway}/v1/tables/{table}/download.csv") |>
+answer <- request("{gateway}/v1/tables/{table}/download.parquet") |>
   req_auth_bearer_token(Sys.getenv("{token}")) |>
   req_perform()
-frame <- read.csv(text = resp_body_string(answer, encoding = "UTF-8"))
+frame <- read_parquet(resp_body_raw(answer))
 head(frame)
 """
 
-EXCEL = "{gateway}/v1/tables/{table}/download.csv"
+EXCEL = "{gateway}/v1/tables/{table}/download.xlsx"
 
 
 def short_recipe(table: str) -> str:
@@ -87,29 +94,28 @@ def short_recipe(table: str) -> str:
     return SHORT.format(gateway=gateway_url(), table=table)
 
 
-def recipes(table: str, tier: str) -> list[Recipe]:
-    """How to read ``table``: with a token unless everyone may read it (tier ``open``)."""
-    open_to_all = tier == "open"
+def recipes(table: str, *, with_token: bool) -> list[Recipe]:
+    """How to read ``table``."""
     words = {
         "table": table,
         "token": TOKEN,
         "gateway": gateway_url(),
         "query_note": tk._("Ask with SQL"),
         "download_note": tk._("Download the whole table"),
-        "header": "" if open_to_all else f' -H "Authorization: Bearer ${TOKEN}"',
-        "import_os": "" if open_to_all else "import os\n",
-        "headers": ""
-        if open_to_all
-        else f'\n    headers={{"Authorization": f"Bearer {{os.environ[\'{TOKEN}\']}}"}},',
-        "secret": "" if open_to_all else DUCKDB_SIGN_IN.format(token=TOKEN, gateway=gateway_url()),
+        "header": f' -H "Authorization: Bearer ${TOKEN}"' if with_token else "",
+        "import_os": "import os\n" if with_token else "",
+        "headers": f'\n    headers={{"Authorization": f"Bearer {{os.environ[\'{TOKEN}\']}}"}},'
+        if with_token
+        else "",
+        "secret": DUCKDB_SIGN_IN.format(token=TOKEN, gateway=gateway_url()) if with_token else "",
     }
     found = [
         Recipe("curl", "curl", CURL.format(**words)),
         Recipe("python", "Python · pandas", PANDAS.format(**words)),
         Recipe("duckdb", "Python · DuckDB", DUCKDB.format(**words)),
-        Recipe("r", "R", (R_OPEN if open_to_all else R_SIGNED_IN).format(**words)),
+        Recipe("r", "R", (R_SIGNED_IN if with_token else R_OPEN).format(**words)),
     ]
-    if open_to_all:
+    if not with_token:
         note = tk._("In Excel: Data, From Web, paste this address. In LibreOffice: File, Open.")
         found.append(Recipe("excel", "Excel", EXCEL.format(**words), note))
     return found

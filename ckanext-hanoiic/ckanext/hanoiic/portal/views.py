@@ -44,6 +44,6 @@ def api_guide() -> str:
         "hanoiic_portal/api_guide.html",
         extra_vars={
             "gateway": gateway_url(),
-            "recipes": recipes(EXAMPLE_TABLE, "click"),
+            "recipes": recipes(EXAMPLE_TABLE, with_token=True),
         },
     )
