@@ -151,3 +151,9 @@ def test_quality_is_shown_by_dataset_and_on_its_page(clean_index, browse, depart
     assert "25 % × tính đầy đủ" in said
     box, _path = browse("/dataset/bo")
     assert "Tính đầy đủ" in box.select_one("#quality").get_text()
+
+
+def test_numbers_of_a_dataset_that_is_not_seen_are_not_found(stage, department):
+    factories.Dataset(name="mat", owner_org=department["id"], private=True)
+    for never in ("mat", "khong-co"):
+        stage.get(f"/hanoiic/quality/{never}", status=404)

@@ -30,7 +30,10 @@ def quality_list() -> Answer:
 @console.get("/quality/<name>")
 def quality_of(name: str) -> Answer:
     """A dataset's numbers and where they come from; for whoever may see the dataset."""
-    dataset = tk.get_action("package_show")({}, {"id": name})
+    try:
+        dataset = tk.get_action("package_show")({}, {"id": name})
+    except tk.NotAuthorized:  # which would tell that there is one
+        raise tk.ObjectNotFound from None
     tables_of = [one for one in dataset["resources"] if one.get("lake_table")]
     return render(
         "quality.html",

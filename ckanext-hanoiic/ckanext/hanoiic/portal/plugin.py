@@ -17,6 +17,7 @@ from . import (
     answers,
     catalogue,
     facets,
+    hidden,
     neighbours,
     pages,
     quick_templates,
@@ -26,7 +27,6 @@ from . import (
     wording,
 )
 from .auth import AUTH_FUNCTIONS
-from .hidden import dcat_dataset_show
 from .preview import previews
 from .recipes import recipes, short_recipe
 from .resource_views import resource_view_list
@@ -69,8 +69,8 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
     def get_actions(self) -> dict[str, Any]:
         return {
             "hanoiic_search_suggest": hanoiic_search_suggest,
-            "dcat_dataset_show": dcat_dataset_show,
             "resource_view_list": resource_view_list,
+            **hidden.ACTIONS,
             **tags.ACTIONS,
         }
 
