@@ -17,6 +17,7 @@ from . import (
     answers,
     catalogue,
     facets,
+    feeds,
     hidden,
     neighbours,
     pages,
@@ -51,6 +52,7 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
     p.implements(p.ITemplateHelpers)
     p.implements(p.IFacets, inherit=True)
     p.implements(p.IBlueprint)
+    p.implements(p.IFeed, inherit=True)
     p.implements(p.IMiddleware, inherit=True)
     p.implements(p.IPackageController, inherit=True)
 
@@ -63,6 +65,7 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
         config["search.facets"] = list(catalogue.COUNTED)
 
     def make_middleware(self, app: Any, config: CKANConfig) -> Any:
+        feeds.install()
         watched = unanswerable.install(answers.install(request_log.install(app)))
         return quick_templates.install(csrf.guard(watched))
 
@@ -79,6 +82,9 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
 
     def get_blueprint(self) -> list[flask.Blueprint]:
         return [portal]
+
+    def get_feed_class(self) -> type[feeds.Feed]:
+        return feeds.Feed
 
     def i18n_domain(self) -> str:
         return "ckanext-hanoiic-portal"
