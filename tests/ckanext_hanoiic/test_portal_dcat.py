@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 
 import pytest
 from ckan.plugins import toolkit as tk
@@ -104,6 +105,8 @@ def said(g):
 
 def test_the_dataset_page_says_to_search_engines_what_ckanext_dcat_would(site, scene):
     dataset = call_action("package_show", id="diem-dung")
+    for moment in ("metadata_created", "metadata_modified"):
+        dataset[moment] += "+00:00"  # which CKAN leaves out
     serializer = RDFSerializer(["schemaorg"])
     serializer.graph_from_dataset(dataset)
     ours = said(Graph().parse(data=described(site, "/dataset/diem-dung"), format="json-ld"))
@@ -154,3 +157,24 @@ def test_a_licence_of_the_portal_is_named_by_its_page(site, own_scene):
         g = graph(site, f"{prefix}/dataset/rieng", "ttl")
         (licence,) = g.objects(None, DCTERMS.license)
         assert licence == URIRef("http://test.ckan.net/hanoiic/licences/hanoi-open-data")
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_catalogue_says_what_dcat_ap_asks_of_one(site, scene, suffix):
+    g = graph(site, "/catalog", suffix)
+    (catalogue,) = g.subjects(RDF.type, DCAT.Catalog)
+    for predicate in (DCTERMS.title, DCTERMS.description, DCAT.dataset):
+        assert g.value(catalogue, predicate) is not None, predicate
+    (publisher,) = g.objects(catalogue, DCTERMS.publisher)
+    assert (publisher, RDF.type, FOAF.Agent) in g
+    assert {name.language for name in g.objects(publisher, FOAF.name)} == {"vi", "en"}
+
+
+def test_times_say_that_they_are_utc(site, scene):
+    g = graph(site, "/catalog", "ttl")
+    moments = [*g.objects(None, DCTERMS.issued), *g.objects(None, DCTERMS.modified)]
+    assert len(moments) > 4
+    assert all(moment.toPython().utcoffset() == timedelta(0) for moment in moments)
+    told = json.loads(described(site, "/dataset/diem-dung"))
+    for name in ("datePublished", "dateModified"):
+        assert datetime.fromisoformat(told[f"schema:{name}"]).utcoffset() == timedelta(0)

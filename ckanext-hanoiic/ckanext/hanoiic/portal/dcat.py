@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from ckan.plugins import toolkit as tk
@@ -29,6 +30,13 @@ ACCESS = {
 }
 # Other words for a format stay literals: one broken address would break the whole catalogue.
 FILE_TYPE_CODE = re.compile(r"[A-Za-z0-9_]+")
+# What DCAT-AP asks of a catalogue; its description only where the operator gave none.
+PUBLISHER = ("Trung tâm Đổi mới sáng tạo Hà Nội", "Hanoi Innovation Center")
+DESCRIPTION = (
+    "Dữ liệu mở của các sở ngành Hà Nội: tìm kiếm, xem điều khoản, truy vấn và tải về.",
+    "Open data of Hanoi's departments: to find, with its terms, to query and to download.",
+)
+MOMENTS = (DCTERMS.issued, DCTERMS.modified)
 TEXTS = (("title", DCTERMS.title), ("notes", DCTERMS.description))
 
 
@@ -45,12 +53,31 @@ class HanoiicProfile(EuropeanDCATAP3Profile):
         self._access(dataset_dict, dataset_ref)
         for resource in dataset_dict.get("resources", []):
             self._distribution(dataset_dict, resource)
+            self._in_utc(URIRef(resource_uri(resource)))
+        self._in_utc(dataset_ref)
 
     def graph_from_catalog(self, catalog_dict: dict[str, Any] | None, catalog_ref: URIRef) -> None:
         super().graph_from_catalog(catalog_dict, catalog_ref)
         self.g.remove((catalog_ref, DCTERMS.language, None))
         for code in ("VIE", "ENG"):
             self.g.add((catalog_ref, DCTERMS.language, LANGUAGE[code]))
+            self.g.add((LANGUAGE[code], RDF.type, DCTERMS.LinguisticSystem))
+        if (catalog_ref, DCTERMS.description, None) not in self.g:
+            self._in_two_languages(catalog_ref, DCTERMS.description, *DESCRIPTION)
+        # One address on every page of the catalogue, whose pages are read together.
+        publisher = URIRef(f"{catalog_ref}/about#publisher")
+        self.g.add((catalog_ref, DCTERMS.publisher, publisher))
+        self.g.add((publisher, RDF.type, FOAF.Agent))
+        self._in_two_languages(publisher, FOAF.name, *PUBLISHER)
+        self._in_utc(catalog_ref)
+
+    def _in_utc(self, ref: URIRef) -> None:
+        """CKAN's times are UTC and do not say so: a reader took them for its own clock's."""
+        for predicate in MOMENTS:
+            said = self.g.value(ref, predicate)
+            moment = said.toPython() if said is not None else None
+            if isinstance(moment, datetime) and moment.tzinfo is None:
+                self.g.set((ref, predicate, Literal(moment.replace(tzinfo=UTC))))
 
     def _texts(self, dataset: dict[str, Any], ref: URIRef) -> None:
         for field, predicate in TEXTS:
@@ -109,7 +136,9 @@ class HanoiicProfile(EuropeanDCATAP3Profile):
             self.g.add((URIRef(licence), RDF.type, DCTERMS.LicenseDocument))
             self.g.add((URIRef(licence), RDFS.label, Literal(dataset["license_title"])))
         if FILE_TYPE_CODE.fullmatch(resource.get("format") or ""):
-            self.g.set((ref, DCTERMS["format"], FILE_TYPE[resource["format"].upper()]))
+            file_type = FILE_TYPE[resource["format"].upper()]
+            self.g.set((ref, DCTERMS["format"], file_type))
+            self.g.add((file_type, RDF.type, DCTERMS.MediaTypeOrExtent))
         if resource.get("lake_table"):
             self.g.add((ref, DCTERMS.identifier, Literal(resource["lake_table"])))
             self.g.add((ref, DCAT.downloadURL, URIRef(resource["url"])))

@@ -33,8 +33,8 @@ def _dataset(dataset: dict[str, Any]) -> Node:
         alternateName=title_en and {"@value": title_en, "@language": "en"},
         description=dataset.get("notes"),
         version=dataset.get("version"),
-        datePublished=dataset.get("metadata_created"),
-        dateModified=dataset.get("metadata_modified"),
+        datePublished=_in_utc(dataset.get("metadata_created")),
+        dateModified=_in_utc(dataset.get("metadata_modified")),
         license=dataset.get("license_url") or dataset.get("license_title"),
         isAccessibleForFree=dataset.get("access_tier") == "open",
         url=tk.url_for("dataset.read", id=dataset["name"], _external=True),
@@ -93,6 +93,11 @@ def _distribution(resource: dict[str, Any]) -> Node:
         contentSize=resource.get("size"),
         url=resource.get("url"),
     )
+
+
+def _in_utc(moment: str | None) -> str | None:
+    """CKAN's times are UTC and do not say so."""
+    return moment and f"{moment}+00:00"
 
 
 def _first(fields: Mapping[str, Any], *names: str) -> Any:
