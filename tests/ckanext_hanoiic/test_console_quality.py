@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from ckan.tests import factories
-from ckanext.hanoiic.console import quality, wording
+from ckanext.hanoiic.console import dataset_quality, quality, quality_views, wording
 from console_scene import text
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -157,3 +157,25 @@ def test_numbers_of_a_dataset_that_is_not_seen_are_not_found(stage, department):
     factories.Dataset(name="mat", owner_org=department["id"], private=True)
     for never in ("mat", "khong-co"):
         stage.get(f"/hanoiic/quality/{never}", status=404)
+
+
+def test_the_list_has_every_dataset_and_the_worst_first(browse, department, monkeypatch):
+    monkeypatch.setattr(dataset_quality, "A_TIME", 2)
+    monkeypatch.setattr(quality_views, "A_PAGE", 3)
+    for number in range(5):
+        resource = {
+            "url": f"https://gateway.example/v1/tables/t{number}/download.csv",
+            "lake_table": f"so_giao_thong_t{number}",
+            "quality": {"completeness": 0.9 - number / 10, "validity": 1.0, "rejected_rows": 0},
+        }
+        of = {"owner_org": department["id"], "access_tier": "open"}
+        factories.Dataset(name=f"nhom-{number}", resources=[resource], **of)
+
+    def names(path):
+        found, _path = browse(path)
+        return [a["href"].rpartition("/")[2] for a in found.select("td a[href*='/quality/']")]
+
+    shown = [names(f"/hanoiic/quality?datasets={number}") for number in (1, 2)]
+    assert len(shown[0]) == 3
+    worst_first = [name for name in (*shown[0], *shown[1]) if name.startswith("nhom-")]
+    assert worst_first == ["nhom-4", "nhom-3", "nhom-2", "nhom-1", "nhom-0"]

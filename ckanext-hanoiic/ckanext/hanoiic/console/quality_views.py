@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import flask
 from ckan import model
 from ckan.plugins import toolkit as tk
 
@@ -12,8 +13,9 @@ from .auth import departments_of, is_officer
 from .blueprint import Answer, console, render
 from .dataset_quality import dataset_quality, of_departments
 from .model import now
+from .rejected_rows import page
 
-SHOWN = 500
+A_PAGE = 100
 
 
 @console.get("/quality")
@@ -23,8 +25,8 @@ def quality_list() -> Answer:
     if not user.is_authenticated or not is_officer(user.name):
         raise tk.NotAuthorized
     departments = None if user.sysadmin else departments_of(user.name)
-    rows = of_departments(departments, SHOWN, now())
-    return render("quality_list.html", rows=rows, **tables())
+    rows = page(of_departments(departments, now()), flask.request.args.get("datasets", ""), A_PAGE)
+    return render("quality_list.html", datasets=rows, **tables())
 
 
 @console.get("/quality/<name>")

@@ -19,16 +19,16 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 class Page:
     """Rows of one page; ``number`` is counted from 1, ``total`` are the rows of all pages."""
 
-    rows: Sequence[dict[str, Any]]
+    rows: Sequence[Any]
     number: int
     count: int
     total: int
 
 
-def page(rows: Iterable[dict[str, Any]], number: str, size: int = ROWS_A_PAGE) -> Page:
+def page(rows: Iterable[Any], number: str, size: int = ROWS_A_PAGE) -> Page:
     """The page asked for, the last one where there is none such; reads the rows once."""
     wanted = max(1, int(number)) if number.isdecimal() and len(number) < 8 else 1
-    shown: list[dict[str, Any]] = []
+    shown: list[Any] = []
     here = total = 0
     for row in rows:
         if total % size == 0 and here < wanted:
