@@ -25,3 +25,16 @@ const unfold = () => {
 };
 window.addEventListener("hashchange", unfold);
 window.addEventListener("DOMContentLoaded", unfold);
+
+/* CKAN's fields with suggestions are heard without a name: they take that of their label. */
+window.addEventListener("load", () => {
+  for (const field of document.querySelectorAll(".select2-hidden-accessible[id]")) {
+    const label = document.querySelector(`label[for="${CSS.escape(field.id)}"]`);
+    if (!label) continue;
+    label.id ||= `${field.id}-label`;
+    for (const part of field.nextElementSibling.querySelectorAll("[role=combobox], .select2-search__field")) {
+      const named = part.getAttribute("aria-labelledby");
+      part.setAttribute("aria-labelledby", named ? `${label.id} ${named}` : label.id);
+    }
+  }
+});
