@@ -103,6 +103,10 @@ ERRORS: dict[str, str] = {
         "Every line of the file is a JSON object: choose the kind “JSON lines”."
     ),
     r"The file is empty\.": N_("The file is empty."),
+    r"The data could not be stored(?P<why>.*)\.": N_("The data could not be stored{why}."),
+    r"The catalogue's datasets come and go while its pages are read\.": N_(
+        "The catalogue’s datasets come and go while its pages are read."
+    ),
     r"No header with rows below it was found in the file\.": N_(
         "No header with rows below it was found in the file."
     ),
