@@ -252,3 +252,19 @@ def test_a_page_behind_the_last_one_leads_back_to_the_first(site, scene):
     assert "Kết quả không có trang này" in words(blank)
     assert blank.select_one("a")["href"].endswith("/dataset/?access_tier=open")
     assert "Không có kết quả" not in words(soup)
+
+
+def test_a_book_of_a_description_is_shown_from_its_beginning(site, own_scene):
+    book = "# Chương\n\nMột đoạn **rất dài** về dữ liệu.\n\n" * 20_000
+    fields = {"notes": book, "notes_en": "An introduction"}
+    helpers.call_action("package_patch", id="diem-dung", **fields)
+
+    soup = page(site, "/dataset/diem-dung")
+
+    assert 10_000 < len(soup.select_one(".notes").text) < 20_000
+    assert "Toàn bộ mô tả" in words(soup)
+    assert len(str(soup)) < 500_000
+    english = page(site, "/en/dataset/diem-dung")
+    assert "The whole description" in words(english.select_one(".hic-other-notes"))
+    whole = helpers.call_action("package_show", id="diem-dung")["notes"]
+    assert whole.strip() == book.strip()

@@ -19,6 +19,7 @@ from . import (
     facets,
     feeds,
     hidden,
+    long_texts,
     neighbours,
     pages,
     quick_templates,
@@ -100,9 +101,11 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
 
     def get_helpers(self) -> dict[str, Any]:
         return {
-            # CKAN's own, so that its templates follow the reader's language too.
+            # CKAN's own: its templates follow the reader's language too, and bear long texts.
             "get_translated": wording.in_language,
             "dataset_display_name": wording.dataset_title,
+            "markdown_extract": long_texts.markdown_extract,
+            "render_markdown": long_texts.render_markdown,
             "get_facet_items_dict": facets.items,
             "url_for": addresses.url_for,
             "structured_data": structured_data,
@@ -125,6 +128,7 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
             "hanoiic_short_recipe": short_recipe,
             "hanoiic_cell": wording.cell,
             "hanoiic_day": wording.day,
+            "hanoiic_is_long": long_texts.is_long,
             "hanoiic_is_number": wording.is_number,
             "hanoiic_language": wording.language,
             "hanoiic_licence_title": wording.licence_title,

@@ -13,6 +13,8 @@ from ckan.plugins import toolkit as tk
 from ckanext.dcat.utils import dataset_uri, publisher_uri_organization_fallback, resource_uri
 from jinja2.utils import htmlsafe_json_dumps
 
+from .long_texts import MOST_SUMMARY, beginning
+
 CONTEXT = {"schema": "http://schema.org/"}
 
 Node = dict[str, Any]
@@ -31,7 +33,7 @@ def _dataset(dataset: dict[str, Any]) -> Node:
         dataset_uri(dataset),
         name=dataset.get("title"),
         alternateName=title_en and {"@value": title_en, "@language": "en"},
-        description=dataset.get("notes"),
+        description=beginning(dataset.get("notes"), MOST_SUMMARY),
         version=dataset.get("version"),
         datePublished=_in_utc(dataset.get("metadata_created")),
         dateModified=_in_utc(dataset.get("metadata_modified")),
