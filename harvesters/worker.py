@@ -15,7 +15,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +40,7 @@ from lake.store import Lake
 log = logging.getLogger(__name__)
 
 CLAIM_LIMIT = 10
+CANCEL_AGAIN_S = 0.5
 # Trigger of a run → its priority; higher ones are worked off first.
 PRIORITY = {"release": 30, "manual": 20, "retry": 10, "schedule": 0}
 # At night in Hanoi (19:17 UTC is 02:17 there).
@@ -63,6 +64,16 @@ class Pace:
     shutdown_s: float = 10.0
     retry_after_s: tuple[int, ...] = (10, 40, 160, 640)
     concurrency: int = 2
+
+
+async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until each has ended: Python 3.11's `asyncio.wait_for` loses a cancellation that
+    comes together with what it waits for, such as a database that is back."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
 
 
 class Again(BaseRetryStrategy):
@@ -137,9 +148,7 @@ class Worker:
                 while await self._work_until_stopped():
                     await asyncio.sleep(pace.claim_every_s)
             finally:
-                for side in sides:
-                    side.cancel()
-                await asyncio.gather(*sides, return_exceptions=True)
+                await end(sides)
                 log.info("worker_stopped", extra=logs.facts(worker=self.name))
 
     async def _work_until_stopped(self) -> bool:

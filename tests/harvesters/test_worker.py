@@ -23,7 +23,7 @@ from harvesters.lanes import Lanes
 from harvesters.portal import Portal
 from harvesters.room import Room
 from harvesters.tries import Tries
-from harvesters.worker import Pace, Worker
+from harvesters.worker import Pace, Worker, end
 from tests.harvesters.conftest import QUICK
 from tests.harvesters.fake_portal import FINISHED, TOKEN
 from tests.servers import wait_for
@@ -156,6 +156,24 @@ def test_what_may_pass_is_tried_again_and_what_may_not_is_not(
     assert portal.runs[missing["id"]]["error"]["code"] == "source_answered_error"
     missed = [request for request, _ in httpserver.log if request.path == "/missing.csv"]
     assert len(missed) == 1
+
+
+@pytest.mark.timeout(30)
+def test_a_worker_that_stops_waits_for_no_task_that_lost_its_cancellation():
+    """As Python 3.11 loses it, when a database is back in that moment."""
+
+    async def loses_one() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        await asyncio.sleep(3600)
+
+    async def stop() -> bool:
+        side = asyncio.create_task(loses_one())
+        await asyncio.sleep(0)
+        await end([side])
+        return side.cancelled()
+
+    assert asyncio.run(stop())
 
 
 def test_migrating_twice_changes_nothing(database_url):
