@@ -98,14 +98,21 @@ def candidates(column: RawColumn, pin: ColumnPin) -> tuple[Reading, ...]:
     """The readings a column may have. Raises SourceInvalid."""
     wanted = pin.type or column.type
     if wanted is None:
-        return INFERRED
+        return _of_sign(column, INFERRED)
     family = "decimal" if DECIMAL.fullmatch(wanted) else wanted
     if family not in PINNED:
         raise SourceInvalid(f"The column {column.header!r} can't be pinned to type {wanted!r}.")
     order = pin.format or column.format
-    readings = PINNED[family]
+    readings = _of_sign(column, PINNED[family])
     chosen = tuple(reading for reading in readings if order in (None, reading.order, reading.name))
     return chosen or readings
+
+
+def _of_sign(column: RawColumn, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
+    """The readings that fit the sign which a column's numbers are known to have."""
+    if column.decimal is None:
+        return readings
+    return tuple(one for one in readings if one.decimal in (None, column.decimal))
 
 
 def cleaned(column: RawColumn, sentinels: Sequence[str]) -> str:

@@ -69,14 +69,18 @@ def normalise(raw: RawTable, options: Options, bench: Workbench) -> TypedTable:
     columns = _without_unnamed_empty(raw, bench)
     pins = pins_by_column(columns, options)
     evidence = weighing.gather(raw.name, columns, pins, bench)
-    known_sign = options.decimal or weighing.decimal_sign(evidence)
+    of_texts = {column.key: evidence.get(column.key) for column in columns if not column.decimal}
+    known_sign = options.decimal or weighing.decimal_sign(
+        {key: found for key, found in of_texts.items() if found}
+    )
     decimal = known_sign or "."
     order = weighing.date_order(evidence)
     typed = TypedTable(raw, [], bench.row_count(raw.name))
     unique_names = names.column_names([column.header for column in columns])
     for column, name in zip(columns, unique_names, strict=True):
         pin = pins.get(column.key, ColumnPin())
-        read = _read(raw.name, column, pin, evidence.get(column.key), decimal, order, bench)
+        found, sign = evidence.get(column.key), column.decimal or decimal
+        read = _read(raw.name, column, pin, found, sign, order, bench)
         typed.columns.append(_described(name, column, pin, read))
     typed.messages = _messages(typed, known_sign, evidence)
     return typed

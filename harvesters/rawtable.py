@@ -16,19 +16,27 @@ BATCH_ROWS = 16_384
 ROW = "row"
 
 
+class Figure(str):
+    """The text of a number that came as one and has a fraction, behind a point."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class RawColumn:
     """A column as it came: `key` is its name on the workbench.
 
     `type` is given where the format fixes it (a GTFS date, a geometry's longitude): the lake's
     name of the type. `native` columns already have that type on the workbench, the others are
-    text.
+    text. `decimal` is given where numbers came as such (`Figure`): their sign says nothing of how
+    the source writes its texts.
     """
 
     key: str
     header: str
     type: str | None = None
     format: str | None = None
+    decimal: str | None = None
     native: bool = False
     unit: str | None = None
     description: str | None = None
@@ -92,16 +100,31 @@ def _without_empty(texts: pa.Array) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(texts), [filled.buffers()[1], offsets, content])
 
 
+def sign_of(column: int, figures: set[int]) -> str | None:
+    """The decimal sign of a column that is known to have figures."""
+    return "." if column in figures else None
+
+
+def note_figures(columns: Iterable[Sequence[object]], figures: set[int]) -> None:
+    """Add the places of the columns that have figures."""
+    for place, column in enumerate(columns):
+        if place not in figures and any(type(text) is Figure for text in column):
+            figures.add(place)
+
+
 def batches_of_rows(
-    rows: Iterable[tuple[int, Sequence[str | None]]], width: int
+    rows: Iterable[tuple[int, Sequence[str | None]]], width: int, figures: set[int] | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """Numbered rows of text as cleaned batches; shorter rows are filled with NULL."""
+    """Numbered rows of text as cleaned batches; shorter rows are filled with NULL. `figures` gets
+    the columns that have some."""
     schema = text_schema(width)
     numbers: list[int] = []
     texts: list[list[str | None]] = []
 
     def flush() -> pa.RecordBatch:
         columns = [list(column) for column in zip(*texts, strict=True)]
+        if figures is not None:
+            note_figures(columns, figures)
         arrays = [pa.array(numbers, pa.int64())]
         arrays += [pa.array(column, pa.string()) for column in columns]
         return cleaned(pa.RecordBatch.from_arrays(arrays, schema=schema))

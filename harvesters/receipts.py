@@ -23,7 +23,7 @@ from harvesters.fetch import Fetched, Validators
 from harvesters.source import Source
 
 # Counted up when decoding or normalising changes, so that unchanged files are read anew.
-READER_VERSION = 3
+READER_VERSION = 4
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS receipts (

@@ -37,6 +37,7 @@ from harvesters.rawtable import (
     RawColumn,
     RawTable,
     batches_of_rows,
+    sign_of,
     text_schema,
 )
 from harvesters.remarks import remark
@@ -133,10 +134,11 @@ def _table(found: _Found, where: str, several: bool, bench: Workbench) -> RawTab
     numbered = enumerate(
         (row[:width] for row in found.cells[head.first_row :]), area.top + head.first_row + 1
     )
-    name = bench.load(text_schema(width), batches_of_rows(numbered, width))
+    figures: set[int] = set()
+    name = bench.load(text_schema(width), batches_of_rows(numbered, width, figures))
     units = [*head.units, *[""] * width]
     columns = [
-        RawColumn(f"c{index}", text, unit=units[index] or None)
+        RawColumn(f"c{index}", text, decimal=sign_of(index, figures), unit=units[index] or None)
         for index, text in enumerate(head.names)
     ]
     place, *more = head.told(area.top)

@@ -24,6 +24,8 @@ from harvesters.rawtable import (
     RawColumn,
     RawTable,
     cleaned,
+    note_figures,
+    sign_of,
     text_schema,
 )
 from harvesters.readers import places
@@ -47,8 +49,12 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
         )
     rejected = Unreadable()
     schema = text_schema(len(headers), places.FIELDS)
-    name = bench.load(schema, _batches(path, exact, headers, schema, rejected))
-    columns = [RawColumn(f"c{index}", text) for index, text in enumerate(headers)]
+    figures: set[int] = set()
+    name = bench.load(schema, _batches(path, exact, headers, schema, rejected, figures))
+    columns = [
+        RawColumn(f"c{index}", text, decimal=sign_of(index, figures))
+        for index, text in enumerate(headers)
+    ]
     columns += places.COLUMNS
     table = RawTable(name, columns, rejected=rejected)
     mend(table, options, bench)
@@ -117,7 +123,12 @@ def _features(file: BinaryIO, exact: bool) -> Iterator[Any]:
 
 
 def _batches(
-    path: Path, exact: bool, headers: list[str], schema: pa.Schema, rejected: list[Rejected]
+    path: Path,
+    exact: bool,
+    headers: list[str],
+    schema: pa.Schema,
+    rejected: list[Rejected],
+    figures: set[int],
 ) -> Iterator[pa.RecordBatch]:
     with path.open("rb") as file:
         rows: list[list[Any]] = []
@@ -135,14 +146,17 @@ def _batches(
                     )
                 )
             if len(rows) >= BATCH_FEATURES:
-                yield _batch(rows, schema)
+                yield _batch(rows, len(headers), schema, figures)
                 rows = []
         if rows:
-            yield _batch(rows, schema)
+            yield _batch(rows, len(headers), schema, figures)
 
 
-def _batch(rows: list[list[Any]], schema: pa.Schema) -> pa.RecordBatch:
-    columns = zip(*rows, strict=True)
+def _batch(
+    rows: list[list[Any]], width: int, schema: pa.Schema, figures: set[int]
+) -> pa.RecordBatch:
+    columns = list(zip(*rows, strict=True))
+    note_figures(columns[1 : width + 1], figures)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
     return cleaned(pa.RecordBatch.from_arrays(arrays, schema=schema))
 

@@ -59,7 +59,7 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     by_key = dict(zip(headers, keys, strict=True))
     schema = text_schema(len(keys), places.FIELDS)
     name = bench.load(
-        schema, records.batches(_located(text, by_key, rejected), keys, places.FIELDS)
+        schema, records.batches(_located(text, by_key, rejected), keys, set(), places.FIELDS)
     )
     messages = [f"{count} Placemarks"]
     if linked:

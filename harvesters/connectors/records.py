@@ -16,7 +16,16 @@ import simplejson  # type: ignore[import-untyped]
 
 from harvesters.connectors.json_stream import MAX_DEPTH
 from harvesters.errors import NestedTooDeep, TooManyColumns
-from harvesters.rawtable import MAX_COLUMNS, RawColumn, RawTable, cleaned, text_schema
+from harvesters.rawtable import (
+    MAX_COLUMNS,
+    Figure,
+    RawColumn,
+    RawTable,
+    cleaned,
+    note_figures,
+    sign_of,
+    text_schema,
+)
 from harvesters.workbench import Workbench
 
 BATCH_CELLS = 500_000
@@ -101,8 +110,10 @@ def text(value: Any) -> str | None:
         return value.replace("\x00", "")
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float | Decimal):
+    if isinstance(value, int):
         return str(value)
+    if isinstance(value, float | Decimal):
+        return Figure(value)
     return str(simplejson.dumps(value, ensure_ascii=False, separators=(",", ":"), use_decimal=True))
 
 
@@ -124,19 +135,25 @@ def loaded(shape: Shape, records: Records, bench: Workbench) -> RawTable:
     if len(found) > MAX_COLUMNS:
         raise TooManyColumns(f"The rows have {len(found)} columns; {MAX_COLUMNS} are allowed.")
     numbered = ((number, shape.values(record)) for number, record in records())
-    name = bench.load(text_schema(len(found)), batches(numbered, list(found)))
-    columns = [RawColumn(f"c{index}", header) for index, header in enumerate(found.values())]
+    figures: set[int] = set()
+    name = bench.load(text_schema(len(found)), batches(numbered, list(found), figures))
+    columns = [
+        RawColumn(f"c{index}", header, decimal=sign_of(index, figures))
+        for index, header in enumerate(found.values())
+    ]
     return RawTable(name, columns, messages=shape.messages())
 
 
 def batches(
     rows: Iterable[tuple[int, Mapping[Any, Any]]],
     headers: Sequence[Hashable],
+    figures: set[int],
     natives: list[pa.Field] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Cells by header as cleaned batches, small enough whatever their width and their texts.
 
-    The values of `natives` are found in a row under their fields' names.
+    The values of `natives` are found in a row under their fields' names. `figures` gets the places
+    of the headers that have some.
     """
     natives = natives or []
     schema = text_schema(len(headers), natives)
@@ -147,7 +164,8 @@ def batches(
     letters = 0
 
     def flush() -> pa.RecordBatch:
-        columns = zip(*cells, strict=True) if keys else ()
+        columns = list(zip(*cells, strict=True)) if keys else []
+        note_figures(columns[: len(headers)], figures)
         arrays = [pa.array(numbers, pa.int64())]
         fields = list(schema)[1:]
         arrays += [pa.array(each, field.type) for each, field in zip(columns, fields, strict=True)]

@@ -15,6 +15,7 @@ from decimal import Decimal, InvalidOperation
 
 from harvesters.connectors import package_parts
 from harvesters.connectors.sheets import place
+from harvesters.rawtable import Figure
 
 # What a format says beside its digits: texts, signs, blanks.
 _BESIDE = re.compile(r'"[^"]*"|\\.|_.|[ -]')
@@ -63,7 +64,7 @@ def read(package: zipfile.ZipFile, part: str, rows: list[list[str]]) -> Shown:
 def as_percentage(text: str) -> str:
     """`0.253` as `25.3`; what is no number stays."""
     try:
-        return f"{(Decimal(text) * 100).normalize():f}"
+        return Figure(f"{(Decimal(text) * 100).normalize():f}")
     except InvalidOperation:
         return text
 

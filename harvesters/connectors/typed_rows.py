@@ -24,7 +24,7 @@ from harvesters.connectors.ndjson import lines
 from harvesters.errors import ApiRefused, TableEmpty, TooManyColumns
 from harvesters.mending import mend
 from harvesters.pages import line
-from harvesters.rawtable import MAX_COLUMNS, RawColumn, RawTable, text_schema
+from harvesters.rawtable import MAX_COLUMNS, RawColumn, RawTable, sign_of, text_schema
 from harvesters.readers import places
 from harvesters.source import Options
 from harvesters.unreadable import Unreadable
@@ -91,7 +91,9 @@ def loaded(
     natives = places.FIELDS if has_places else []
     rejected = Unreadable()
     numbered = _rows(rows, keys, has_places, rejected)
-    name = bench.load(text_schema(len(keys), natives), records.batches(numbered, keys, natives))
+    figures: set[int] = set()
+    batches = records.batches(numbered, keys, figures, natives)
+    name = bench.load(text_schema(len(keys), natives), batches)
     if not bench.row_count(name) and not rejected:
         raise TableEmpty("The source has no rows; nothing was published.")
     columns = [
@@ -99,10 +101,11 @@ def loaded(
             key,
             column.name,
             type=column.type,
+            decimal=sign_of(index, figures),
             unit=column.unit or None,
             description=column.description or None,
         )
-        for key, column in zip(keys, described, strict=True)
+        for index, (key, column) in enumerate(zip(keys, described, strict=True))
     ]
     columns += places.COLUMNS if has_places else []
     return RawTable(name, columns, rejected=rejected)

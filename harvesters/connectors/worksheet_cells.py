@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from python_calamine import CalamineSheet
 
+from harvesters.rawtable import Figure
+
 Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
 # The reader leaves times of more than a day in an OpenDocument sheet as they are written.
 _LONG_DURATION = re.compile(r"PT(\d{1,6})H(\d{1,2})M(\d{1,2})S")
@@ -28,7 +30,8 @@ def _text(cell: Cell) -> str:
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+        whole = cell.is_integer() and abs(cell) < 1e15
+        return str(int(cell)) if whole else Figure(repr(cell))
     if isinstance(cell, dt.datetime):
         midnight = cell.time() == dt.time()
         return cell.date().isoformat() if midnight else cell.isoformat(sep=" ")

@@ -202,3 +202,22 @@ def test_a_path_that_picks_is_refused_where_it_does(taken, lake, path):
     assert ran.code == "source_invalid"
     assert "can't be read from" in ran.error.detail
     assert not lake.tables()
+
+
+def test_numbers_keep_their_point_beside_texts_with_a_decimal_comma(taken, lake):
+    document = [{"giá": "1.234,5", "hệ số": 1.125}, {"giá": "12,5", "hệ số": 12.625}]
+    features = [
+        {"type": "Feature", "geometry": None, "properties": properties} for properties in document
+    ]
+    collection = {"type": "FeatureCollection", "features": features}
+    lines = "\n".join(map(json.dumps, document))
+    contents = {"json": json.dumps(document), "ndjson": lines, "geojson": json.dumps(collection)}
+    for kind, content in contents.items():
+        assert taken(kind, content).error is None
+        found = [(row["giá"], row["hệ số"]) for row in rows(lake, "t")]
+        assert found == [(1234.5, 1.125), (12.5, 12.625)], kind
+
+
+def test_numbers_do_not_say_how_texts_are_written(taken, lake):
+    ran = taken("json", json.dumps([{"số": 0.5, "giá": "12.500"}, {"số": 1.5, "giá": "9.800"}]))
+    assert "may divide thousands or decimals" in " ".join(ran.messages)

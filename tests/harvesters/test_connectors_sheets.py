@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
+import openpyxl
+
 from tests.harvesters.conftest import rows, types
 from tests.harvesters.hostile.workbooks import ods, ods_cell, ods_row, xls
 
@@ -48,3 +52,13 @@ def test_an_old_workbook_is_a_table(taken, lake):
     assert taken("excel", xls(cells), header_row=0).error is None
     assert set(types(lake, "t").values()) == {"int64"}
     assert len(rows(lake, "t")) == 5
+
+
+def test_numbers_of_cells_keep_their_point_beside_texts_with_a_decimal_comma(taken, lake):
+    book = openpyxl.Workbook()
+    for row in (["Tên", "Giá", "Kinh độ"], ["a", "1.234,5", 105.123], ["b", "12,5", 105.375]):
+        book.active.append(row)
+    content = io.BytesIO()
+    book.save(content)
+    assert taken("excel", content.getvalue()).error is None
+    assert [row["Kinh độ"] for row in rows(lake, "t")] == [105.123, 105.375]
