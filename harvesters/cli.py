@@ -151,6 +151,7 @@ def run(given: argparse.Namespace) -> int:
             room.lake,
             room.portal,
             room.presence,
+            room.receipts,
             mask_secret=room.mask_secret,
             references=room.references,
             patience=room.patience,

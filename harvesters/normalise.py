@@ -23,6 +23,7 @@ from harvesters.readings import (
     TEXT,
     Reading,
 )
+from harvesters.signs import UNKNOWN, Signs
 from harvesters.source import ColumnPin, Options
 from harvesters.workbench import Workbench, quoted
 from lake import names
@@ -53,16 +54,20 @@ class TypedColumn:
 
 @dataclass
 class TypedTable:
-    """A raw table with its decided columns."""
+    """A raw table with its decided columns, and the signs by which its texts were read."""
 
     raw: RawTable
     columns: list[TypedColumn]
     row_count: int
+    signs: Signs = UNKNOWN
     messages: list[str] = field(default_factory=list)
 
 
-def normalise(raw: RawTable, options: Options, bench: Workbench) -> TypedTable:
-    """Decide name, type, unit and sentinels of every column.
+def normalise(
+    raw: RawTable, options: Options, bench: Workbench, earlier: Signs = UNKNOWN
+) -> TypedTable:
+    """Decide name, type, unit and sentinels of every column. `earlier` are the signs of the version
+    before, for what this one does not tell.
 
     Raises SourceInvalid (a pin that cannot be) and ColumnMissing (a required column is not there).
     """
@@ -70,19 +75,21 @@ def normalise(raw: RawTable, options: Options, bench: Workbench) -> TypedTable:
     pins = pins_by_column(columns, options)
     evidence = weighing.gather(raw.name, columns, pins, bench)
     of_texts = {column.key: evidence.get(column.key) for column in columns if not column.decimal}
-    known_sign = options.decimal or weighing.decimal_sign(
-        {key: found for key, found in of_texts.items() if found}
+    told = Signs(
+        weighing.decimal_sign({key: found for key, found in of_texts.items() if found}),
+        weighing.date_order(evidence),
     )
+    signs = told.after(earlier)
+    known_sign = options.decimal or signs.decimal
     decimal = known_sign or "."
-    order = weighing.date_order(evidence)
-    typed = TypedTable(raw, [], bench.row_count(raw.name))
+    typed = TypedTable(raw, [], bench.row_count(raw.name), signs)
     unique_names = names.column_names([column.header for column in columns])
     for column, name in zip(columns, unique_names, strict=True):
         pin = pins.get(column.key, ColumnPin())
         found, sign = evidence.get(column.key), column.decimal or decimal
-        read = _read(raw.name, column, pin, found, sign, order, bench)
+        read = _read(raw.name, column, pin, found, sign, signs.order, bench)
         typed.columns.append(_described(name, column, pin, read))
-    typed.messages = _messages(typed, known_sign, evidence)
+    typed.messages = _messages(typed, known_sign, told, evidence)
     return typed
 
 
@@ -248,7 +255,7 @@ def _typed(reading: Reading, text: str, type_text: str) -> str:
 
 
 def _messages(
-    typed: TypedTable, known_sign: str | None, evidence: dict[str, Evidence]
+    typed: TypedTable, known_sign: str | None, told: Signs, evidence: dict[str, Evidence]
 ) -> list[str]:
     messages = []
     if known_sign == ",":
@@ -262,9 +269,10 @@ def _messages(
         found = evidence.get(column.raw.key)
         orders = {reading.order for reading in found.accepted(INFERRED)} if found else set()
         if {"dmy", "mdy"} <= orders and not column.pin.format:
+            remembered = "" if told.order == typed.signs.order else ", as in the version before"
             messages.append(
                 f"{column.column.name}: day and month can't be told apart, read as "
-                f"{column.reading.split('_')[1]}; "
+                f"{column.reading.split('_')[1]}{remembered}; "
                 "pin its `format` if that is wrong"
             )
         if known_sign is None and found and weighing.sign_is_open(found) and not column.pin.type:

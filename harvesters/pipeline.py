@@ -207,7 +207,17 @@ def _file(file: File, offer: Offer, run: Run) -> Settled:
                 report_unchanged(receipt, versions, run.run_id, report)
                 return Settled(file, receipt)
     with run.benches.one() as bench:
-        checked = prepare(file, fetched, source, bench, report, room.mask_secret, room.references)
+        signs = room.receipts.signs(source.id, receipt, many=is_catalogue(source))
+        checked = prepare(
+            file,
+            fetched,
+            source,
+            bench,
+            report,
+            room.mask_secret,
+            room.references,
+            signs,
+        )
         gated = gate(file, checked, source, room.lake, report)
         fit = [one for one in gated if one.passes]
         settled = Settled(

@@ -21,8 +21,10 @@ from harvesters.portal import Portal
 from harvesters.prepare import Gated, fetch, gate, guessed, prepare
 from harvesters.presence import Presence
 from harvesters.publish import publish
+from harvesters.receipts import Receipts
 from harvesters.report import HELD, PUBLISHED, REFUSED, Report, ending, problem
 from harvesters.showing import show
+from harvesters.signs import Signs
 from harvesters.source import Source
 from harvesters.workbench import Workbench
 from lake.errors import TableNotFound
@@ -87,6 +89,7 @@ class Ground:
     lake: Lake | None = None
     portal: Portal | None = None
     presence: Presence | None = None
+    receipts: Receipts | None = None
     mask_secret: str | None = None
     references: References | None = None
     patience: Patience = field(default_factory=Patience)
@@ -162,8 +165,12 @@ def _tables(
         stage.count(files=1, bytes=fetched.byte_count)
     with Workbench() as bench:
         scratch = Lake(bench.folder / "lake")
+        signs: dict[str, Signs] = {}
+        if ground.receipts:
+            last = ground.receipts.find(source.id, file.url)
+            signs = ground.receipts.signs(source.id, last, many=is_catalogue(source))
         checked = prepare(
-            file, fetched, source, bench, report, ground.mask_secret, ground.references
+            file, fetched, source, bench, report, ground.mask_secret, ground.references, signs
         )
         gated = gate(file, checked, source, ground.lake, report)
         with report.stage("publish") as stage:

@@ -5,8 +5,9 @@ fetch → decode → normalise → validate, gates
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from harvesters import (
     connectors,
@@ -27,7 +28,9 @@ from harvesters.fetch import Client, Fetched, Validators
 from harvesters.holds import Hold
 from harvesters.normalise import TypedTable, normalise
 from harvesters.portal import Portal
+from harvesters.rawtable import RawTable
 from harvesters.report import Report
+from harvesters.signs import UNKNOWN, Signs
 from harvesters.source import Source
 from harvesters.validate import Checked, refuse_unfit, validate
 from harvesters.workbench import Workbench
@@ -93,11 +96,13 @@ def prepare(
     report: Report,
     mask_secret: str | None,
     references: References | None = None,
+    earlier: Mapping[str, Signs] = MappingProxyType({}),
 ) -> list[Checked]:
     """Make checked tables of a file's bytes: decode, mask, normalise and validate.
 
     `mask_secret` is the key for columns that are hashed; `references` are the tables that columns
-    may refer to. Raises DataRefused, MaskKeyMissing.
+    may refer to; `earlier` says, by table, how its version before was written. Raises DataRefused,
+    MaskKeyMissing.
     """
     connector = connectors.of(file.kind)
     if connector.decode is None:
@@ -115,7 +120,8 @@ def prepare(
             told = len(raw.messages)
             ward_codes.add(raw, source.options, bench)
             stage.say(*(f"{raw.part or file.table}: {text}" for text in raw.messages[told:]))
-            typed.append(normalise(raw, source.options, bench))
+            signs = earlier.get(_table_name(file, raw), UNKNOWN)
+            typed.append(normalise(raw, source.options, bench, signs))
             points.locate(typed[-1], source.options, bench)
             stage.count(columns=len(typed[-1].columns), rows=typed[-1].row_count)
             stage.say(*(f"{raw.part or file.table}: {text}" for text in typed[-1].messages))
@@ -187,8 +193,11 @@ def published_columns(lake: Lake | None, table: str) -> list[Column] | None:
 
 
 def table_name(file: File, checked: Checked) -> str:
-    part = checked.typed.raw.part
-    return names.table_name(file.table, part) if part else file.table
+    return _table_name(file, checked.typed.raw)
+
+
+def _table_name(file: File, raw: RawTable) -> str:
+    return names.table_name(file.table, raw.part) if raw.part else file.table
 
 
 def resource_name(file: File, checked: Checked) -> str:

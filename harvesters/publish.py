@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harvesters.errors import LakeFailed
+from harvesters.signs import Signs
 from harvesters.validate import Checked
 from lake import rejected as rejected_rows
 from lake import schema as schemas
@@ -44,6 +45,7 @@ class Published:
     validity: float
     uniqueness: float | None
     columns: list[Column]
+    signs: Signs
     content_hash: str
 
 
@@ -78,6 +80,7 @@ def publish(
         validity=checked.validity,
         uniqueness=uniqueness(checked),
         columns=columns,
+        signs=checked.typed.signs,
         content_hash=done.content_hash,
     )
 

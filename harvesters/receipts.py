@@ -20,6 +20,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from harvesters.fetch import Fetched, Validators
+from harvesters.signs import Signs
 from harvesters.source import Source
 
 # Counted up when decoding or normalising changes, so that unchanged files are read anew.
@@ -47,7 +48,7 @@ _COLUMNS = "source_id, url, etag, last_modified, sha256, asked, dataset_id, tabl
 @dataclass(frozen=True)
 class Receipt:
     """One settled file. `asked` is the fingerprint of what the officer wanted of it, `tables` the
-    run's rows of its tables: `{"table", "version", "row_count", "rejected_count"}`."""
+    run's rows of its tables: `{"table", "version", "row_count", "rejected_count", "signs"}`."""
 
     source_id: str
     url: str
@@ -61,6 +62,11 @@ class Receipt:
     @property
     def validators(self) -> Validators:
         return Validators(self.etag, self.last_modified, self.sha256)
+
+    @property
+    def signs(self) -> dict[str, Signs]:
+        """By table what its texts told of how they are written."""
+        return {row["table"]: Signs(**row.get("signs", {})) for row in self.tables}
 
     def covers(self, fetched: Fetched, asked: str) -> bool:
         """Whether these bytes were settled already, and nothing else is wanted of them now."""
@@ -108,13 +114,23 @@ class Receipts:
             connection.execute(SCHEMA)
 
     def find(self, source_id: str, url: str) -> Receipt | None:
+        return self._one("source_id = %s AND url = %s", source_id, url)
+
+    def signs(self, source_id: str, receipt: Receipt | None, *, many: bool) -> dict[str, Signs]:
+        """What the file's receipt remembers of its tables; where it has none yet, and its source
+        not `many` files, that of the file before, whose address was another (last month's)."""
+        if receipt is None and not many:
+            receipt = self._one("source_id = %s ORDER BY settled_at DESC LIMIT 1", source_id)
+        return receipt.signs if receipt else {}
+
+    def _one(self, condition: str, *values: str) -> Receipt | None:
         with (
             self._connected() as connection,
             connection.cursor(row_factory=class_row(Receipt)) as cursor,
         ):
             cursor.execute(
-                f"SELECT {_COLUMNS} FROM receipts WHERE source_id = %s AND url = %s",  # noqa: S608
-                (source_id, url),
+                f"SELECT {_COLUMNS} FROM receipts WHERE {condition}",  # noqa: S608
+                values,
             )
             return cursor.fetchone()
 

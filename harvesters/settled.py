@@ -71,6 +71,7 @@ def settle(file: Settled, offer: Offer, source: Source, room: Room, dataset_id: 
             "version": entry.published.version,
             "row_count": entry.published.row_count,
             "rejected_count": entry.published.rejected_count,
+            "signs": vars(entry.published.signs),
         }
         for entry in file.entries
     ]

@@ -312,3 +312,24 @@ def test_a_lake_that_can_not_be_written_is_tried_again(run, serve, portal, lake)
     assert (ran.error.code, ran.error.passing) == ("lake_failed", True)
     assert lake.root not in ran.error.detail
     assert not portal.datasets
+
+
+def test_signs_that_a_file_does_not_tell_are_those_of_the_version_before(
+    run, serve, portal, lake, httpserver
+):
+    source = source_of(portal, serve("ngày;giá\n11/30/2025;1.234,5\n11/02/2025;2.000\n", "/11.csv"))
+    assert run(source).state == "published"
+    content = "ngày;giá\n12/01/2025;1.250\n12/02/2025;2.000\n"
+    httpserver.clear()
+    serve(content, "/11.csv")
+    # The file of the next month has an address of its own.
+    for url in (source["url"], serve(content.replace("2.000", "3.000"), "/12.csv")):
+        source["url"] = url
+        ran = run(source)
+        assert ran.state == "published"
+        assert [str(row["ngày"]) for row in rows(lake, "planning_wards")] == [
+            "2025-12-01",
+            "2025-12-02",
+        ]
+        assert rows(lake, "planning_wards")[0]["giá"] == 1250
+        assert "read as mdy, as in the version before" in " ".join(ran.stage("normalise").messages)
