@@ -36,7 +36,7 @@ from harvesters.newcomers import Newcomers
 from harvesters.passages import DatasetPart, Passage
 from harvesters.prepare import Gated, fetch, gate, prepare, resource_name
 from harvesters.publish import Published, publish
-from harvesters.register import TableEntry, register
+from harvesters.register import TableEntry, left_tables, register
 from harvesters.registered import Registered
 from harvesters.report import HELD, PUBLISHED, Report
 from harvesters.reserve import reserve
@@ -153,9 +153,13 @@ def _dataset(offer: Offer, run: Run, part: DatasetPart) -> str | None:
     known = next((file.receipt.dataset_id for file in settled if file.receipt), None)
     entries = [entry for file in settled for entry in file.entries]
     waits = any(file.waiting for file in settled)
-    if settled and all(file.unchanged for file in settled):
+    listed = run.registered.dataset(offer.identifier)
+    # What a file that failed has is not known.
+    there = None if failed else set[str]().union(*(file.tables for file in settled))
+    is_left = bool(listed and left_tables(listed, there))
+    if settled and all(file.unchanged for file in settled) and not is_left:
         report.note("fetch", f"{offer.name}: unchanged, nothing was published.")
-    elif entries or offer.links or not (waits or failed):
+    elif entries or offer.links or is_left or not (waits or failed):
         with report.stage("register") as stage:
             done = register(
                 offer,
@@ -167,10 +171,18 @@ def _dataset(offer: Offer, run: Run, part: DatasetPart) -> str | None:
                 partial(run.create, stage=stage),
                 known_id=known,
                 may_exist=known is not None or not run.registered.none(),
-                listed=run.registered.dataset(offer.identifier),
+                listed=listed,
+                there=there,
             )
             known = done.dataset_id
             stage.count(datasets=1, datasets_changed=int(done.changed))
+            stage.say(
+                *(
+                    f"{table}: the source has this table no longer; its last version stays, "
+                    "and its dataset says so"
+                    for table in done.left
+                )
+            )
             for went_through in settled:
                 settle(went_through, offer, source, room, done.dataset_id)
         _name_dataset(report, entries, done.name)
@@ -224,7 +236,7 @@ def _file(file: File, offer: Offer, run: Run) -> Settled:
             file,
             receipt,
             fetched,
-            waiting=len(fit) < len(gated),
+            waiting_tables=[one.table for one in gated if not one.passes],
             rejected=next((one.rejected for one in gated if one.rejected), None),
         )
         if not fit:

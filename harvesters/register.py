@@ -2,19 +2,20 @@
 
 A dataset is known by (`harvest_source`, `harvest_identifier`), a resource by its `lake_table`, a
 link by its address. What officers added by hand, further fields or resources, stays; a link of the
-source's goes with the source's.
+source's goes with the source's. A table that the source has no longer stays as well, marked.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harvesters.connectors.base import Link, Offer
 from harvesters.errors import DatasetTaken, PortalRefused
 from harvesters.portal import Portal
+from harvesters.presence import MISSING
 from harvesters.publish import Published
 from harvesters.source import Source
 from lake.store import Lake
@@ -36,11 +37,13 @@ class TableEntry:
 
 @dataclass(frozen=True)
 class Registered:
-    """The dataset after registering; `changed` is false when the portal had it all already."""
+    """The dataset after registering; `changed` is false when the portal had it all already. `left`
+    are tables that were found to be left by the source now."""
 
     dataset_id: str
     name: str
     changed: bool
+    left: list[str] = field(default_factory=list)
 
 
 def register(
@@ -54,12 +57,14 @@ def register(
     known_id: str | None = None,
     may_exist: bool = True,
     listed: dict[str, Any] | None = None,
+    there: Collection[str] | None = None,
 ) -> Registered:
     """Create or update the offer's dataset. `create` makes a new one of what `package_create`
     takes and answers its `id` and `name`, `known_id` is what an earlier run registered; not
     `may_exist`: nothing of the source was registered so far, so it is not looked for first.
     `listed` is the dataset as the portal's search tells it: it is asked for by itself only if that
-    is not what is wanted.
+    is not what is wanted. `there` are all tables that the source has now, None where not all are
+    known.
 
     Raises DatasetTaken and the errors of `Portal`.
     """
@@ -75,26 +80,55 @@ def register(
         except PortalRefused as refused:
             if "name" not in (refused.facts.get("fields") or {}):
                 raise
-    if listed is not None and _has_all(listed, _updated(listed, wanted, resources)):
+    if listed is not None and _has_all(listed, _updated(listed, wanted, resources, there)):
         return Registered(listed["id"], listed["name"], False)
     existing = find(offer, source, portal, known_id)
     if existing is None:
         made = create({**wanted, "resources": resources})
         return Registered(made["id"], made["name"], True)
-    updated = _updated(existing, wanted, resources)
+    updated = _updated(existing, wanted, resources, there)
     if _has_all(existing, updated):
         return Registered(existing["id"], existing["name"], False)
     made = portal.call("package_update", **updated)
-    return Registered(made["id"], made["name"], True)
+    return Registered(made["id"], made["name"], True, left_tables(existing, there))
+
+
+def left_tables(existing: Mapping[str, Any], there: Collection[str] | None) -> list[str]:
+    """The tables of a dataset that its source has no longer, and that are not marked so yet."""
+    return [
+        resource["lake_table"]
+        for resource in existing.get("resources") or []
+        if _is_left(resource, there) and resource.get("harvest_state") != MISSING
+    ]
+
+
+def _is_left(resource: Mapping[str, Any], there: Collection[str] | None) -> bool:
+    table = resource.get("lake_table")
+    return there is not None and bool(table) and table not in there
 
 
 def _updated(
-    existing: dict[str, Any], wanted: dict[str, Any], resources: list[dict[str, Any]]
+    existing: dict[str, Any],
+    wanted: dict[str, Any],
+    resources: list[dict[str, Any]],
+    there: Collection[str] | None,
 ) -> dict[str, Any]:
-    merged = _merge_resources(existing.get("resources") or [], resources)
+    merged = [
+        _with_state(resource, there)
+        for resource in _merge_resources(existing.get("resources") or [], resources)
+    ]
     # The address people know stays.
     own = {"name": existing["name"], "state": "active", "resources": merged}
     return {**existing, **wanted, **own}
+
+
+def _with_state(resource: dict[str, Any], there: Collection[str] | None) -> dict[str, Any]:
+    """The resource of a table with the mark that it is left; nothing else has one."""
+    if there is None or not resource.get("lake_table"):
+        return resource
+    if _is_left(resource, there):
+        return {**resource, "harvest_state": MISSING}
+    return {**resource, "harvest_state": ""} if resource.get("harvest_state") else resource
 
 
 def _has_all(existing: dict[str, Any], updated: dict[str, Any]) -> bool:

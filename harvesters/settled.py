@@ -23,15 +23,26 @@ from lake.history import Version
 class Settled:
     """One file that went through: its tables as resources, or the receipt that it is unchanged.
 
-    `waiting`: one of its tables is held, or was rejected; then it gets no receipt yet.
+    `waiting_tables` are held, or were rejected; then the file gets no receipt yet.
     """
 
     file: File
     receipt: Receipt | None
     fetched: Fetched | None = None
     entries: list[TableEntry] = field(default_factory=list)
-    waiting: bool = False
+    waiting_tables: list[str] = field(default_factory=list)
     rejected: HarvestError | None = None
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self.waiting_tables)
+
+    @property
+    def tables(self) -> set[str]:
+        """The tables that the file has now, also those that wait."""
+        if self.unchanged and self.receipt:
+            return {row["table"] for row in self.receipt.tables}
+        return {entry.published.table for entry in self.entries} | set(self.waiting_tables)
 
     @property
     def unchanged(self) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -333,3 +335,35 @@ def test_signs_that_a_file_does_not_tell_are_those_of_the_version_before(
         ]
         assert rows(lake, "planning_wards")[0]["giá"] == 1250
         assert "read as mdy, as in the version before" in " ".join(ran.stage("normalise").messages)
+
+
+def test_a_table_that_the_source_has_no_longer_says_so(run, serve, portal, httpserver):
+    def archive(**files: str) -> bytes:
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as packed:
+            for name, text in files.items():
+                packed.writestr(f"{name}.csv", text)
+        return content.getvalue()
+
+    def states() -> dict[str, str]:
+        (dataset,) = portal.datasets.values()
+        return {one["lake_table"]: one.get("harvest_state") or "" for one in dataset["resources"]}
+
+    source = source_of(portal, serve(archive(a=CSV, b=CSV), "/a.zip"), kind="archive")
+    assert run(source).state == "published"
+    httpserver.clear()
+    serve(archive(a=CSV), "/a.zip")
+    ran = run(source)
+    assert states() == {
+        **{"planning_wards_a": "missing", "planning_wards_b": "missing"},
+        "planning_wards": "",
+    }
+    said = " ".join(ran.stage("register").messages)
+    assert "planning_wards_b: the source has this table no longer" in said
+    httpserver.clear()
+    serve(archive(a=CSV, b=CSV), "/a.zip")
+    assert run(source).error is None
+    assert states() == {
+        **{"planning_wards_a": "", "planning_wards_b": ""},
+        "planning_wards": "missing",
+    }

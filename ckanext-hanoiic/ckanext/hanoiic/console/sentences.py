@@ -52,6 +52,11 @@ SENTENCES: dict[str, str] = {
     r"pin its `format` if that is wrong": N_(
         "day and month can’t be told apart, read as {order}; pin its `format` if that is wrong"
     ),
+    r"day and month can't be told apart, read as (?P<order>\w+), as in the version before; "
+    r"pin its `format` if that is wrong": N_(
+        "day and month can’t be told apart, read as {order}, as in the version before; pin its "
+        "`format` if that is wrong"
+    ),
     r"the signs in its numbers may divide thousands or decimals, read as (?P<reading>\w+); "
     r"pin the option `decimal` if that is wrong": N_(
         "the signs in its numbers may divide thousands or decimals, read as “{reading}”; pin the "
@@ -73,6 +78,9 @@ SENTENCES: dict[str, str] = {
         "row {row} numbers the columns: left out"
     ),
     r"unchanged, nothing was published\.": N_("unchanged, nothing was published."),
+    r"the source has this table no longer; its last version stays, and its dataset says so": N_(
+        "the source no longer has this table; its last version stays, and its dataset says so"
+    ),
     r"the same content as version (?P<version>\d+)\.": N_("the same content as version {version}."),
     r"Attempt (?P<attempt>\d+) of (?P<tries>\d+)\.": N_("Attempt {attempt} of {tries}."),
     r"(?P<alphabet>[^:]+?) text made Unicode \(confidence (?P<confidence>[\d.]+)\), "
