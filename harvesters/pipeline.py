@@ -41,7 +41,7 @@ from harvesters.registered import Registered
 from harvesters.report import HELD, PUBLISHED, Report
 from harvesters.reserve import reserve
 from harvesters.room import Room
-from harvesters.settled import Settled, kept_versions, report_unchanged, settle
+from harvesters.settled import Settled, kept_tables, kept_versions, report_unchanged, settle
 from harvesters.source import Source
 from harvesters.workbenches import Workbenches
 from lake import names
@@ -142,7 +142,9 @@ def _dataset(offer: Offer, run: Run, part: DatasetPart) -> str | None:
     source, room, report = run.source, run.room, run.report
     settled: list[Settled] = []
     failed: list[HarvestError] = []
-    for file in offer.files:
+    if offer.broken:
+        raise offer.broken
+    for file in kept_tables(offer.files, source, room.receipts):
         try:
             settled.append(_file(file, offer, run))
         except HarvestError as error:

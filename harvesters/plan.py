@@ -114,6 +114,8 @@ def plan(source: Source, ground: Ground, report: Report) -> Iterator[PlannedFile
     for offer in discover(source, ground.client, report):
         seen[offer.identifier] = None
         with report.dataset(offer.identifier, offer.name) as part:
+            if offer.broken:
+                part.state, part.error = ending(offer.broken), problem(offer.broken)
             for file in offer.files:
                 whole = fetched.get(file.url) if file.collect is None else None
                 planned = _file(file, offer, source, ground, report, whole)

@@ -48,7 +48,8 @@ _COLUMNS = "source_id, url, etag, last_modified, sha256, asked, dataset_id, tabl
 @dataclass(frozen=True)
 class Receipt:
     """One settled file. `asked` is the fingerprint of what the officer wanted of it, `tables` the
-    run's rows of its tables: `{"table", "version", "row_count", "rejected_count", "signs"}`."""
+    run's rows of its tables: `{"table", "version", "row_count", "rejected_count", "signs",
+    "named"}`, where `named` is the source's table and the file's."""
 
     source_id: str
     url: str
@@ -67,6 +68,14 @@ class Receipt:
     def signs(self) -> dict[str, Signs]:
         """By table what its texts told of how they are written."""
         return {row["table"]: Signs(**row.get("signs", {})) for row in self.tables}
+
+    def table_of(self, prefix: str) -> str | None:
+        """The table (or the prefix of the tables) that the file had below the source's."""
+        for row in self.tables:
+            before, table = row.get("named") or ("", "")
+            if before == prefix:
+                return str(table)
+        return None
 
     def covers(self, fetched: Fetched, asked: str) -> bool:
         """Whether these bytes were settled already, and nothing else is wanted of them now."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harvesters import receipts
 from harvesters.connectors import File, Offer
 from harvesters.errors import HarvestError
 from harvesters.fetch import Fetched
-from harvesters.receipts import Receipt
+from harvesters.receipts import Receipt, Receipts
 from harvesters.register import TableEntry
 from harvesters.registered import Registered
 from harvesters.report import Report
 from harvesters.room import Room
 from harvesters.source import Source
+from lake import names
 from lake.errors import LakeError
 from lake.history import Version
 
@@ -47,6 +49,34 @@ class Settled:
     @property
     def unchanged(self) -> bool:
         return self.fetched is None
+
+
+def kept_tables(files: list[File], source: Source, receipts: Receipts) -> list[File]:
+    """The files of a dataset, each with the table that its address had before, where such tables
+    are kept; what is new has another one than those.
+
+    Else a file that goes, or comes before, would have the data of one published as the other's.
+    """
+    kept = {
+        file.url: table
+        for file in files
+        if file.keeps_table
+        and (receipt := receipts.find(source.id, file.url))
+        and (table := receipt.table_of(source.table))
+    }
+    of_others = set(kept.values())
+    return [
+        replace(file, table=kept.get(file.url) or _free(file, of_others))
+        if file.keeps_table
+        else file
+        for file in files
+    ]
+
+
+def _free(file: File, taken: set[str]) -> str:
+    if file.table not in taken:
+        return file.table
+    return names.table_name(file.table, hashlib.sha256(file.url.encode()).hexdigest()[:8])
 
 
 def kept_versions(
@@ -83,6 +113,7 @@ def settle(file: Settled, offer: Offer, source: Source, room: Room, dataset_id: 
             "row_count": entry.published.row_count,
             "rejected_count": entry.published.rejected_count,
             "signs": vars(entry.published.signs),
+            "named": [source.table, file.file.table],
         }
         for entry in file.entries
     ]

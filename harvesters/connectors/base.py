@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harvesters.errors import HarvestError
 from harvesters.fetch import Client, Fetched
 from harvesters.rawtable import RawTable
 from harvesters.source import Options, Source
@@ -17,7 +18,9 @@ from harvesters.workbench import Workbench
 @dataclass(frozen=True)
 class File:
     """One file to fetch: decoded by the connector of `kind`, published as `table` (or as tables
-    with that prefix). `collect` makes it where it has to be put together from many answers."""
+    with that prefix). `collect` makes it where it has to be put together from many answers.
+    `keeps_table`: a table that the address had before stays its own, since what it is called here
+    depends on the files beside it."""
 
     url: str
     kind: str
@@ -25,6 +28,7 @@ class File:
     name: str
     description: str = ""
     collect: Callable[[Client], Fetched] | None = field(default=None, compare=False, repr=False)
+    keeps_table: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class Link:
 class Offer:
     """One dataset of a source: `identifier` is unique in the source and stays the same.
 
-    `fields` are the catalogue's fields of the dataset, `name` its wished name there.
+    `fields` are the catalogue's fields of the dataset, `name` its wished name there. `broken` says
+    that it is described as nothing that can be read: the others are taken over all the same.
     """
 
     identifier: str
@@ -50,6 +55,7 @@ class Offer:
     files: list[File]
     links: list[Link] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
+    broken: HarvestError | None = None
 
 
 Decode = Callable[[Path, Options, Workbench], list[RawTable]]

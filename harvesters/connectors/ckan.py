@@ -128,10 +128,9 @@ def _found(page: Fetched) -> dict[str, Any]:
 def _described(package: Mapping[str, Any], source: Source) -> Offer:
     try:
         return _offer(package, source)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CatalogueBroken(
-            "The catalogue does not describe its datasets as CKAN does."
-        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError):
+        broken = CatalogueBroken("The catalogue does not describe its datasets as CKAN does.")
+        return Offer(package["id"], _name(package, source), {}, [], broken=broken)
 
 
 def _offer(package: Mapping[str, Any], source: Source) -> Offer:
@@ -156,14 +155,18 @@ def _offer(package: Mapping[str, Any], source: Source) -> Offer:
         if table in taken:
             table = names.table_name(table, str(resource.get("id", ""))[:8])
         taken.add(table)
-        files.append(File(url, kind, table, name, description))
+        files.append(File(url, kind, table, name, description, keeps_table=True))
     return Offer(
         identifier=str(package["id"]),
-        name=f"{source.name}-{package['name']}"[:DATASET_NAME_LENGTH].rstrip("-_"),
+        name=_name(package, source),
         fields=fields,
         files=files,
         links=links,
     )
+
+
+def _name(package: Mapping[str, Any], source: Source) -> str:
+    return f"{source.name}-{package['name']}"[:DATASET_NAME_LENGTH].rstrip("-_")
 
 
 def _web_address(url: str) -> str | None:

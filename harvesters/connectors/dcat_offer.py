@@ -99,7 +99,7 @@ def _resources(row: Row, short: str, base: str, source: Source) -> tuple[list[Fi
             digest = hashlib.sha256(address.encode()).hexdigest()[:8]
             table = names.table_name(table, digest)
         taken.add(table)
-        files.append(File(address, kind, table, name, description))
+        files.append(File(address, kind, table, name, description, keeps_table=True))
     return files, links
 
 

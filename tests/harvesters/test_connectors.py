@@ -483,6 +483,41 @@ def test_what_is_no_catalogue_is_refused_by_name(run, httpserver, catalogue_sour
     assert run(catalogue_source).error.code == "catalogue_broken"
 
 
+def test_a_dataset_that_is_described_as_nothing_known_keeps_no_other_out(
+    run, catalogue, catalogue_source, portal
+):
+    catalogue[2] = {**catalogue[2], "tags": [1]}
+    ran = run(catalogue_source)
+    assert ran.state == "published"
+    assert [one["harvest_identifier"] for one in portal.datasets.values()] == ["remote-1"]
+    told = {one["identifier"]: one for one in ran.report.as_dict()["datasets"]}
+    assert told["remote-3"]["error"]["code"] == "catalogue_broken"
+
+
+def test_files_of_one_name_keep_their_tables(run, catalogue, catalogue_source, lake, httpserver):
+    def published() -> dict[int, set[int]]:
+        """The values of `a` in each table."""
+        assert run(catalogue_source).error is None
+        return {name: {row["a"] for row in rows(lake, name)} for name in lake.tables()}
+
+    def data(number: int) -> dict:
+        path = f"/data-{number}.csv"
+        httpserver.expect_request(path).respond_with_data(f"a\tb\n{number}\tx\n")
+        url = httpserver.url_for(path)
+        return {"id": f"{number}aaaaaaa", "url": url, "format": "CSV", "name": "Dữ liệu"}
+
+    first, second, third = map(data, (1, 2, 3))
+    catalogue[:] = [{**catalogue[0], "resources": [first, second]}]
+    before = published()
+    assert sorted(before.values()) == [{1}, {2}]
+    catalogue[0]["resources"] = [second]
+    assert published() == before
+    catalogue[0]["resources"] = [third, second, first]
+    after = published()
+    assert {name: after[name] for name in before} == before
+    assert len(after) == 3
+
+
 @pytest.fixture
 def listed(httpserver, client, catalogue_source):
     """The datasets that are discovered where 7 are listed by `answer(start, asked before)`."""
