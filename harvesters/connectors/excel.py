@@ -15,12 +15,14 @@ from harvesters.connectors import (
     old_sheets,
     package_parts,
     sheets,
+    shown_in_ods,
+    shown_in_xls,
     shown_numbers,
     worksheet_cells,
 )
 from harvesters.connectors.base import Connector
 from harvesters.connectors.sheets import Empty
-from harvesters.connectors.shown_numbers import Percentages
+from harvesters.connectors.shown_numbers import Percentages, Shown, ShownCell
 from harvesters.decode import refuse_other_formats
 from harvesters.errors import (
     FormatMismatch,
@@ -78,7 +80,8 @@ def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
     except (CalamineError, OSError, ValueError, zipfile.BadZipFile) as error:
         kind = WorkbookEncrypted if "password" in str(error).lower() else WorkbookBroken
         raise kind("The workbook can't be read: it is damaged or protected.") from error
-    told, percentages = _seen(path, sheet.name, rows, empty) if empty else ([], {})
+    place = workbook.sheet_names.index(sheet.name)
+    told, percentages = _seen(path, place, sheet.name, rows, empty)
     found = _tables(rows, merged, options, percentages)
     if not found:
         raise TableNotFound(
@@ -229,19 +232,31 @@ def _refuse_early(path: Path) -> dict[str, Empty]:
 
 
 def _seen(
-    path: Path, sheet: str, rows: list[list[str]], empty: Mapping[str, Empty]
+    path: Path, place: int, sheet: str, rows: list[list[str]], empty: Mapping[str, Empty]
 ) -> tuple[list[str], Percentages]:
-    """Put into the rows of an xlsx's sheet what is only seen in it, and tell what is not there; and
-    the places of percentages."""
-    with archive.opened(path, LIMITS) as package:
-        part = package_parts.part_of(package, sheet)
-        if part is None or part not in empty:
-            return [], {}
-        shown = shown_numbers.read(package, part, rows)
+    """Put into the rows of the sheet at this place what is only seen in it, and tell what is not
+    there; and the places of percentages."""
+    shown, nothing = Shown(), Empty(0, 0)
+
+    def tell(cell: ShownCell) -> None:
+        shown.take(cell, rows)
+
+    if not empty:
+        for cell in shown_in_xls.cells(path, place):
+            tell(cell)
+    else:
+        with archive.opened(path, LIMITS) as package:
+            part = package_parts.part_of(package, sheet)
+            if part is None:
+                size = (len(rows), max(map(len, rows), default=0))
+                shown_in_ods.walk(package, sheet, size, tell)
+            elif part in empty:
+                shown_numbers.walk(package, part, tell)
+                nothing = empty[part]
     counts = (
         (shown.zeros, "numbers have the zeros that the sheet shows before them"),
-        (empty[part].formulas, "formulas have no stored value: their cells are empty"),
-        (empty[part].errors, "cells have errors such as #REF!: they are empty"),
+        (nothing.formulas, "formulas have no stored value: their cells are empty"),
+        (nothing.errors, "cells have errors such as #REF!: they are empty"),
     )
     return [f"{count} {what}" for count, what in counts if count], shown.percentages
 

@@ -23,7 +23,7 @@ _CELLS = frozenset(
 )
 # Several cells of a row: the last one's column stands at the record's end.
 _RUNS = frozenset((0x00BD, 0x00BE))
-_STREAMS = ("Workbook", "Book")
+STREAMS = ("Workbook", "Book")
 
 
 def refuse_vast(path: Path, most_cells: int = MOST_CELLS) -> None:
@@ -31,7 +31,7 @@ def refuse_vast(path: Path, most_cells: int = MOST_CELLS) -> None:
     WorkbookBroken."""
     try:
         with olefile.OleFileIO(path) as container:
-            name = next((each for each in _STREAMS if container.exists(each)), None)
+            name = next((each for each in STREAMS if container.exists(each)), None)
             if name is None:
                 raise WorkbookBroken("The file is an old Office document, but no workbook.")
             records = container.openstream(name).read()

@@ -1,4 +1,4 @@
-"""Numbers that a worksheet (xlsx) shows otherwise than they are kept: with zeros before them, by a
+"""Numbers that a worksheet shows otherwise than they are kept: with zeros before them, by a
 format such as 00000 (codes and telephone numbers, which are others without them), or as percentages
 (0.25 as 25%). The workbooks' reader gives the bare number.
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -20,10 +21,12 @@ from harvesters.rawtable import Figure
 # What a format says beside its digits: texts, signs, blanks.
 _BESIDE = re.compile(r'"[^"]*"|\\.|_.|[ -]')
 _ZEROS = re.compile("0{2,}")
-_PERCENT = "%"
-_BUILT_IN = {"9": _PERCENT, "10": _PERCENT}
+PERCENT = "%"
+# The formats that every workbook has, by their numbers.
+BUILT_IN = {"9": PERCENT, "10": PERCENT}
 
-
+# Row and column (from 0), and its shape: as many zeros as digits are shown at least, or `%`.
+ShownCell = tuple[int, int, str]
 # For each column (from 0) that has some, a byte for each of the sheet's rows.
 Percentages = dict[int, bytearray]
 
@@ -35,30 +38,39 @@ class Shown:
     zeros: int = 0
     percentages: Percentages = field(default_factory=dict)
 
+    def take(self, cell: ShownCell, rows: list[list[str]]) -> None:
+        """Put the zeros before the number of a cell, in place, or note that it is a percentage."""
+        row, column, shape = cell
+        if row >= len(rows) or column >= len(rows[row]):
+            return
+        text = rows[row][column]
+        if shape == PERCENT:
+            self.percentages.setdefault(column, bytearray(len(rows)))[row] = 1
+        elif text.isdecimal() and len(text) < len(shape):
+            rows[row][column] = text.zfill(len(shape))
+            self.zeros += 1
 
-def read(package: zipfile.ZipFile, part: str, rows: list[list[str]]) -> Shown:
-    """Put the zeros before the numbers of a sheet, in place, and find its percentages."""
+
+def walk(package: zipfile.ZipFile, part: str, tell: Callable[[ShownCell], None]) -> None:
+    """Tell the cells of an xlsx's sheet that are shown so."""
     formats = _formats(package)
-    shown = Shown()
 
     def begin(name: str, attributes: dict[str, str]) -> None:
         shape = formats.get(attributes.get("s", "")) if name == "c" else None
         at = place(attributes.get("r", "")) if shape else None
-        if not shape or at is None:
-            return
-        row, column = at[0] - 1, at[1] - 1
-        if row >= len(rows) or column >= len(rows[row]):
-            return
-        text = rows[row][column]
-        if shape == _PERCENT:
-            shown.percentages.setdefault(column, bytearray(len(rows)))[row] = 1
-        elif text.isdecimal() and len(text) < len(shape):
-            rows[row][column] = text.zfill(len(shape))
-            shown.zeros += 1
+        if shape and at:
+            tell((at[0] - 1, at[1] - 1, shape))
 
     if formats:
         package_parts.walk(package, part, begin)
-    return shown
+
+
+def shape_of(code: str) -> str | None:
+    """The shape of a format's code: `00000`, `%`, or None where it shows the bare number."""
+    shape = _BESIDE.sub("", code.split(";")[0])
+    if _ZEROS.fullmatch(shape):
+        return shape
+    return PERCENT if shape.endswith(PERCENT) else None
 
 
 def as_percentage(text: str) -> str:
@@ -71,7 +83,7 @@ def as_percentage(text: str) -> str:
 
 def _formats(package: zipfile.ZipFile) -> dict[str, str]:
     """The styles of cells that matter here: their zeros, or the sign of percentages."""
-    codes = dict(_BUILT_IN)
+    codes = dict(BUILT_IN)
     styles: list[str] = []
     inside = ""
 
@@ -80,11 +92,8 @@ def _formats(package: zipfile.ZipFile) -> dict[str, str]:
         if name in ("numFmts", "cellXfs", "cellStyleXfs", "dxfs"):
             inside = name
         elif name == "numFmt" and inside == "numFmts":
-            shape = _BESIDE.sub("", attributes.get("formatCode", "").split(";")[0])
-            if _ZEROS.fullmatch(shape):
+            if shape := shape_of(attributes.get("formatCode", "")):
                 codes[attributes.get("numFmtId", "")] = shape
-            elif shape.endswith(_PERCENT):
-                codes[attributes.get("numFmtId", "")] = _PERCENT
         elif name == "xf" and inside == "cellXfs":
             styles.append(attributes.get("numFmtId", ""))
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 
 import openpyxl
+import pytest
 
+from harvesters.connectors import shown_in_xls
 from tests.harvesters.conftest import rows, types
-from tests.harvesters.hostile.workbooks import ods, ods_cell, ods_row, xls
+from tests.harvesters.hostile.workbooks import ods, ods_cell, ods_row, xls, xls_format
 
 
 def test_tabs_separate_a_tsv_whatever_else_is_in_its_texts(taken, lake):
@@ -62,3 +64,39 @@ def test_numbers_of_cells_keep_their_point_beside_texts_with_a_decimal_comma(tak
     book.save(content)
     assert taken("excel", content.getvalue()).error is None
     assert [row["Kinh độ"] for row in rows(lake, "t")] == [105.123, 105.375]
+
+
+def test_an_opendocument_sheet_keeps_what_it_shows_of_numbers(taken, lake):
+    def number(kind: str, value: str, shown: str, repeated: int = 1) -> str:
+        times = f' table:number-columns-repeated="{repeated}"' if repeated > 1 else ""
+        return (
+            f'<table:table-cell office:value-type="{kind}" office:value="{value}"{times}>'
+            f"<text:p>{shown}</text:p></table:table-cell>"
+        )
+
+    book = ods(
+        ods_row("".join(map(ods_cell, ("mã", "tên", "tỷ lệ (%)", "đạt (%)"))))
+        + ods_row(
+            number("float", "7", "00007") + ods_cell("a") + number("percentage", "0.25", "25%", 2),
+            repeated=2,
+        )
+        + ods_row(number("float", "12", "00012") + ods_cell("b") + number("float", "3", "3", 2))
+    )
+    assert taken("excel", book).error is None
+    first = {"mã": "00007", "tên": "a", "tỷ lệ (%)": 25, "đạt (%)": 25}
+    last = {"mã": "00012", "tên": "b", "tỷ lệ (%)": 3, "đạt (%)": 3}
+    assert rows(lake, "t") == [first, first, last]
+
+
+def test_an_old_workbook_keeps_the_zeros_that_it_shows(taken, lake):
+    cells = [(row, column, float(row * 10 + column)) for row in range(3) for column in range(2)]
+    assert taken("excel", xls(cells, xls_format("00000")), header_row=0).error is None
+    assert [row["column_1"] for row in rows(lake, "t")] == ["00000", "00010", "00020"]
+
+
+@pytest.mark.parametrize(("code", "shape"), [("0.0%", "%"), ("000", "000"), ("0.00", None)])
+def test_the_formats_of_an_old_workbook(tmp_path, code, shape):
+    path = tmp_path / "a.xls"
+    path.write_bytes(xls([(1, 2, 0.25)], xls_format(code)))
+    assert list(shown_in_xls.cells(path, 0)) == ([(1, 2, shape)] if shape else [])
+    assert list(shown_in_xls.cells(path, 1)) == []

@@ -89,6 +89,12 @@ def _record(number: int, body: bytes = b"") -> bytes:
     return struct.pack("<HH", number, len(body)) + body
 
 
+def xls_format(code: str) -> bytes:
+    """The records that give every cell of such a workbook a format."""
+    written = struct.pack("<HHB", 164, len(code), 0) + code.encode()
+    return _record(0x41E, written) + _record(0xE0, struct.pack("<HH", 0, 164) + bytes(16))
+
+
 def xls(cells: list[tuple[int, int, float]], extra: bytes = b"") -> bytes:
     """An Excel 97 workbook with numbers at (row, column)."""
     begin = struct.pack("<HHHHII", 0x600, 0x5, 0xDBB, 0x7CC, 0, 6)
