@@ -23,6 +23,7 @@ from harvesters.readings import (
     TEXT,
     Reading,
 )
+from harvesters.remarks import ROW_KIND
 from harvesters.signs import UNKNOWN, Signs
 from harvesters.source import ColumnPin, Options
 from harvesters.workbench import Workbench, quoted
@@ -78,6 +79,7 @@ def normalise(
     told = Signs(
         weighing.decimal_sign({key: found for key, found in of_texts.items() if found}),
         weighing.date_order(evidence),
+        any(column.native and column.header == ROW_KIND for column in columns),
     )
     signs = told.after(earlier)
     known_sign = options.decimal or signs.decimal

@@ -107,8 +107,12 @@ def prepare(
     connector = connectors.of(file.kind)
     if connector.decode is None:
         raise SourceInvalid(f"A {file.kind} source has no files to decode.")
+    options = source.options
+    if options.row_kind is None and any(signs.row_kind for signs in earlier.values()):
+        # Readers have the column: it stays where this file has nothing to mark.
+        options = replace(options, row_kind=True)
     with report.stage("decode") as stage:
-        raws = connector.decode(fetched.path, source.options, bench)
+        raws = connector.decode(fetched.path, options, bench)
         key = masks.source_key(mask_secret, source.id)
         for raw in raws:
             masks.apply(raw, source.options, bench, key)

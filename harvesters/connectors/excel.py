@@ -36,6 +36,7 @@ from harvesters.header import Header, Span
 from harvesters.mending import mend
 from harvesters.rawtable import (
     MAX_COLUMNS,
+    Figure,
     RawColumn,
     RawTable,
     batches_of_rows,
@@ -56,13 +57,15 @@ _ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
 
 @dataclass(frozen=True)
 class _Found:
-    """A table of a sheet: its area, its header (rows counted in the area), its cells, and how many
-    of them are percentages below a header that says so."""
+    """A table of a sheet: its area, its header (rows counted in the area), its cells, how many of
+    them are percentages below a header that says so, and where a merged number stands in several
+    rows."""
 
     area: Area
     header: Header
     cells: list[Sequence[str]]
     percentages: int
+    repeated: list[str]
 
 
 def decode(path: Path, options: Options, bench: Workbench) -> list[RawTable]:
@@ -124,8 +127,9 @@ def _tables(
             continue
         if head.first_row < len(cells):
             count = _give_percentages(cells, area, head, percentages)
-            cells = _filled_down(cells, spans, head)
-            found.append(_Found(area, _named(head, cells), cells, count))
+            cells, repeated = _filled_down(cells, spans, head)
+            places = [_reference(area, *place) for place in repeated]
+            found.append(_Found(area, _named(head, cells), cells, count, places))
     return found
 
 
@@ -147,6 +151,11 @@ def _table(found: _Found, where: str, several: bool, bench: Workbench) -> RawTab
     place, *more = head.told(area.top)
     messages = [f"{where}, {f'cells {area}, ' if several else ''}{place}", *more]
     messages += _beyond(found, width)
+    if found.repeated:
+        messages.append(
+            f"{len(found.repeated)} numbers stand in each of the rows that their cells are merged "
+            f"over, so sums count them several times: {_shown(found.repeated)}"
+        )
     if found.percentages:
         messages.append(f"{found.percentages} cells are percentages as they are shown: 0.25 is 25")
     return RawTable(name, columns, above=around.lines(found.cells[: head.top]), messages=messages)
@@ -175,7 +184,7 @@ def _give_percentages(
 def _beyond(found: _Found, width: int) -> list[str]:
     """Lone cells to the right of a table: named, for they are not published."""
     cells = [
-        f"{areas.letters(found.area.left + at)}{found.area.top + row + 1}"
+        _reference(found.area, row, at)
         for row, texts in enumerate(found.cells)
         if row >= found.header.first_row
         for at, text in enumerate(texts)
@@ -183,23 +192,36 @@ def _beyond(found: _Found, width: int) -> list[str]:
     ]
     if not cells:
         return []
-    shown = ", ".join(cells[:SHOWN_CELLS]) + (" …" if cells[SHOWN_CELLS:] else "")
-    return [f"{len(cells)} cells to the right of the table are left out: {shown}"]
+    return [f"{len(cells)} cells to the right of the table are left out: {_shown(cells)}"]
+
+
+def _reference(area: Area, row: int, column: int) -> str:
+    """What a sheet calls the cell at this place of an area."""
+    return f"{areas.letters(area.left + column)}{area.top + row + 1}"
+
+
+def _shown(cells: list[str]) -> str:
+    return ", ".join(cells[:SHOWN_CELLS]) + (" …" if cells[SHOWN_CELLS:] else "")
 
 
 def _filled_down(
     cells: list[Sequence[str]], merged: list[Span], head: Header
-) -> list[Sequence[str]]:
-    """The rows with the text of a cell that is merged over several rows in each of them."""
+) -> tuple[list[Sequence[str]], list[tuple[int, int]]]:
+    """The rows with the text of a cell that is merged over several rows in each of them; and the
+    cells (row and column) behind the first column where that is a number."""
     filled = list(cells)
+    numbers: list[tuple[int, int]] = []
     for (top, left), (bottom, right) in merged:
         if top < head.first_row or bottom == top or left != right or left >= len(cells[top]):
             continue
+        text = cells[top][left]
+        if left and (isinstance(text, Figure) or text.removeprefix("-").isdecimal()):
+            numbers.append((top, left))
         for row in range(top + 1, min(bottom, len(filled) - 1) + 1):
             texts = [*filled[row], *[""] * (left + 1 - len(filled[row]))]
-            texts[left] = cells[top][left]
+            texts[left] = text
             filled[row] = texts
-    return filled
+    return filled, numbers
 
 
 def _named(head: Header, cells: list[Sequence[str]]) -> Header:

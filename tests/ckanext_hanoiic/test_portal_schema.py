@@ -50,6 +50,7 @@ RESOURCE = {
     "row_count": 4412,
     "byte_count": 90210,
     "harvest_link": "true",
+    "harvest_state": "missing",
 }
 
 

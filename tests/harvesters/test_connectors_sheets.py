@@ -100,3 +100,16 @@ def test_the_formats_of_an_old_workbook(tmp_path, code, shape):
     path.write_bytes(xls([(1, 2, 0.25)], xls_format(code)))
     assert list(shown_in_xls.cells(path, 0)) == ([(1, 2, shape)] if shape else [])
     assert list(shown_in_xls.cells(path, 1)) == []
+
+
+def test_merged_numbers_are_told_since_sums_count_them_several_times(taken, lake):
+    book = openpyxl.Workbook()
+    for row in (["Quận", "Phường", "Kinh phí"], ["A", "a", 5000], ["", "b"], ["B", "c", 7000]):
+        book.active.append(row)
+    book.active.merge_cells("A2:A3")
+    book.active.merge_cells("C2:C3")
+    content = io.BytesIO()
+    book.save(content)
+    ran = taken("excel", content.getvalue())
+    assert [row["Kinh phí"] for row in rows(lake, "t")] == [5000, 5000, 7000]
+    assert "sums count them several times: C2" in " ".join(ran.messages)

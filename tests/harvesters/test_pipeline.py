@@ -367,3 +367,15 @@ def test_a_table_that_the_source_has_no_longer_says_so(run, serve, portal, https
         **{"planning_wards_a": "", "planning_wards_b": ""},
         "planning_wards": "missing",
     }
+
+
+def test_the_marks_of_sums_stay_a_column_in_a_month_without_sums(
+    run, serve, portal, lake, httpserver
+):
+    plain = "tên,số\na,1\nb,2\n"
+    source = source_of(portal, serve(f"{plain}Tổng cộng,3\n"))
+    assert run(source).state == "published"
+    httpserver.clear()
+    serve(plain)
+    assert run(source).state == "published"
+    assert [row["row_kind"] for row in rows(lake, "planning_wards")] == ["row", "row"]

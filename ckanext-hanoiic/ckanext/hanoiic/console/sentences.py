@@ -78,6 +78,11 @@ SENTENCES: dict[str, str] = {
         "row {row} numbers the columns: left out"
     ),
     r"unchanged, nothing was published\.": N_("unchanged, nothing was published."),
+    r"(?P<count>\d+) numbers stand in each of the rows that their cells are merged over, so sums "
+    r"count them several times: (?P<cells>.+)": N_(
+        "{count} numbers stand in each of the rows that their cells are merged over, so sums count "
+        "them several times: {cells}"
+    ),
     r"the source has this table no longer; its last version stays, and its dataset says so": N_(
         "the source no longer has this table; its last version stays, and its dataset says so"
     ),
