@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -57,10 +58,12 @@ def kept_tables(files: list[File], source: Source, receipts: Receipts) -> list[F
 
     Else a file that goes, or comes before, would have the data of one published as the other's.
     """
+    times = Counter(file.url for file in files)
     kept = {
         file.url: table
         for file in files
         if file.keeps_table
+        and times[file.url] == 1
         and (receipt := receipts.find(source.id, file.url))
         and (table := receipt.table_of(source.table))
     }
