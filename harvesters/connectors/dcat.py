@@ -29,7 +29,7 @@ from harvesters.workbench import Workbench
 
 READER = "harvesters.readers.dcat"
 # Counted up when a page is read in another way, so that kept ones are read anew.
-READER_VERSION = 1
+READER_VERSION = 2
 ACCEPT = (
     "text/turtle, application/ld+json, application/rdf+xml;q=0.9, application/n-triples;q=0.8, "
     "application/json;q=0.7, */*;q=0.1"
@@ -92,6 +92,10 @@ def _pages(source: Source, client: Client) -> Iterator[Page]:
         yield page
         following = [each for each in map(_plain, about["next"]) if each != _plain(url)]
         if not following:
+            if (total := about["total"]) and dataset_count < total:
+                raise CatalogueBroken(
+                    f"The catalogue says that it has {total} datasets and gave {dataset_count}."
+                )
             return
         if len(following) > 1:
             raise CatalogueBroken("A page of the catalogue names several next pages.")

@@ -1,12 +1,12 @@
 """One page of a DCAT catalogue, read apart (`harvesters.apart`): RDF/XML, Turtle, N-Triples,
 JSON-LD or data.json.
 
-Its table has one JSON object a row. The first row is the page: `next` (addresses of the next page)
-and `dataset_count`. Every other one is a dataset: `iri` (empty for one without), `identifier`,
-`titles` and `descriptions` (by language, `""` without), `keywords` (pairs of language and word),
-`publisher`, `contact` (of an organisation: `name`, `email`), `licences`, `rights`, `frequency`,
-`start`, `end`, `pages` and `distributions` (`titles`, `descriptions`, `download`, `access`,
-`formats`, `licences`).
+Its table has one JSON object a row. The first row is the page: `next` (addresses of the next page),
+`dataset_count`, and `total` (how many the whole catalogue has, where it says so). Every other one
+is a dataset: `iri` (empty for one without), `identifier`, `titles` and `descriptions` (by language,
+`""` without), `keywords` (pairs of language and word), `publisher`, `contact` (of an organisation:
+`name`, `email`), `licences`, `rights`, `frequency`, `start`, `end`, `pages` and `distributions`
+(`titles`, `descriptions`, `download`, `access`, `formats`, `licences`).
 
 Nothing is asked of the network: not by the libraries, since what calls for it is refused before,
 and not by anything else, since the process has none.
@@ -84,7 +84,7 @@ def _page(path: Path, serialisation: str, base: str) -> tuple[dict[str, Any], li
     document = _json(path)
     if dcat_pod.is_data_json(document):
         datasets = list(dcat_pod.datasets(document))
-        return {"next": [], "dataset_count": len(datasets)}, datasets
+        return {"next": [], "dataset_count": len(datasets), "total": None}, datasets
     if serialisation == "data.json":
         raise CatalogueBroken("The document has no list `dataset` as a data.json has.")
     if size > MOST_RDF_BYTES:
@@ -106,7 +106,8 @@ def _of_graph(graph: rdflib.Graph, base: str) -> tuple[dict[str, Any], list[dict
     following = dcat_graph.next_pages(graph, base)
     if not datasets and not following and not dcat_graph.is_catalogue(graph):
         raise CatalogueBroken("There is no dcat:Catalog and no dcat:Dataset in the document.")
-    return {"next": following, "dataset_count": len(datasets)}, datasets
+    about = {"next": following, "dataset_count": len(datasets)}
+    return {**about, "total": dcat_graph.total(graph)}, datasets
 
 
 def _graph(path: Path, serialisation: str, base: str) -> rdflib.Graph:

@@ -67,6 +67,12 @@ def next_pages(graph: rdflib.Graph, base: str) -> list[str]:
     return sorted(found[base] if base in found else set().union(*found.values()))
 
 
+def total(graph: rdflib.Graph) -> int | None:
+    """How many datasets the catalogue says that it has on all of its pages."""
+    said = [str(count) for count in graph.objects(None, HYDRA.totalItems)]
+    return max((int(count) for count in said if count.isdecimal()), default=None)
+
+
 def datasets(graph: rdflib.Graph) -> Iterator[dict[str, Any]]:
     """Everything that is a dcat:Dataset or that a catalogue lists as one, in a lasting order."""
     typed = set(graph.subjects(RDF.type, DCAT.Dataset))

@@ -14,7 +14,7 @@ from werkzeug import Response
 from harvesters import connectors
 from harvesters.connectors import Offer, dcat_words
 from harvesters.connectors.dcat_offer import slug
-from harvesters.errors import HarvestError
+from harvesters.errors import CatalogueBroken, HarvestError
 from harvesters.fetch import Client
 from harvesters.rawtable import RawTable
 from harvesters.readers import dcat as reader
@@ -282,6 +282,16 @@ def test_pages_are_followed_to_the_last(client, httpserver, here):
     served_pages(httpserver, ("/1", page(1, "/2")), ("/2", page(2, "/3")), ("/3", page(3, "/3")))
     found = discovered(client, httpserver.url_for("/1"))
     assert [offer.fields["title"] for offer in found] == ["1", "2", "3"]
+
+
+def test_pages_that_end_before_all_datasets_came_are_refused(client, httpserver, here):
+    def counted(total: int) -> str:
+        return f"{page(1, '/2')}\n<> hydra:totalItems {total} ."
+
+    served_pages(httpserver, ("/1", counted(2)), ("/few", counted(3)), ("/2", page(2, None)))
+    assert len(discovered(client, httpserver.url_for("/1"))) == 2
+    with pytest.raises(CatalogueBroken, match="has 3 datasets and gave 2"):
+        discovered(client, httpserver.url_for("/few"))
 
 
 def test_the_older_words_for_paging_are_known(client, httpserver, here):
