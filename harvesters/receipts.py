@@ -19,6 +19,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from harvesters import personal_rules
 from harvesters.fetch import Fetched, Validators
 from harvesters.signs import Signs
 from harvesters.source import Source
@@ -173,6 +174,8 @@ def asked(source: Source, table: str, fields: dict[str, Any]) -> str:
     """The fingerprint of everything but the bytes that decides what is published and registered."""
     wanted = {
         "reader": READER_VERSION,
+        # New rules are for what is published already, too.
+        "personal_rules": personal_rules.latest().date,
         "kind": source.kind,
         "options": source.given,
         "table": table,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from werkzeug import Request, Response
 
+from harvesters import personal_rules
 from harvesters.errors import (
     DatasetTaken,
     PortalUnavailable,
@@ -379,3 +380,14 @@ def test_the_marks_of_sums_stay_a_column_in_a_month_without_sums(
     serve(plain)
     assert run(source).state == "published"
     assert [row["row_kind"] for row in rows(lake, "planning_wards")] == ["row", "row"]
+
+
+def test_new_rules_for_personal_data_look_at_files_that_are_unchanged(
+    run, serve, portal, monkeypatch
+):
+    source = source_of(portal, serve(CSV))
+    run(source)
+    assert not run(source).stage("validate").counts
+    newer = replace(personal_rules.latest(), date="2099-01-01")
+    monkeypatch.setattr(personal_rules, "latest", lambda: newer)
+    assert run(source).stage("validate").counts["accepted"] == 2
