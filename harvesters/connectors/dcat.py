@@ -80,7 +80,7 @@ def discover(source: Source, client: Client) -> Iterator[Offer]:
 
 def _pages(source: Source, client: Client) -> Iterator[Page]:
     url, seen, contents = source.url, set[str](), set[str]()
-    deadline, dataset_count = time.monotonic() + LONGEST_WALK_S, 0
+    deadline, dataset_count, total = time.monotonic() + LONGEST_WALK_S, 0, 0
     while True:
         page = _page(url, source, client)
         seen.add(_plain(url))
@@ -89,10 +89,11 @@ def _pages(source: Source, client: Client) -> Iterator[Page]:
         contents.add(page.sha256)
         about = next(_lines(page))
         dataset_count += about["dataset_count"]
+        total = about["total"] or total
         yield page
         following = [each for each in map(_plain, about["next"]) if each != _plain(url)]
         if not following:
-            if (total := about["total"]) and dataset_count < total:
+            if dataset_count < total:
                 raise CatalogueBroken(
                     f"The catalogue says that it has {total} datasets and gave {dataset_count}."
                 )

@@ -20,14 +20,21 @@ from tests.harvesters.conftest import rows
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def read(lake, columns: dict[str, list], /, **options):
+def read(lake, columns: dict[str, list], /, figures: tuple[str, ...] = (), **options):
     """Columns of text to what the lake keeps of them: types, values, messages, rejected rows."""
     pinned = Options.of(options)
     with Workbench() as bench:
         numbered = enumerate(zip(*columns.values(), strict=True), start=2)
         width = len(columns)
         name = bench.load(text_schema(width), batches_of_rows(numbered, width))
-        raw = RawTable(name, [RawColumn(f"c{i}", header) for i, header in enumerate(columns)])
+        signs = ["." if header in figures else None for header in columns]
+        raw = RawTable(
+            name,
+            [
+                RawColumn(f"c{i}", header, decimal=sign)
+                for i, (header, sign) in enumerate(zip(columns, signs, strict=True))
+            ],
+        )
         typed = normalise(raw, pinned, bench)
         checked = validate(typed, pinned, bench)
         done = publish(checked, lake, "t", run_id="r", source_url="", source_hash="")
@@ -252,3 +259,9 @@ def test_headers_keep_their_letters_and_carry_their_unit(lake):
 )
 def test_units_of_headers(header, unit):
     assert units.of(header) == unit
+
+
+def test_numbers_that_came_as_such_do_not_say_how_texts_are_written(lake):
+    columns = {"số": ["0.5", "1.5"], "giá": ["12.500", "9.800"]}
+    assert "may divide thousands" in " ".join(read(lake, columns, figures=("số",))[2])
+    assert not read(lake, columns)[2]
