@@ -32,6 +32,7 @@ from .auth import AUTH_FUNCTIONS
 from .preview import previews
 from .recipes import recipes, short_recipe
 from .resource_views import resource_view_list
+from .sitemap import languages, sitemap
 from .structured_data import structured_data
 from .suggest import hanoiic_search_suggest
 from .table_terms import table_terms
@@ -82,7 +83,7 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
         return AUTH_FUNCTIONS
 
     def get_blueprint(self) -> list[flask.Blueprint]:
-        return [portal]
+        return [portal, sitemap]
 
     def get_feed_class(self) -> type[feeds.Feed]:
         return feeds.Feed
@@ -131,6 +132,7 @@ class PortalPlugin(p.SingletonPlugin, DefaultTranslation):
             "hanoiic_is_long": long_texts.is_long,
             "hanoiic_is_number": wording.is_number,
             "hanoiic_language": wording.language,
+            "hanoiic_languages": languages,
             "hanoiic_licence_title": wording.licence_title,
             "hanoiic_minute": wording.minute,
             "hanoiic_number": wording.number,
