@@ -83,7 +83,7 @@ SQL_BODY: Schema = {
             ],
             "description": "Values of `?`, `$1` or `$name`",
         },
-        "format": {"type": ["string", "null"], "enum": [*FORMATS, "", None]},
+        "format": {"type": ["string", "null"], "enum": [*FORMATS, None]},
         "as_of": {
             "anyOf": [_AS_OF, {"type": "object", "additionalProperties": _VERSION}],
             "description": "A version, a date-time with its zone, or either by table",
@@ -105,7 +105,10 @@ _EXPORT_BODY: Schema = {
 _LINK_BODY: Schema = {
     "type": "object",
     "additionalProperties": False,
-    "properties": {key: SQL_BODY["properties"][key] for key in ("format", "as_of")},
+    "properties": {
+        "format": {"type": ["string", "null"], "enum": [*FORMATS, "", None]},
+        "as_of": SQL_BODY["properties"]["as_of"],
+    },
     "examples": [{"format": "parquet"}],
 }
 _COLUMN: Schema = {
