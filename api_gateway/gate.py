@@ -44,6 +44,8 @@ _NOWHERE = 2**63
 
 _OPENS = bytes(each in b"([{" for each in range(256))
 _NO_BRACKETS = bytes(each for each in range(256) if each not in b"([{)]}")
+_CATALOGUES = frozenset({"information_schema", "pg_catalog"})
+_WHERE_TABLES_ARE = "GET /v1/tables lists the tables you may know of; DESCRIBE tells one's columns"
 _IDENTIFIER = re.compile(r"[^\W\d]\w{0,62}")
 _TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -250,9 +252,7 @@ class _Judge:
                 raise self._refusal("the table function is not served", node)
             self._function(function, TABLE_FUNCTIONS, self._position(node))
         elif kind == "SHOW_REF" and not node.get("query"):
-            raise self._refusal(
-                "SHOW is not served", node, hint="GET /v1/tables lists the tables you may know of"
-            )
+            raise self._refusal("SHOW is not served", node, hint=_WHERE_TABLES_ARE)
         elif kind not in TABLE_REFS | MODIFIERS:
             raise self._refusal("the statement is not a plain SELECT", node)
 
@@ -261,8 +261,12 @@ class _Judge:
             raise self._refusal("AT is not served in the SQL", node, hint="send as_of beside it")
         name = str(node.get("table_name", ""))
         if not _is_plain(node, "table_name"):
+            # Who reads a catalogue looks for tables; anybody else wrote too much of a name.
+            asks = str(node.get("schema_name", "")).lower() in _CATALOGUES
             raise self._refusal(
-                "tables have one plain name, without schema or catalogue", node, hint=name[:80]
+                "tables have one plain name, without schema or catalogue",
+                node,
+                hint=_WHERE_TABLES_ARE if asks else name[:80],
             )
         if folded(name) in scope:
             return

@@ -179,6 +179,20 @@ def test_what_other_databases_call_otherwise_is_said_here_in_words_that_run():
     assert refused.value.facts["position"] == 5
 
 
+@pytest.mark.parametrize(
+    ("sql", "hint"),
+    [
+        ("FROM information_schema.tables", "GET /v1/tables"),
+        ("FROM pg_catalog.pg_tables", "GET /v1/tables"),
+        ("FROM main.wards", "wards"),
+    ],
+)
+def test_a_name_with_a_schema_is_refused_with_what_was_meant(sql, hint):
+    with pytest.raises(StatementRefused) as refused:
+        read(sql)
+    assert refused.value.facts["hint"].startswith(hint)
+
+
 _PIECES = """
 SELECT FROM WHERE WITH RECURSIVE AS UNION ALL ( ) , ; * COPY TO INSERT INTO VALUES CREATE TABLE
 PRAGMA SET ATTACH 'f.csv' "a/b" a b x 1 NULL read_csv read_text query EXPLAIN SHOW DESCRIBE PIVOT ON
