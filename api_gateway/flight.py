@@ -169,7 +169,7 @@ class Door(flight.FlightServerBase):  # type: ignore[misc]
             return
         if not catalog.is_ours(message):
             return
-        decision = self._gateway.decisions.decide(who.token, None, "query")
+        decision = self._gateway.decide(who, None, "query")
         for name, of in sorted(decision.tables.items()):
             if not of.permitted or not catalog.like(message.table_name_filter_pattern, name):
                 continue

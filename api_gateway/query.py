@@ -31,6 +31,7 @@ from api_gateway.filters import Rows
 from api_gateway.formats import PACKED, media_type
 from api_gateway.gate import Statement
 from api_gateway.hot import HotTables
+from api_gateway.introspection import Decision
 from api_gateway.jobs import Jobs
 from api_gateway.meter import Meter
 from api_gateway.nursery import Nursery
@@ -150,6 +151,13 @@ class Gateway:
     def unsent(self, visit: Visit, asked: Asked, caller: Caller) -> Answer:
         """What `send` says of its answer before the first row; nothing is run or charged."""
         return _untold(whole(visit.tables[0]), asked, caller, visit)
+
+    def decide(self, caller: Caller, tables: tuple[str, ...] | None, action: str) -> Decision:
+        """What the caller may know of, from where it asks: of `tables`, None for every one. Raises
+        TokenInvalid, AccessDenied, DecisionUnavailable."""
+        decision = self.decisions.decide(caller.token, tables, action)
+        require_network(decision, caller.address)
+        return decision
 
     def visit(
         self, door: str, action: str, statement: Statement, asked: Asked, caller: Caller

@@ -65,7 +65,7 @@ def add() -> tuple[Response, int]:
 @pages.get("/v1/exports")
 def listed() -> Response:
     """The caller's exports, the newest first. Without a token: none, as they go by their ids."""
-    owner = fingerprint(caller().token)
+    owner = _owner(caller())
     mine = [each for each in _exporter().exports.all() if owner and each.owner == owner]
     return _private({"exports": [_shown(each) for each in reversed(mine)]})
 
@@ -135,7 +135,15 @@ def _exporter() -> Exporter:
 
 
 def _of(export_id: str, who: Caller) -> Export:
-    return _exporter().exports.of(export_id, fingerprint(who.token))
+    return _exporter().exports.of(export_id, _owner(who))
+
+
+def _owner(who: Caller) -> str:
+    """Under what the caller's exports are kept. Raises TokenInvalid: what was made with a token
+    ends with it."""
+    if who.token is not None:
+        gateway().decide(who, (), "describe")
+    return fingerprint(who.token)
 
 
 def _url(export: Export) -> str:

@@ -160,7 +160,7 @@ def _check_share(share: str) -> None:
 
 def _readable() -> list[tuple[str, TableDecision]]:
     """Tables that the caller may read and that have a version."""
-    decision, found = gateway().decisions.decide(caller().token, None, "share"), []
+    decision, found = gateway().decide(caller(), None, "share"), []
     for name, of in sorted(decision.tables.items()):
         if of.permitted:
             with suppress(TableNotFound):

@@ -24,7 +24,7 @@ def listed() -> dict[str, Any]:
     """The tables the caller may know of; `q` keeps those whose name or title holds its words, with
     or without diacritics."""
     words = _folded(request.args.get("q", "")).split()
-    decision = gateway().decisions.decide(caller().token, None, "describe")
+    decision = gateway().decide(caller(), None, "describe")
     tables = []
     for name, of in sorted(decision.tables.items()):
         if of.decision in ("permit", "deny") and _matches(name, of, words):
@@ -37,14 +37,14 @@ def listed() -> dict[str, Any]:
 @pages.get("/v1/tables/<table>")
 def shown(table: str) -> dict[str, Any]:
     """Columns, versions, licence, and what this caller may do."""
-    parts, token, name = gateway(), caller().token, table.lower()
-    of = parts.decisions.decide(token, (name,), "describe").of(name)
+    parts, who, name = gateway(), caller(), table.lower()
+    of = parts.decide(who, (name,), "describe").of(name)
     if of.decision not in ("permit", "deny"):
-        raise not_found(name, token, parts.decisions)
+        raise not_found(name, who.token, parts.decisions)
     try:
         versions = _read(name, of)
     except TableNotFound:
-        raise not_found(name, token, parts.decisions) from None
+        raise not_found(name, who.token, parts.decisions) from None
     # A table whose edition is being written has no columns to show yet.
     columns = parts.shelf.columns(name, versions[0], _edition(of)) if versions else []
     return {

@@ -94,6 +94,18 @@ def masked(lake, portal) -> str:
     return "salaries"
 
 
+def test_a_token_that_ended_tells_nothing_of_its_exports(gateway, portal):
+    export = finished(gateway, ask(gateway, "SELECT * FROM secret"))
+    known = portal.tables.pop(STARTUP)
+    portal.change()
+    page = f"/v1/exports/{export['id']}"
+    asked = [("GET", "/v1/exports"), ("GET", page), ("DELETE", page)]
+    assert [gateway.request(*each, STARTUP).status_code for each in asked] == [401, 401, 401]
+    portal.tables[STARTUP] = known
+    portal.change()
+    assert state(gateway, export)["state"] == "ready"
+
+
 def test_a_result_of_an_edition_is_for_who_reads_that_edition_today(gateway, portal, masked):
     def grant(name: str | None) -> None:
         portal.tables[STARTUP][masked] = permit("click", edition=name)

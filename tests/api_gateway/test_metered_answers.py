@@ -320,6 +320,15 @@ def test_a_token_is_bound_to_its_networks(pair, portal):
     portal.change()
     refused = pair[0].sql("FROM bus_stops", STARTUP)
     assert (refused.status_code, refused.json()["reason"]) == (403, "network_not_allowed")
+    # Nor to learn what its owner may know of.
+    for page in (
+        "/v1/tables",
+        "/v1/tables/secret",
+        "/v1/exports",
+        "/v1/share/shares/hanoi/schemas",
+    ):
+        refused = pair[0].get(page, STARTUP)
+        assert (refused.status_code, refused.json()["reason"]) == (403, "network_not_allowed")
     portal.networks = ["127.0.0.0/8"]
     portal.change()
     assert pair[0].sql("FROM bus_stops", STARTUP).status_code == 200
