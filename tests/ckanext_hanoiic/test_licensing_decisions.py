@@ -140,6 +140,18 @@ def test_a_private_and_an_unknown_table_get_the_same_answer():
         assert list(scene.ask(scene.token(who))["tables"]) == ["t_private"]
 
 
+def test_what_is_private_is_open_to_nobody():
+    scene = Scene()
+    dataset = scene.dataset("open", "t_private", private=True)
+    reasons = {"clerk": "owner", "officer": "owner", "sysadmin": "operator"}
+    for who, reason in reasons.items():
+        told = scene.ask(scene.token(getattr(scene, who)), ["t_private"])["tables"]["t_private"]
+        # A gateway serves what is open to anyone while it can't ask.
+        assert (told["decision"], told["reason"], told["open_to"]) == ("permit", reason, [])
+    call_action("package_patch", id=dataset["id"], private=False)
+    assert scene.reason(scene.token(scene.clerk), "t_private") == "permit: open"
+
+
 def test_all_tables_are_those_the_caller_may_know_of():
     scene = Scene()
     for tier in ("open", "click", "request"):

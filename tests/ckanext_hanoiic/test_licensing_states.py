@@ -83,7 +83,8 @@ def test_every_combination_of_facts_is_decided_and_permits_are_only_the_intended
         visible = facts.public or facts.owner or facts.operator
         with_right = facts.owner or facts.operator or facts.agreement == "active"
         token_ok = facts.audience_ok and facts.scope_ok
-        may = facts.tier == "open" or (facts.signed_in and token_ok and with_right)
+        is_open = facts.public and facts.tier == "open"
+        may = is_open or (facts.signed_in and token_ok and with_right)
         verdict = decision.decide(facts)
         assert verdict.permits == (visible and may), facts
         assert (verdict.decision == "unknown") == (not visible), facts

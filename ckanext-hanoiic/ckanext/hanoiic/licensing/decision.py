@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class Facts:
     """What is known about one caller, speaking for one party, and one table.
 
-    ``agreement`` is the state of the party's newest agreement (``expired`` by the clock),
+    ``agreement`` is the state of the party's newest agreement (``expired`` by the clock,
+    ``outdated`` where its terms refuse the use and another offer has replaced its own),
     ``request`` that of a request made after it. ``audience_ok``: the token is for this gateway;
     ``scope_ok``: it carries the action's scope. ``terms`` and ``held_terms`` say why the offer or
     its licence's policy refuse somebody without an agreement, and somebody with one; None: they
@@ -29,6 +30,11 @@ class Facts:
     terms: str | None = None
     held_terms: str | None = None
     sample: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether it is for anyone: a private dataset's is not, whatever its tier."""
+        return self.public and self.tier == "open"
 
     @property
     def insider(self) -> bool:
@@ -73,7 +79,7 @@ def _refused_by_terms(holds: Callable[[Facts], str | None]) -> tuple[Rule, ...]:
 # The first rule that holds decides. The last one always holds: what nothing permits is denied.
 RULES: tuple[Rule, ...] = (
     (lambda f: not (f.public or f.owner or f.operator), "unknown", None),
-    (lambda f: f.tier == "open" and f.terms is None, "permit", "open"),
+    (lambda f: f.open and f.terms is None, "permit", "open"),
     *_refused_by_terms(lambda f: f.terms if f.tier == "open" and not f.insider else None),
     (lambda f: not f.signed_in, "deny", "sign_in_required"),
     (lambda f: not f.audience_ok, "deny", "audience_mismatch"),

@@ -7,7 +7,7 @@ refusal go to the audit; answers of open data are summed up only.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from ckan import model
@@ -127,13 +127,13 @@ def _audit(rows: list[dict[str, Any]]) -> None:
     entries = [
         _entry(row, known)
         for row in rows
-        if row["outcome"] == "refused" or any(_licensed(one, known) for one in row["tables"])
+        if row["outcome"] == "refused" or not all(_is_open(one, known) for one in row["tables"])
     ]
     if entries:
         model.Session.execute(sa.insert(INTAKE), entries)
 
 
-def _entry(row: dict[str, Any], known: dict[str, tuple[str, str | None]]) -> dict[str, Any]:
+def _entry(row: dict[str, Any], known: dict[str, _Known]) -> dict[str, Any]:
     names = [table["name"] for table in row["tables"]]
     facts = {
         name: value.isoformat() if isinstance(value, datetime) else value
@@ -143,22 +143,29 @@ def _entry(row: dict[str, Any], known: dict[str, tuple[str, str | None]]) -> dic
     return {
         "event": f"data_{row['outcome']}",
         "actor_id": row["user_id"],
-        "dataset_id": next((known[name][0] for name in names if name in known), None),
+        "dataset_id": next((known[name].dataset_id for name in names if name in known), None),
         "subject_id": row["id"],
         "facts": facts,
     }
 
 
-def _licensed(table: dict[str, Any], known: dict[str, tuple[str, str | None]]) -> bool:
-    """Whether a table is not open to everyone. A table that is no longer known counts as
-    licensed."""
-    return bool(table.get("agreement")) or known.get(table["name"], ("", None))[1] != "open"
+def _is_open(table: dict[str, Any], known: dict[str, _Known]) -> bool:
+    """Whether a table is open to everyone; one that nobody knows any more is not."""
+    now = known.get(table["name"])
+    return not table.get("agreement") and now is not None and now.open
 
 
-def _known(tables: set[str]) -> dict[str, tuple[str, str | None]]:
-    """Table → its dataset and the tier that counts for it."""
+class _Known(NamedTuple):
+    dataset_id: str
+    open: bool
+
+
+def _known(tables: set[str]) -> dict[str, _Known]:
+    """Table → its dataset, and whether anyone may read it by the offer that counts for it."""
+    is_open = sa.and_(Offer.tier == "open", ~model.Package.private)
     query = (
-        sa.select(LakeTable.name, LakeTable.dataset_id, Offer.tier)
+        sa.select(LakeTable.name, LakeTable.dataset_id, sa.func.coalesce(is_open, sa.false()))
+        .outerjoin(model.Package, model.Package.id == LakeTable.dataset_id)
         .outerjoin(
             Offer,
             sa.and_(
@@ -171,4 +178,4 @@ def _known(tables: set[str]) -> dict[str, tuple[str, str | None]]:
         # The dataset's offer comes first, so that the table's own replaces it.
         .order_by(Offer.table_name)
     )
-    return {name: (dataset_id, tier) for name, dataset_id, tier in model.Session.execute(query)}
+    return {name: _Known(*rest) for name, *rest in model.Session.execute(query)}
