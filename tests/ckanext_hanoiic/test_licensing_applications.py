@@ -244,3 +244,15 @@ def test_links_for_nothing_permitted():
     ):
         with pytest.raises(tk.ValidationError):
             act("hanoiic_link_create", scene.gateway, **{"token": None} | asked | wrong)
+
+
+@pytest.mark.parametrize(
+    "said", [{"name": ["a"]}, {"name": "a\0"}, {"name": "a", "organization": []}]
+)
+def test_what_is_no_text_is_refused_where_one_belongs(said):
+    scene = Scene()
+    with pytest.raises(tk.ValidationError):
+        act("hanoiic_token_create", scene.founder, **said)
+    for version in ([], {}):
+        with pytest.raises(tk.ValidationError):
+            act("hanoiic_licence_show", scene.founder, id="CC-BY-4.0", version=version)

@@ -172,3 +172,49 @@ def test_an_officer_looks_at_an_edition_before_it_is_offered(scene):
     assert refusal("hanoiic_edition_preview_create", scene.officer, **given) == (
         "too_many_edition_previews"
     )
+
+
+def test_a_filter_by_a_number_beyond_json_s_own_is_an_edition_as_any_other(scene):
+    of = dataset(scene, "open")
+    offer(scene, of, "open", row_filter=[{"column": "mã", "op": "lt", "value": 2**53 + 1}])
+    first, second = write(scene)[0]["edition"], specs.edition_id(
+        "t", write(scene)[0]["spec"] | {"where": [{"column": "mã", "op": "lt", "value": 2**53 + 2}]}
+    )  # fmt: skip
+    assert told(scene, None)["edition"] == first != second
+
+
+COLUMN_VALUES = [
+    ("giá", "1e99"),
+    ("lúc", "2026-01-01T00:00:00"),
+    ("mã", 2**63),
+    ("mã", float("inf")),
+    ("tên", "a\0"),
+    ("tên", "\ud800"),
+]
+
+
+@pytest.mark.parametrize(("column", "value"), COLUMN_VALUES)
+def test_a_filter_s_value_that_the_column_can_t_have_is_refused(scene, column, value):
+    of = dataset(scene, "open")
+    with pytest.raises(tk.ValidationError):
+        offer(scene, of, "open", row_filter=[{"column": column, "op": "eq", "value": value}])
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"valid_from": []},
+        {"agreement_days": []},
+        {"licence": ["CC-BY-4.0"]},
+        {"masks": {"mã": {"kind": []}}},
+        {"masks": {"mã": {"kind": "bucket", "width": 10**400}}},
+        {"auto_approve": {"purposes": [{}]}},
+        {"questions": [{"vi": "a", "en": "b", "kind": ["x"]}]},
+        {"questions": [{"vi": "a\0", "en": "b"}]},
+        {"quota": {"rows_per_month": 10**40}},
+    ],
+)
+def test_terms_of_another_kind_are_refused(scene, terms):
+    of = dataset(scene, "open")
+    with pytest.raises(tk.ValidationError):
+        offer(scene, of, "open", **terms)

@@ -213,7 +213,7 @@ def uid(licence_id: str, version: int) -> str:
 
 
 def _written(licence_id: str, version: int, said: Mapping[str, Any]) -> dict[str, Any]:
-    values = {name: said[name] for name in WRITTEN}
+    values = {name: said.get(name) for name in WRITTEN}
     values["policy"] = dict(values["policy"]) | {"uid": uid(licence_id, version)}
     return values
 

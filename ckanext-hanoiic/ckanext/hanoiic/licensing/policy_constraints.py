@@ -21,6 +21,8 @@ QUOTA_OF_UNIT = {
     "hic:bytesPerMonth": "bytes_per_month",
 }
 
+# The largest integer that the canonical JSON of a policy has (RFC 8785).
+MOST = 2**53 - 1
 _DAYS = re.compile(r"P([1-9][0-9]{0,3})D")
 
 
@@ -72,7 +74,7 @@ def amount_of(constraint: Mapping[str, Any]) -> tuple[str, int]:
     amount, operand = constraint["rightOperand"], constraint["leftOperand"]
     quota = QUOTA_OF_UNIT[constraint["unit"]]
     is_size = quota == "bytes_per_month"
-    if type(amount) is not int or amount < 1 or is_size != (operand == "absoluteSize"):
+    if type(amount) is not int or not 1 <= amount <= MOST or is_size != (operand == "absoluteSize"):
         raise ValueError("a quota is a whole number of its unit")
     return quota, amount
 

@@ -107,7 +107,7 @@ def _question(said: Mapping[str, Any], number: int, free: Iterable[str]) -> Ques
     if max(map(len, words.values())) > LONGEST_QUESTION:
         raise _wrong("question_long", number=number, most=LONGEST_QUESTION)
     kind = said.get("kind") or "text"
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise _wrong("question_kind", number=number)
     id_ = str(said.get("id") or next(iter(free)))
     return Question(id_, **words, required=bool(said.get("required")), kind=kind)

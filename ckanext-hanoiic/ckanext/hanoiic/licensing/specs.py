@@ -10,12 +10,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import rfc8785
 from ckanext.hanoiic.licensing.errors import OfferInvalid
+from ckanext.hanoiic.licensing.filter_values import fits, is_number
 from ckanext.hanoiic.licensing.model import Offer
 
 DROP = "drop"
@@ -25,6 +24,8 @@ OPERATORS = (*COMPARISONS, "not_null", "is_null")
 MOST_SAMPLE_ROWS = 100_000
 MOST_PREDICATES = 20
 MOST_LENGTH = 1000
+# The largest integer of JSON's canonical form.
+MOST_EXACT = 2**53 - 1
 
 
 def hides(offer: Offer) -> bool:
@@ -57,8 +58,17 @@ def is_salted(offer: Offer) -> bool:
 
 def edition_id(table: str, spec: Mapping[str, Any]) -> str:
     """``e`` and 32 hexadecimal digits of the SHA-256 over the canonical JSON (RFC 8785)."""
-    canonical = rfc8785.dumps({"table": table, "spec": dict(spec)})
+    canonical = rfc8785.dumps(_exact({"table": table, "spec": dict(spec)}))
     return "e" + hashlib.sha256(canonical).hexdigest()[:32]
+
+
+def _exact(value: Any) -> Any:
+    """With integers beyond those that JSON's canonical form has as texts."""
+    if isinstance(value, dict):
+        return {key: _exact(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_exact(one) for one in value]
+    return str(value) if isinstance(value, int) and abs(value) > MOST_EXACT else value
 
 
 def checked(
@@ -119,7 +129,7 @@ def _masks(said: Any, types: Mapping[str, str]) -> tuple[dict[str, dict[str, Any
         if how == DROP:
             dropped.add(name)
             continue
-        if how not in MASKS:
+        if not isinstance(how, str) or how not in MASKS:
             raise _wrong("masks", "unknown_mask", column=name)
         applies, read = MASKS[how]
         if not applies.match(kind):
@@ -141,7 +151,7 @@ def _width(name: str, kind: str, mask: Mapping[str, Any]) -> dict[str, Any]:
         if width not in TIME_UNITS or (kind == "date" and width == "hour"):
             raise _wrong("masks", "width", column=name)
         return {"width": width}
-    if not (_is_number(width) and width > 0 and _is_number(origin)):
+    if not (is_number(width) and width > 0 and is_number(origin)):
         raise _wrong("masks", "width", column=name)
     return {"width": width, "origin": origin}
 
@@ -173,34 +183,9 @@ def _predicate(said: Any, types: Mapping[str, str]) -> dict[str, Any]:
     values = value if op == "in" else [value]
     if not isinstance(values, list) or not values:
         raise _wrong("row_filter", "value", column=name, type=kind)
-    if not all(_fits(one, kind) for one in values):
+    if not all(fits(one, kind) for one in values):
         raise _wrong("row_filter", "value", column=name, type=kind)
     return {"column": name, "op": op, "value": value}
-
-
-def _fits(value: Any, kind: str) -> bool:
-    for pattern, fits in FITS:
-        if pattern.match(kind):
-            try:
-                return bool(fits(value))
-            except (ValueError, TypeError, InvalidOperation):
-                return False
-    return False
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
-
-
-FITS: tuple[tuple[re.Pattern[str], Any], ...] = (
-    (re.compile(r"(string|time)$"), lambda value: isinstance(value, str)),
-    (re.compile(r"boolean$"), lambda value: isinstance(value, bool)),
-    (re.compile(r"int64$"), lambda value: _is_number(value) and value == int(value)),
-    (re.compile(r"float64$"), _is_number),
-    (re.compile(r"decimal"), lambda value: Decimal(str(value)).is_finite()),
-    (re.compile(r"date$"), lambda value: date.fromisoformat(value) is not None),
-    (re.compile(r"timestamp$"), lambda value: datetime.fromisoformat(value).tzinfo is not None),
-)
 
 
 def _sample(said: Any, types: Mapping[str, str]) -> dict[str, Any] | None:

@@ -20,6 +20,8 @@ from ckanext.hanoiic.licensing.policy_constraints import Facts
 
 METERED = ("queries_per_day", "rows_per_month", "bytes_per_month")
 QUOTAS = (*METERED, "concurrent_queries")
+# Of a quota: its counter has room for twice as much.
+MOST = 2**62
 # A rule of automatic approval: its members, and the words that each may have.
 RULE: dict[str, tuple[str, ...]] = {
     "organization_kinds": ("department", "company"),
@@ -70,7 +72,7 @@ def auto_approves(offer: Offer, party: Party, purpose_code: str | None = None) -
 def checked_quota(said: Mapping[str, Any]) -> dict[str, int]:
     """An offer's quota as it is kept. Raises :class:`OfferInvalid`."""
     for name, amount in said.items():
-        if name not in QUOTAS or type(amount) is not int or amount < 1:
+        if name not in QUOTAS or type(amount) is not int or not 1 <= amount <= MOST:
             raise OfferInvalid("Not a quota", field="quota", problem="quota", name=str(name))
     return dict(said)
 
@@ -80,7 +82,8 @@ def checked_rule(said: Mapping[str, Any] | None) -> dict[str, list[str]] | None:
     if said is None:
         return None
     for name, words in said.items():
-        if name not in RULE or not isinstance(words, list) or set(words) - set(RULE[name]):
+        known = RULE.get(name, ())
+        if not known or not isinstance(words, list) or not all(word in known for word in words):
             raise OfferInvalid("Not a rule", field="auto_approve", problem="rule", name=str(name))
     return {name: list(words) for name, words in said.items() if words}
 

@@ -20,6 +20,9 @@ MAX_NETWORKS = 20
 MAX_OVERLAP_HOURS = 24 * 14
 MAX_EVENTS = 1000
 MAX_AMOUNT = 2**62
+LONGEST = 10_000
+# The character 0, and half of a letter.
+UNREADABLE = re.compile("[\0\ud800-\udfff]")
 # Moments beyond can't be read back from the database in every zone: one would stop every decision.
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, 17, tzinfo=UTC)
@@ -99,10 +102,6 @@ def between(least: int, most: int) -> Any:
     return check
 
 
-def text_or_none(value: Any) -> str | None:
-    return (text_or_nothing(value) or "").strip() or None
-
-
 def moment(value: Any) -> datetime:
     """An ISO date (from its beginning) or date-time; by the portal's clock where it has no zone."""
     return _moment(value, time())
@@ -132,16 +131,55 @@ def _moment(value: Any, of_day: time) -> datetime:
     return moment
 
 
-def text_of(length: int) -> list[Any]:
-    names = "not_missing not_empty unicode_safe strip_value not_empty"
-    return [*named(names), shorter_than(length)]
+def text(longest: int = LONGEST) -> list[Any]:
+    """Of a field that has a text, without blanks around it."""
+    names = named("strip_value not_empty")
+    return [*named("not_missing not_empty"), last(readable), *names, shorter_than(longest)]
+
+
+def text_or_none(longest: int = LONGEST) -> list[Any]:
+    """Of a field that may have a text, without blanks around it."""
+    names = named("strip_value ignore_empty")
+    return [*named("ignore_missing"), last(readable), *names, shorter_than(longest)]
+
+
+def optional(*checks: Any) -> list[Any]:
+    """Of a field that may have a value of one of the other kinds."""
+    # CKAN puts an empty list back that `ignore_empty` took out.
+    return [*named("ignore_missing"), last(single), *named("ignore_empty"), *checks]
+
+
+def last(check: Any) -> Any:
+    """A check that is the last one of a field that it refuses: CKAN goes on with the others."""
+
+    def checked(key: Any, data: Any, errors: Any, context: Any) -> None:
+        try:
+            data[key] = check(data[key])
+        except tk.Invalid as refused:
+            errors[key].append(refused.error)
+            raise tk.StopOnError from refused
+
+    return checked
+
+
+def readable(value: Any) -> str:
+    """A text that the database takes."""
+    if isinstance(value, str) and not UNREADABLE.search(value):
+        return value
+    raise tk.Invalid(tk._("Must be text"))
+
+
+def single(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        raise tk.Invalid(tk._("Must be text"))
+    return value
 
 
 def answers(value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise tk.Invalid(tk._("Must be answers by the ids of their questions"))
     for text in value.values():
-        shorter_than(PURPOSE_LENGTH)(text)
+        shorter_than(PURPOSE_LENGTH)(readable(text))
     return value
 
 
@@ -157,7 +195,7 @@ def audience(value: Any) -> list[str]:
     if (
         not isinstance(given, list)
         or not 1 <= len(given) <= MAX_NETWORKS
-        or not all(isinstance(one, str) and 0 < len(one) <= NAME_LENGTH for one in given)
+        or not all(0 < len(readable(one)) <= NAME_LENGTH for one in given)
     ):
         raise tk.Invalid(tk._("Must be a list of names"))
     return given

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import wraps
+from math import isfinite
 from typing import Any
 
 from ckan.plugins import toolkit as tk
 from ckan.types import Schema
+from ckanext.hanoiic.licensing.logic import checks
 
 Action = Callable[[Any, dict[str, Any]], Any]
 
@@ -29,7 +31,7 @@ def validated(
             for name, kinds in json_fields.items():
                 try:
                     data[name] = _read(data_dict.get(name), kinds)
-                except ValueError:
+                except (ValueError, RecursionError):
                     errors[name] = [tk._("Must be JSON of the documented shape")]
             if errors:
                 raise tk.ValidationError(errors)
@@ -45,4 +47,16 @@ def _read(value: Any, kinds: type | tuple[type, ...]) -> Any:
         value = json.loads(value) if value.strip() else None
     if value is not None and not isinstance(value, kinds):
         raise ValueError("another kind of JSON")
+    if not _is_kept(value):
+        raise ValueError("a text or number that the database does not take")
     return value
+
+
+def _is_kept(value: Any) -> bool:
+    if isinstance(value, str):
+        return not checks.UNREADABLE.search(value)
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_is_kept, [*value, *value.values()]))
+    return not isinstance(value, list) or all(map(_is_kept, value))

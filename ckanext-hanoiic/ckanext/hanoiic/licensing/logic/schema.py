@@ -30,39 +30,39 @@ def nothing() -> Schema:
 
 
 def dataset() -> Schema:
-    return {"dataset": checks.named("not_missing not_empty unicode_safe")}
+    return {"dataset": checks.text()}
 
 
 def id_and_table() -> Schema:
-    return by_id() | {"table": checks.named("ignore_empty unicode_safe")}
+    return by_id() | {"table": checks.text_or_none()}
 
 
 def offer_of_table() -> Schema:
-    return dataset() | {"table": checks.named("not_missing not_empty unicode_safe")}
+    return dataset() | {"table": checks.text()}
 
 
 def offer_reason() -> Schema:
     return dataset() | {
-        "table": checks.named("ignore_empty unicode_safe"),
-        "reason": checks.text_of(REASON_LENGTH),
+        "table": checks.text_or_none(),
+        "reason": checks.text(REASON_LENGTH),
     }
 
 
 def offer() -> Schema:
-    days = [*checks.named("ignore_empty int_validator"), checks.between(1, MOST_DAYS)]
+    days = checks.optional(tk.get_validator("int_validator"), checks.between(1, MOST_DAYS))
     return dataset() | {
-        "table": checks.named("ignore_empty unicode_safe"),
+        "table": checks.text_or_none(),
         "tier": [*checks.named("not_missing"), checks.one_of(*offers.TIERS)],
-        "licence": checks.named("ignore_empty unicode_safe"),
-        "valid_from": [tk.get_validator("ignore_empty"), checks.moment],
-        "valid_until": [tk.get_validator("ignore_empty"), checks.future_moment],
+        "licence": checks.text_or_none(),
+        "valid_from": checks.optional(checks.moment),
+        "valid_until": checks.optional(checks.future_moment),
         "agreement_days": days,
         "sla_working_days": days,
     }
 
 
 def licence() -> Schema:
-    return by_id() | {"version": checks.named("ignore_empty int_validator")}
+    return by_id() | {"version": checks.optional(tk.get_validator("int_validator"))}
 
 
 def licence_version() -> Schema:
@@ -70,16 +70,16 @@ def licence_version() -> Schema:
 
 
 def licence_withdraw() -> Schema:
-    return licence_version() | {"reason": checks.text_of(REASON_LENGTH)}
+    return licence_version() | {"reason": checks.text(REASON_LENGTH)}
 
 
 def licence_text() -> Schema:
     default = tk.get_validator("default")
     boolean = tk.get_validator("boolean_validator")
     return by_id() | {
-        "title_vi": checks.text_of(TITLE_LENGTH),
-        "title_en": checks.text_of(TITLE_LENGTH),
-        "url": [default(None), checks.text_or_none],
+        "title_vi": checks.text(TITLE_LENGTH),
+        "title_en": checks.text(TITLE_LENGTH),
+        "url": checks.text_or_none(),
         "draft": [default(True), boolean],
         "open": [default(False), boolean],
         "restricted_edition": [default(False), boolean],
@@ -91,16 +91,16 @@ def licence_edit() -> Schema:
 
 
 def edition_list() -> Schema:
-    return {"table": checks.named("ignore_empty unicode_safe")}
+    return {"table": checks.text_or_none()}
 
 
 def edition_report() -> Schema:
     return {
-        "edition": checks.named("not_missing not_empty unicode_safe"),
-        "table": checks.named("not_missing not_empty unicode_safe"),
+        "edition": checks.text(),
+        "table": checks.text(),
         "version": checks.named("not_missing int_validator"),
         "state": [*checks.named("not_missing"), checks.one_of("written", "failed")],
-        "error": [*checks.named("ignore_empty unicode_safe"), checks.shorter_than(REASON_LENGTH)],
+        "error": checks.text_or_none(REASON_LENGTH),
     }
 
 
@@ -109,56 +109,53 @@ def edition_preview_update() -> Schema:
 
 
 def by_id() -> Schema:
-    return {"id": checks.named("not_missing not_empty unicode_safe")}
+    return {"id": checks.text()}
 
 
 def accept() -> Schema:
     return {
-        "dataset": checks.named("not_missing not_empty unicode_safe"),
-        "table": checks.named("ignore_empty unicode_safe"),
-        "organization": checks.named("ignore_empty unicode_safe"),
+        "dataset": checks.text(),
+        "table": checks.text_or_none(),
+        "organization": checks.text_or_none(),
     }
 
 
 def request() -> Schema:
     return accept() | {
-        "purpose": checks.text_of(checks.PURPOSE_LENGTH),
-        "purpose_code": [tk.get_validator("ignore_empty"), checks.one_of(*policy_profile.PURPOSES)],
+        "purpose": checks.text(checks.PURPOSE_LENGTH),
+        "purpose_code": checks.optional(checks.one_of(*policy_profile.PURPOSES)),
         "answers": [tk.get_validator("default")({}), checks.answers],
         "renew": [tk.get_validator("default")(False), tk.get_validator("boolean_validator")],
     }
 
 
 def decide_with_reason() -> Schema:
-    return by_id() | {"reason": checks.text_of(REASON_LENGTH)}
+    return by_id() | {"reason": checks.text(REASON_LENGTH)}
 
 
 def say() -> Schema:
-    return by_id() | {"text": checks.text_of(checks.PURPOSE_LENGTH)}
+    return by_id() | {"text": checks.text(checks.PURPOSE_LENGTH)}
 
 
 def approve() -> Schema:
     return by_id() | {
-        "reason": [*checks.named("ignore_empty unicode_safe"), checks.shorter_than(REASON_LENGTH)],
-        "valid_until": [tk.get_validator("ignore_empty"), checks.future_moment],
+        "reason": checks.text_or_none(REASON_LENGTH),
+        "valid_until": checks.optional(checks.future_moment),
     }
 
 
 def listing(*states: str) -> Schema:
     return {
         "box": [tk.get_validator("default")("mine"), checks.one_of("mine", "inbox")],
-        "state": [tk.get_validator("ignore_empty"), checks.one_of(*states)],
+        "state": checks.optional(checks.one_of(*states)),
     }
 
 
 def application() -> Schema:
     return {
-        "name": checks.text_of(checks.NAME_LENGTH),
-        "description": [
-            *checks.named("ignore_empty unicode_safe"),
-            checks.shorter_than(REASON_LENGTH),
-        ],
-        "organization": checks.named("ignore_empty unicode_safe"),
+        "name": checks.text(checks.NAME_LENGTH),
+        "description": checks.text_or_none(REASON_LENGTH),
+        "organization": checks.text_or_none(),
     }
 
 
@@ -166,13 +163,10 @@ def token() -> Schema:
     default = tk.get_validator("default")
     return {
         # The application's name, where it isn't named by its id.
-        "name": [
-            *checks.named("ignore_empty unicode_safe strip_value"),
-            checks.shorter_than(checks.NAME_LENGTH),
-        ],
-        "application": checks.named("ignore_empty unicode_safe"),
+        "name": checks.text_or_none(checks.NAME_LENGTH),
+        "application": checks.text_or_none(),
         "scopes": [default(list(tokens.DEFAULT_SCOPES)), checks.scopes],
-        "organization": checks.named("ignore_empty unicode_safe"),
+        "organization": checks.text_or_none(),
         "networks": [tk.get_validator("ignore_empty"), checks.networks],
         "audience": [default(list(tokens.AUDIENCES)), checks.audience],
         "lifetime_days": [
@@ -195,15 +189,15 @@ def rotate() -> Schema:
 
 def lease() -> Schema:
     return {
-        "agreement": checks.named("not_missing not_empty unicode_safe"),
-        "key": checks.text_of(KEY_LENGTH),
+        "agreement": checks.text(),
+        "key": checks.text(KEY_LENGTH),
         "want": [*checks.named("not_missing"), checks.amounts],
     }
 
 
 def settle() -> Schema:
     return {
-        "lease": checks.named("not_missing not_empty unicode_safe"),
+        "lease": checks.text(),
         "used": [*checks.named("not_missing"), checks.amounts],
         "final": [tk.get_validator("default")(True), tk.get_validator("boolean_validator")],
     }
@@ -216,7 +210,7 @@ def events() -> Schema:
 def link() -> Schema:
     return {
         "token": [tk.get_validator("ignore_missing"), checks.text_or_nothing],
-        "table": checks.named("not_missing not_empty unicode_safe"),
+        "table": checks.text(),
         "action": [*checks.named("not_missing"), checks.one_of("download", "share")],
         "claims": [tk.get_validator("default")({}), checks.claims],
         "lifetime_s": [
@@ -229,16 +223,15 @@ def link() -> Schema:
 
 def usage_report() -> Schema:
     return {
-        "dataset": checks.named("not_missing not_empty unicode_safe"),
+        "dataset": checks.text(),
         "days": [tk.get_validator("default")(30), tk.get_validator("int_validator"), checks.days],
     }
 
 
 def audit_list() -> Schema:
-    ignore_empty, to_int = tk.get_validator("ignore_empty"), tk.get_validator("int_validator")
-    text = checks.named("ignore_empty unicode_safe strip_value")
+    to_int = tk.get_validator("int_validator")
     return {
-        **dict.fromkeys(("event", "actor", "dataset", "subject"), text),
-        "before": [ignore_empty, to_int],
+        **dict.fromkeys(("event", "actor", "dataset", "subject"), checks.text_or_none()),
+        "before": checks.optional(to_int),
         "limit": [tk.get_validator("default")(50), to_int, checks.page],
     }
