@@ -11,6 +11,7 @@ from ckan.plugins import toolkit as tk
 from ckan.tests.helpers import call_action
 from ckanext.hanoiic.licensing import clock, licences
 from ckanext.hanoiic.licensing.model import Agreement, Licence
+from licensing_clock import Clock
 from licensing_scene import Scene, act, refusal
 from offers_scene import dataset, offer, text, told
 
@@ -139,7 +140,8 @@ def test_a_licence_moves_on_only_and_a_withdrawn_one_gives_no_access(scene):
     assert told(scene, token)["decision"] == "permit"
     step = {"id": "hanoi-open-data", "version": 1, "reason": "Sai căn cứ pháp lý"}
     act("hanoiic_licence_withdraw", scene.sysadmin, **step)
-    assert told(scene, token)["reason"] == "licence_withdrawn"
+    # What is offered now, under version 2, may be accepted.
+    assert told(scene, token)["reason"] == "licence_not_accepted"
     assert refusal("hanoiic_licence_withdraw", scene.sysadmin, **step) == "transition_not_allowed"
     act("hanoiic_agreement_accept", scene.founder, dataset=of["id"])
     assert told(scene, token)["decision"] == "permit"
@@ -147,6 +149,31 @@ def test_a_licence_moves_on_only_and_a_withdrawn_one_gives_no_access(scene):
     assert told(scene, token)["reason"] == "licence_withdrawn"
     assert "hanoi-open-data" not in {one["id"] for one in call_action("license_list")}
     assert act("hanoiic_offer_show", None, id=of["id"])["closed"] == "licence_withdrawn"
+
+
+def test_who_holds_a_version_that_has_ended_may_take_up_the_next(scene, monkeypatch):
+    time = Clock(monkeypatch)
+    end = {
+        "leftOperand": "dateTime",
+        "operator": "lt",
+        "rightOperand": (time.time + timedelta(hours=1)).replace(microsecond=0).isoformat(),
+    }
+    ending = text(id="for-an-hour")
+    for rule in ending["policy"]["permission"]:
+        rule["constraint"] = [*rule.get("constraint", []), end]
+    act("hanoiic_licence_create", scene.sysadmin, **ending)
+    act("hanoiic_licence_publish", scene.sysadmin, id="for-an-hour", version=1)
+    of = dataset(scene, "request", license_id="for-an-hour")
+    scene.approved(scene.founder, of)
+    token = scene.token(scene.founder)
+    assert scene.reason(token, "t") == "permit: agreement"
+    time.pass_(hours=2)
+    assert scene.reason(token, "t") == "deny: policy_unmet"
+    act("hanoiic_licence_create", scene.sysadmin, **text(id="for-an-hour"))
+    act("hanoiic_licence_publish", scene.sysadmin, id="for-an-hour", version=2)
+    assert scene.reason(token, "t") == "deny: request_needed"
+    scene.approved(scene.founder, of)
+    assert scene.reason(token, "t") == "permit: agreement"
 
 
 WRONG = [

@@ -191,6 +191,39 @@ def test_access_that_an_officer_gives_counts_whatever_the_clock_said(monkeypatch
 
 
 @portal
+@pytest.mark.parametrize(
+    ("tier", "reason", "step"),
+    [
+        ("registered", "permit: registered", None),
+        ("click", "deny: licence_not_accepted", "accept"),
+        ("request", "deny: request_needed", "request"),
+    ],
+)
+def test_who_held_a_withdrawn_offer_may_take_up_the_next_as_anyone(tier, reason, step):
+    scene = Scene()
+    dataset = scene.dataset("request", "t")
+    held = scene.approved(scene.founder, dataset)
+    token = scene.token(scene.founder, organization=scene.startup["name"])
+    act("hanoiic_offer_withdraw", scene.officer, dataset=dataset["id"], reason="Wrong data")
+    assert scene.reason(token, "t") == "deny: offer_withdrawn"
+
+    act(
+        "hanoiic_offer_update", scene.officer, dataset=dataset["id"], tier=tier,
+        licence="CC-BY-4.0",
+    )  # fmt: skip
+    assert scene.reason(token, "t") == reason
+    assert act("hanoiic_access_show", scene.founder, id=dataset["id"])["next_step"] == step
+    if tier == "click":
+        act("hanoiic_agreement_accept", scene.founder, dataset=dataset["id"])
+    if tier == "request":
+        scene.approved(scene.founder, dataset)
+    if tier != "registered":
+        assert scene.reason(token, "t") == "permit: agreement"
+        before = act("hanoiic_agreement_show", scene.founder, id=held["id"])
+        assert before["state"] == "superseded"
+
+
+@portal
 def test_the_offers_rule_approves_at_once_and_says_so():
     scene = Scene()
     dataset = scene.dataset("request", "t")

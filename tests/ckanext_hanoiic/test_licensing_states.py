@@ -65,7 +65,7 @@ def test_the_tables_allow_exactly_the_documented_transitions():
     } == ALLOWED
 
 
-AGREEMENTS = (None, "active", "suspended", "expired", "revoked", "superseded")
+AGREEMENTS = (None, "active", "outdated", "suspended", "expired", "revoked", "superseded")
 REQUESTS = (None, "submitted", "info_needed", "rejected", "approved", "expired")
 EVERY_FACT = [
     decision.Facts(*facts)

@@ -86,7 +86,7 @@ def submit(
     pending = open_request(package.id, party, offer.table_name)
     if pending:
         return pending
-    if newest and newest.state in states.LIVE and not (renew and can_renew(newest, offer)):
+    if newest and newest.state in states.LIVE and not _may_follow(newest, offer, now, renew=renew):
         raise AgreementStands("There is an agreement already", state=newest.state)
     request = AccessRequest(
         dataset_id=package.id,
@@ -117,6 +117,13 @@ def submit(
     else:
         letters.about_request(request, "submit")
     return request
+
+
+def _may_follow(agreement: Agreement, offer: Offer, at: datetime, *, renew: bool) -> bool:
+    """Whether another agreement may be asked for in a live one's place: to renew it, or where its
+    own terms give nothing any more."""
+    use = terms.Use(agreement.offer, "query", at, parties.of(agreement), agreement)
+    return (renew or use.refusal() is not None) and can_renew(agreement, offer)
 
 
 def can_renew(agreement: Agreement, offer: Offer) -> bool:

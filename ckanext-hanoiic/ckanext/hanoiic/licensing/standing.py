@@ -188,6 +188,10 @@ def _standing(
             request = None
         state = _state(agreement, at)
         holding = use(party, agreement) if state == "active" else None
+        refused = holding.refusal() if holding else None
+        if refused and dataset.offer not in (None, holding.offer):
+            # As if it had ended: what is offered now counts.
+            state, holding, refused = "outdated", None, None
         free = dataset.tier in ("open", "registered")
         without = use(party, None)
         trying = (
@@ -211,7 +215,7 @@ def _standing(
                 agreement=state,
                 request=request.state if request else None,
                 terms=without and (without.refusal() if free else without.closed()),
-                held_terms=holding and holding.refusal(),
+                held_terms=refused,
                 sample=trying is not None and trying.refusal() is None,
             )
         )
