@@ -183,6 +183,44 @@ def test_a_filter_by_a_number_beyond_json_s_own_is_an_edition_as_any_other(scene
     assert told(scene, None)["edition"] == first != second
 
 
+def test_who_accepted_the_whole_dataset_keeps_a_table_that_gets_an_offer_of_its_own(scene):
+    of = dataset(scene, "click", "t", "other")
+    offer(scene, of, "click", **SHOWN)
+    held = act("hanoiic_agreement_accept", scene.founder, dataset=of["id"])
+    offer(scene, of, "click", table="t", columns=["mã"])
+    write(scene)
+    early = scene.token(scene.founder)
+    late = scene.token(scene.loner)
+    assert told(scene, early)["agreement"] == held["id"]
+    assert told(scene, early)["edition"] in {one["edition"] for one in write(scene, "t")}
+    # Who accepts the dataset's offer from now on gets the other tables.
+    act("hanoiic_agreement_accept", scene.loner, dataset=of["id"])
+    assert [scene.reason(late, table) for table in ("t", "other")] == [
+        "deny: licence_not_accepted", "permit: agreement",
+    ]  # fmt: skip
+    own = act("hanoiic_agreement_accept", scene.founder, dataset=of["id"], table="t")
+    assert told(scene, early)["agreement"] == own["id"]
+    assert told(scene, early, "other")["agreement"] == held["id"]
+
+
+def test_who_was_shut_out_of_the_whole_dataset_accepts_no_table_s_own_offer(scene):
+    of = dataset(scene, "click", "t", "other")
+    held = act("hanoiic_agreement_accept", scene.founder, dataset=of["id"])
+    act("hanoiic_agreement_revoke", scene.officer, id=held["id"], reason="Misuse")
+    offer(scene, of, "click", table="t", columns=["mã"])
+    token = scene.token(scene.founder)
+    assert scene.reason(token, "t") == "deny: agreement_revoked"
+    assert refusal(
+        "hanoiic_agreement_accept", scene.founder, dataset=of["id"], table="t"
+    ) == "officer_needed"  # fmt: skip
+    asked = act(
+        "hanoiic_request_create", scene.founder, dataset=of["id"], table="t", purpose="Sorry"
+    )
+    act("hanoiic_request_approve", scene.officer, id=asked["id"])
+    assert scene.reason(token, "t") == "permit: agreement"
+    assert scene.reason(token, "other") == "deny: agreement_revoked"
+
+
 COLUMN_VALUES = [
     ("giá", "1e99"),
     ("lúc", "2026-01-01T00:00:00"),

@@ -55,10 +55,26 @@ def is_expired(agreement: Agreement, at: datetime) -> bool:
 
 def newest_of(offer: Offer, party: Party, actor_id: str | None) -> Agreement | None:
     """The party's newest agreement on what the offer is about; one past its end is moved to
-    ``expired`` first."""
-    newest = model.Session.scalars(
+    ``expired`` first. For a table's own offer that may be one on the whole dataset."""
+    newest = _newest(offer.dataset_id, offer.table_name, party)
+    if newest is None and offer.table_name:
+        whole = _newest(offer.dataset_id, "", party)
+        newest = whole if whole and covers(whole, offer.table_name) else None
+    if newest and is_expired(newest, clock.now()):
+        _move_agreement(newest, "expire", actor_id, "")
+    return newest
+
+
+def covers(agreement: Agreement, table: str) -> bool:
+    """Whether an agreement on a whole dataset is about a table that has an offer of its own today:
+    it had none when the agreement began."""
+    return not offers.had_own(agreement.dataset_id, table, agreement.created_at)
+
+
+def _newest(dataset_id: str, table: str, party: Party) -> Agreement | None:
+    return model.Session.scalars(
         sa.select(Agreement)
-        .filter_by(dataset_id=offer.dataset_id, table_name=offer.table_name, **party.columns())
+        .filter_by(dataset_id=dataset_id, table_name=table, **party.columns())
         .order_by(
             # A live one is the newest, even if the clock was set back.
             Agreement.state.in_(states.LIVE).desc(),
@@ -68,9 +84,6 @@ def newest_of(offer: Offer, party: Party, actor_id: str | None) -> Agreement | N
         .limit(1)
         .execution_options(populate_existing=True)
     ).first()
-    if newest and is_expired(newest, clock.now()):
-        _move_agreement(newest, "expire", actor_id, "")
-    return newest
 
 
 def begin(
@@ -94,7 +107,7 @@ def begin(
         raise OfferClosed("Nobody can take up this offer now", reason=reason)
     if newest and newest.state == "suspended":
         raise AgreementStands("The agreement is suspended; resume or revoke it", state="suspended")
-    continues = newest if newest and newest.state == "active" else None
+    continues = newest if newest and follows(offer, newest) else None
     if continues:
         _move_agreement(continues, "supersede", actor_id or user_id, "")
         model.Session.flush()
@@ -127,6 +140,12 @@ def begin(
         **party.columns(),
     )  # fmt: skip
     return agreement
+
+
+def follows(offer: Offer, before: Agreement) -> bool:
+    """Whether an agreement under the offer takes the place of one that is in force. One on the
+    whole dataset goes on beside that on a table."""
+    return before.state == "active" and before.table_name == offer.table_name
 
 
 def refuse_own(row: AccessRequest | Agreement, asked_by: str, officer: model.User) -> None:

@@ -154,7 +154,11 @@ def _offered(table: str | None) -> Iterable[tuple[str, Offer, list[str]]]:
         .join(Offer, Offer.dataset_id == LakeTable.dataset_id)
         .where(
             model.Package.state == "active",
-            sa.or_(Offer.table_name == LakeTable.name, sa.and_(Offer.table_name == "", ~has_own)),
+            sa.or_(
+                Offer.table_name == LakeTable.name,
+                # Who accepted the dataset's before the table had its own reads by that.
+                sa.and_(Offer.table_name == "", sa.or_(~has_own, Offer.id.in_(held))),
+            ),
             sa.or_(Offer.superseded_at.is_(None), Offer.id.in_(held)),
             sa.or_(
                 Offer.columns.isnot(None),

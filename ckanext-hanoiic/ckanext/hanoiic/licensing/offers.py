@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -56,6 +57,15 @@ def in_force(dataset_id: str, table: str = "") -> Offer | None:
     """The current offer that counts for a table: its own, else the dataset's."""
     own = current(dataset_id, table) if table else None
     return own or current(dataset_id)
+
+
+def had_own(dataset_id: str, table: str, at: datetime) -> bool:
+    """Whether a table had an offer of its own then."""
+    stood = sa.or_(Offer.superseded_at.is_(None), Offer.superseded_at > at)
+    mine = sa.and_(Offer.dataset_id == dataset_id, Offer.table_name == table)
+    return bool(
+        model.Session.scalar(sa.select(sa.exists().where(mine, Offer.created_at <= at, stood)))
+    )
 
 
 def tier_of(dataset_id: str) -> str:

@@ -96,7 +96,7 @@ def submit(
         purpose=purpose,
         purpose_code=purpose_code,
         answers=questions.as_asked(questions.of(offer), answers),
-        renews=newest.id if newest and newest.state == "active" else None,
+        renews=newest.id if newest and agreements.follows(offer, newest) else None,
         state="submitted",
         created_at=now,
         due_at=working_days.after(now, _working_days(offer)),

@@ -91,6 +91,14 @@ class Held:
     agreements: dict[tuple[Scope, Party], Agreement] = field(default_factory=dict)
     requests: dict[tuple[Scope, Party], AccessRequest] = field(default_factory=dict)
 
+    def counting(self, scope: Scope, party: Party) -> Agreement | None:
+        """The agreement that counts: the newest on the table or dataset. For a table that got an
+        offer of its own later also that on the whole dataset: who accepted it keeps the table."""
+        dataset_id, table = scope
+        own = self.agreements.get((scope, party))
+        whole = self.agreements.get(((dataset_id, ""), party))
+        return own or (whole if whole and agreements.covers(whole, table) else None)
+
 
 def by_table(names: Sequence[str] | None) -> dict[str, Dataset]:
     """Lake table → its living dataset, with the offer in force for it; all of them for None."""
@@ -175,15 +183,12 @@ def _standing(
         offer = agreement.offer if agreement else dataset.offer
         return offer and terms.Use(offer, action, at, party, agreement, trial)
 
+    counting = {party: held.counting(dataset.scope, party) for party in caller.parties}
     # A party that an officer shut out gets no sample, even if the caller also speaks for others.
-    shut_out = any(
-        (mine := held.agreements.get((dataset.scope, party))) and mine.state == "revoked"
-        for party in caller.parties
-    )
+    shut_out = any(mine and mine.state == "revoked" for mine in counting.values())
 
     def candidate(party: Party) -> tuple[Decision, Standing]:
-        key = (dataset.scope, party)
-        agreement, request = held.agreements.get(key), held.requests.get(key)
+        agreement, request = counting.get(party), held.requests.get((dataset.scope, party))
         if agreement and request and request.created_at <= agreement.created_at:
             request = None
         state = _state(agreement, at)
