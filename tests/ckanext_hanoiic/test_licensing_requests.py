@@ -9,6 +9,7 @@ from threading import Barrier
 import pytest
 from ckan import model
 from ckan.plugins import toolkit as tk
+from ckan.tests.helpers import call_action
 from ckanext.hanoiic.licensing import agreements, requests, working_days
 from ckanext.hanoiic.licensing.audit_model import Audit
 from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, Offer
@@ -285,6 +286,17 @@ def test_case_24_simultaneous_approvals_make_one_agreement(bare):
     assert sorted(outcomes) == ["active", *["transition_not_allowed"] * 7]
     live = model.Session.query(Agreement).filter_by(dataset_id=dataset["id"], state="active")
     assert live.count() == 1
+
+
+@portal
+def test_nothing_is_approved_for_an_organisation_that_is_gone():
+    scene = Scene()
+    dataset = scene.dataset("request", "t")
+    sent = act("hanoiic_request_create", scene.founder, dataset=dataset["id"], purpose="p")
+    call_action("organization_delete", id=scene.startup["id"])
+    assert refusal("hanoiic_request_approve", scene.officer, id=sent["id"]) == "party_gone"
+    assert act("hanoiic_request_show", scene.officer, id=sent["id"])["state"] == "submitted"
+    act("hanoiic_request_reject", scene.officer, id=sent["id"], reason="Gone")
 
 
 @portal

@@ -16,6 +16,7 @@ from ckanext.hanoiic.licensing.errors import (
     AgreementStands,
     OfferClosed,
     OwnRequest,
+    PartyGone,
     ReasonMissing,
 )
 from ckanext.hanoiic.licensing.model import AccessRequest, Agreement, Offer
@@ -98,9 +99,11 @@ def begin(
 ) -> Agreement:
     """Begin an agreement. An active one before it is superseded in the same instant, and what was
     used of its quota goes on counting. It ends when the offer says, or sooner. Raises
-    :class:`OfferClosed`, :class:`AgreementStands`.
+    :class:`OfferClosed`, :class:`PartyGone`, :class:`AgreementStands`.
     """
     began_at = clock.now()
+    if not parties.lives(party):
+        raise PartyGone("Nobody would hold the agreement")
     package = model.Session.get(model.Package, offer.dataset_id)
     is_gone = package is None or package.state != "active"
     if reason := "dataset_gone" if is_gone else terms.closed(offer, began_at):

@@ -46,6 +46,12 @@ class OfficerNeeded(LicensingError):
     code = "officer_needed"
 
 
+class PartyGone(LicensingError):
+    """The organisation or person that would hold the agreement was deleted."""
+
+    code = "party_gone"
+
+
 class ChooseOrganization(LicensingError):
     """The user belongs to several organisations and must say for which one."""
 

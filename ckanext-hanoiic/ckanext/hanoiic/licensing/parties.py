@@ -79,6 +79,13 @@ def members(organization_id: str, roles: tuple[str, ...]) -> list[model.User]:
     )
 
 
+def lives(party: Party) -> bool:
+    """Whether somebody can speak for the party."""
+    entity = model.Group if party.kind == "organization" else model.User
+    row = model.Session.get(entity, party.id, populate_existing=True)
+    return row is not None and row.state == "active"
+
+
 def title(party: Party) -> str:
     """What people call the party; its id where it is gone."""
     if party.kind == "organization":

@@ -24,6 +24,7 @@ SENTENCES = {
     errors.OfficerNeeded.code: N_(
         "Your access was revoked. Send a request; the publishing organisation decides it."
     ),
+    errors.PartyGone.code: N_("Who asked for access is not there any more."),
     errors.ChooseOrganization.code: N_("Choose the organisation you act for."),
     errors.ReasonMissing.code: N_("Give a reason."),
     errors.TableTaken.code: N_("Another dataset holds the lake table {table}."),
