@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -244,6 +246,27 @@ def test_links_for_nothing_permitted():
     ):
         with pytest.raises(tk.ValidationError):
             act("hanoiic_link_create", scene.gateway, **{"token": None} | asked | wrong)
+
+
+def test_simultaneous_tokens_of_a_new_name_make_one_application(bare):
+    scene = Scene()
+    start = Barrier(4)
+
+    def make() -> None:
+        with bare.flask_app.test_request_context():
+            start.wait(30)
+            try:
+                scene.token(scene.founder, organization=scene.startup["name"])
+            finally:
+                model.Session.remove()
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    (made,) = act("hanoiic_application_list", scene.founder)
+    assert len(made["tokens"]) == 4
 
 
 @pytest.mark.parametrize(

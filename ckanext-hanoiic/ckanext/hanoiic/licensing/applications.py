@@ -30,6 +30,13 @@ def called(user: model.User, name: str, organization_id: str | None) -> Applicat
         if organization_id
         else sa.and_(Application.organization_id.is_(None), Application.user_id == user.id)
     )
+    # One at a time: the second of two sees what the first made.
+    owner = (
+        sa.select(model.Group.id).where(model.Group.id == organization_id)
+        if organization_id
+        else sa.select(model.User.id).where(model.User.id == user.id)
+    )
+    model.Session.execute(owner.with_for_update(key_share=True))
     known = model.Session.scalars(
         sa.select(Application)
         .where(mine, Application.name == name, Application.retired_at.is_(None))
