@@ -133,6 +133,25 @@ def in_parallel(app, workers: int, each: int, call) -> list:
     return results
 
 
+def test_a_lease_waits_for_a_renewal_that_is_under_way(bare):
+    scene = Scene()
+    with bare.flask_app.test_request_context():
+        agreement = held(scene, queries_per_day=100)
+    outcome: list[str] = []
+    asking = threading.Thread(
+        target=lambda: outcome.extend(
+            in_parallel(bare, 1, 1, lambda _n: lease(scene, agreement, queries=1)["lease"])
+        )
+    )
+    with model.meta.engine.begin() as renewal:
+        table = Agreement.__table__
+        renewal.execute(table.update().where(table.c.id == agreement).values(state="superseded"))
+        asking.start()
+        asking.join(1)
+    asking.join(60)
+    assert outcome == ["agreement_not_active"]
+
+
 def test_case_04_of_320_parallel_calls_a_quota_of_100_lets_100_pass(bare):
     scene = Scene()
     with bare.flask_app.test_request_context():

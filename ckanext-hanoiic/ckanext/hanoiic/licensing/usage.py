@@ -65,6 +65,8 @@ def lease(agreement: Agreement, key: str, want: Amounts) -> dict[str, Any]:
     ``queries`` are granted as wanted or refused; of ``rows`` and ``bytes`` as much as is left.
     Raises :class:`QuotaExceeded` and :class:`AgreementNotActive`.
     """
+    # As it is now, and as it stays: one that is renewed meanwhile takes every lease along.
+    model.Session.refresh(agreement, with_for_update={"read": True, "of": Agreement})
     now = clock.now()
     ended = agreement.valid_until is not None and agreement.valid_until <= now
     if agreement.state != "active" or ended:
