@@ -67,7 +67,8 @@ def settle_leases(at: datetime) -> int:
 def remind(at: datetime) -> int:
     """Tell holders, once, of agreements that end soon."""
     ending = model.Session.scalars(
-        sa.select(Agreement).where(
+        sa.select(Agreement)
+        .where(
             Agreement.state == "active",
             Agreement.reminded_at.is_(None),
             Agreement.valid_until > at,
@@ -75,6 +76,8 @@ def remind(at: datetime) -> int:
             # Not for a short agreement on its first day.
             Agreement.created_at <= at - REMIND_BEFORE,
         )
+        # Another machine's chores tell those that they hold.
+        .with_for_update(skip_locked=True, of=Agreement)
     ).all()
     for agreement in ending:
         agreement.reminded_at = at
