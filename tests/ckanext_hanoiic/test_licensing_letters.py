@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from ckan import model
 from ckan.lib import mailer
 from ckan.plugins import toolkit as tk
@@ -130,6 +131,11 @@ def test_an_end_is_announced_once_and_written_down(sent, monkeypatch):
     chores.run()
     assert sent() == []
     clock.pass_(days=47)
+    with model.meta.engine.begin() as elsewhere:
+        # Another machine is about to tell it.
+        elsewhere.execute(sa.select(Agreement.id).with_for_update())
+        chores.run()
+        assert sent() == []
     for expected in (1, 0):
         chores.run()
         told = sent()
