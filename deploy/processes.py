@@ -36,9 +36,17 @@ def kill(pids: list[int]) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + KILL_TIMEOUT_S
-    while any(map(process_lives, pids)) and time.monotonic() < deadline:
+    gone(pids, KILL_TIMEOUT_S)
+
+
+def gone(pids: list[int], timeout_s: float) -> bool:
+    """Whether the processes have ended, at the latest after a time."""
+    deadline = time.monotonic() + timeout_s
+    while any(map(process_lives, pids)):
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.05)
+    return True
 
 
 def first_process_began() -> float:

@@ -21,7 +21,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from deploy.errors import NotReady, NotRunning, StepFailed, SupervisorLost
 from deploy.home import write_private
-from deploy.processes import first_process_began, kill, process_lives, session_members
+from deploy.processes import first_process_began, gone, kill, process_lives, session_members
 from deploy.supervisord_conf import Program, configuration
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 START_TIMEOUT_S = 60.0
 # Children are stopped one after the other, and each may take its `stop_wait_s`.
 STOP_TIMEOUT_S = 200.0
+# How long a process that was killed may take to end.
+END_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,10 @@ class Supervisor:
         session of a dead supervisor is its own; unless machine or container started anew since.
         """
         text = self.pid_file.read_text(encoding="utf-8").strip() if self.pid_file.exists() else ""
-        if not text.isdigit() or process_lives(int(text)):
+        if not text.isdigit() or self.pid_file.stat().st_mtime < first_process_began():
             return []
-        if self.pid_file.stat().st_mtime < first_process_began():
+        # One that was killed answers nobody already some time before it has ended.
+        if not gone([int(text)], END_TIMEOUT_S):
             return []
         return session_members(int(text))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 
@@ -115,6 +116,14 @@ def test_children_of_a_killed_supervisor_are_named_and_ended(servers):
     assert not any(process_lives(pid) for pid in pids)
     with pytest.raises(NotRunning, match="is not running"):
         supervisor.stop()
+
+
+def test_children_of_a_supervisor_that_is_still_ending_are_found(home):
+    supervisor = Supervisor(home)
+    script = ["/bin/sh", "-c", "sleep 600 & exec sleep 1"]
+    with subprocess.Popen(script, start_new_session=True) as ending:
+        supervisor.pid_file.write_text(str(ending.pid))
+        assert supervisor.clear_leftovers() == 1
 
 
 def test_processes_of_another_boot_are_nobodys_leftovers(servers):
