@@ -20,7 +20,7 @@ from api_gateway import flight_messages as messages
 from api_gateway import flight_sql_info, metrics
 from api_gateway import flight_statements as statements
 from api_gateway.app import make_gateway, settings_from_environment
-from api_gateway.errors import GatewayError, StatementRefused, TableNotFound
+from api_gateway.errors import BadRequest, GatewayError, StatementRefused, TableNotFound
 from api_gateway.exchange import Caller
 from api_gateway.flight_callers import caller, login
 from api_gateway.flight_problems import Call
@@ -133,12 +133,15 @@ class Door(flight.FlightServerBase):  # type: ignore[misc]
         yield messages.packed("ActionCancelQueryResult", result=result)
 
     def _cancel_flight_info(self, context: Any, body: bytes) -> Iterator[bytes]:
-        message = messages.CLASSES["CancelFlightInfoRequest"].FromString(body)
+        message = messages.parsed("CancelFlightInfoRequest", body)
         result = self._cancelled(context, message.info)
         yield messages.CLASSES["CancelFlightInfoResult"](status=result).SerializeToString()
 
     def _cancelled(self, context: Any, info: bytes) -> int:
-        endpoint = flight.FlightInfo.deserialize(info).endpoints[0]
+        try:
+            endpoint = flight.FlightInfo.deserialize(info).endpoints[0]
+        except (pa.ArrowException, IndexError) as error:
+            raise BadRequest("info is of no query") from error
         name, message = messages.unpacked(endpoint.ticket.ticket)
         who = caller(context)
         if name == "TicketStatementQuery" and self._queries.cancel(message.statement_handle, who):

@@ -9,9 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+from api_gateway.errors import BadRequest
 
 PACKAGE = "arrow.flight.protocol.sql"
 _TYPE_URL = f"type.googleapis.com/{PACKAGE}."
+_NOT_SERVED = "not a message of Flight SQL that is served here"
 _TEXT, _BYTES, _BOOL, _INT64, _UINT32 = (
     descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
     descriptor_pb2.FieldDescriptorProto.TYPE_BYTES,
@@ -101,13 +105,21 @@ def packed(name: str, **fields: Any) -> bytes:
 
 
 def unpacked(data: bytes) -> tuple[str, Any]:
-    """The name and the message of an `Any`. Raises ValueError for what is not served."""
-    wrapped = any_pb2.Any()
+    """The name and the message of an `Any`. Raises BadRequest for what is not served."""
+    wrapped = _parsed(any_pb2.Any, data)
+    name = wrapped.type_url.removeprefix(_TYPE_URL)
+    return name, parsed(name, wrapped.value)
+
+
+def parsed(name: str, data: bytes) -> Any:
+    """The message of that name. Raises BadRequest for what is not served."""
+    if name not in CLASSES:
+        raise BadRequest(_NOT_SERVED)
+    return _parsed(CLASSES[name], data)
+
+
+def _parsed(kind: Any, data: bytes) -> Any:
     try:
-        wrapped.ParseFromString(data)
-        name = wrapped.type_url.removeprefix(_TYPE_URL)
-        message = CLASSES[name]()
-        message.ParseFromString(wrapped.value)
-    except Exception as error:
-        raise ValueError("not a message of Flight SQL that is served here") from error
-    return name, message
+        return kind.FromString(data)
+    except DecodeError as error:
+        raise BadRequest(_NOT_SERVED) from error

@@ -41,8 +41,6 @@ class Call:
             problem = json.dumps(error.problem(logs.request_id()), ensure_ascii=False)
             made = _ERRORS.get(int(error.status), flight.FlightServerError)
             raise made(f"{error.code}: {error.detail}", problem.encode()) from None
-        if isinstance(error, ValueError | KeyError):
-            raise flight.FlightServerError(f"bad_request: {error.args[0]}") from None
         if isinstance(error, Exception) and not isinstance(error, _AS_THEY_ARE):
             # Arrow would tell the caller where in which file it happened.
             log.exception("unexpected_error", exc_info=error)

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from api_gateway.asked import Asked, AsOf
+from api_gateway.errors import QueryNotFound
 from api_gateway.exchange import Answer, Caller
 from api_gateway.query import Gateway
 
@@ -73,7 +74,7 @@ class FlightQueries:
 
     def fetch(self, handle: bytes, who: Caller) -> Waiting:
         """As `take`, of a caller who may still read it: what waits is watched by nobody. Raises
-        KeyError, AccessDenied, and what asking the portal raises."""
+        QueryNotFound, AccessDenied, and what asking the portal raises."""
         waiting = self.take(handle, who)
         try:
             self._gateway.running.require(who.token, who.address, "query", waiting.answer.shelved)
@@ -83,18 +84,18 @@ class FlightQueries:
         return waiting
 
     def take(self, handle: bytes, who: Caller) -> Waiting:
-        """A begun query of this caller, to be read and ended. Raises KeyError."""
+        """A begun query of this caller, to be read and ended. Raises QueryNotFound."""
         with self._lock:
             waiting = self._waiting.get(handle)
             if waiting is None or waiting.caller != who.name:
-                raise KeyError("no such query, or it was fetched already")
+                raise QueryNotFound("no such query, or it was fetched already")
             return self._waiting.pop(handle)
 
     def cancel(self, handle: bytes, who: Caller) -> bool:
         """End a query of this caller, fetched already or not. Whether there was one."""
         try:
             self.take(handle, who).answer.end()
-        except KeyError:
+        except QueryNotFound:
             return self._gateway.queries.cancel(handle.hex(), who.name)
         return True
 

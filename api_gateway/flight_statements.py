@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from api_gateway import bound_values
 from api_gateway.bound_values import Params
-from api_gateway.errors import BadParameters
+from api_gateway.errors import BadParameters, BadRequest
 
 # The commands that run a SELECT, at once or prepared.
 COMMANDS = ("CommandStatementQuery", "CommandPreparedStatementQuery")
@@ -26,16 +26,18 @@ def handle(sql: str, params: Params) -> bytes:
 
 
 def read(name: str, message: Any) -> tuple[str, Params]:
-    """The SQL and parameters of one of COMMANDS. Raises ValueError, KeyError or TypeError for a
-    handle that is none."""
+    """The SQL and parameters of one of COMMANDS. Raises BadRequest for a handle that is none."""
     if name == "CommandStatementQuery":
         return message.query, []
-    held = json.loads(message.prepared_statement_handle)
-    params = held["params"]
-    params = dict(params) if isinstance(params, dict) else list(params)
     # The caller may have changed the handle: what the engine can't bind is refused here.
-    bound_values.bound(params)
-    return str(held["sql"]), params
+    try:
+        held = json.loads(message.prepared_statement_handle)
+        params = held["params"]
+        params = dict(params) if isinstance(params, dict) else list(params)
+        bound_values.bound(params)
+        return str(held["sql"]), params
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise BadRequest("the handle is of no statement that was prepared here") from error
 
 
 def sent_values(parameters: tuple[str, ...], reader: Any) -> Params:
